@@ -1,0 +1,33 @@
+"""protozoo: a zoo of prototype-based models."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from . import (
+    backbones as backbones,
+    cooperation as cooperation,
+    losses as losses,
+    manifolds as manifolds,
+    metrics as metrics,
+    models as models,
+    prototypes as prototypes,
+    training as training,
+    zoo as zoo,
+)
+from ._schedules import Constant as Constant, Exponential as Exponential, Linear as Linear
+from .cooperation import RankCooperation as RankCooperation, WinnerTakesAll as WinnerTakesAll
+from .models import PrototypeModel as PrototypeModel
+from .prototypes import Prototypes as Prototypes
+from .training import (
+    AlternatingOptimization as AlternatingOptimization,
+    Checkpoints as Checkpoints,
+    GradientDescent as GradientDescent,
+    Stopping as Stopping,
+    Trainer as Trainer,
+)
+from .zoo import fit as fit
+
+
+try:
+    __version__ = version("protozoo")
+except PackageNotFoundError:  # a source tree that was not installed
+    __version__ = "0+unknown"

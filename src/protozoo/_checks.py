@@ -1,0 +1,71 @@
+"""What every public entry point asks of its data before anything is compiled."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._types import Array, ArrayLike
+
+
+def as_samples(x: ArrayLike, shape: tuple[int, ...] | None = None, name: str = "x") -> Array:
+    """`x` as a float array `(n, *shape)` of at least one sample.
+
+    **Raises:** `ValueError` naming the argument, what it is and what it should be.
+    """
+    if not isinstance(x, jax.Array):
+        x = np.asarray(x)
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"`{name}` must hold numbers, got an array of {x.dtype}.")
+    if x.ndim < 2 or (shape is not None and x.shape[1:] != shape):
+        wanted = f"(n, {', '.join(map(str, shape))})" if shape is not None else "(n, features…)"
+        hint = f"; for a single sample, pass {name}[None]" if shape is not None and x.shape == shape else ""
+        raise ValueError(f"`{name}` must have shape {wanted}, got {x.shape}{hint}.")
+    if x.shape[0] == 0:
+        raise ValueError(f"`{name}` is empty: it has shape {x.shape}.")
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+
+
+def refuse_nonfinite(x: Array, name: str = "x") -> None:
+    """Raise `ValueError` with the place of the first NaN or infinity in `x`."""
+    finite = np.isfinite(np.asarray(x, np.float32 if x.dtype.itemsize < 4 else None))
+    if not finite.all():
+        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(
+            f"`{name}` has {int((~finite).sum())} values that are NaN or infinite, the first one at index {where}; "
+            f"impute or remove them."
+        )
+
+
+def as_labels(y: ArrayLike, n: int, name: str = "y") -> np.ndarray:
+    """`y` as n integers 0…c-1, every class present.
+
+    **Raises:** `ValueError` naming what is wrong, and how labels of another kind are encoded.
+    """
+    y = np.asarray(y)
+    encode = f"encode it first: `classes, {name} = np.unique({name}, return_inverse=True)`"
+    if y.shape != (n,):
+        raise ValueError(f"`{name}` must have one label for each of the {n} samples, shape ({n},), got {y.shape}.")
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"`{name}` must hold integers 0…c-1, got {y.dtype}; {encode}.")
+    if y.min() < 0:
+        raise ValueError(f"`{name}` must hold integers 0…c-1, got {y.min()}; {encode}.")
+    if y.max() > max(10 * n, 1000):
+        raise ValueError(f"`{name}` must hold integers 0…c-1 without gaps, got {y.max()} among {n} labels; {encode}.")
+    return y.astype(np.int32)
+
+
+def refuse_missing_classes(y: np.ndarray, classes: int | None = None, name: str = "y") -> None:
+    """Raise `ValueError` if a class below the largest (or below `classes`) has no sample, or if there is only one."""
+    counts = np.bincount(y, minlength=classes or 0)
+    if classes is not None and len(counts) > classes:
+        raise ValueError(f"`{name}` has class {len(counts) - 1}, but the model knows classes 0…{classes - 1} only.")
+    if len(counts) < 2:
+        raise ValueError(
+            f"`{name}` has the single class 0; a classifier needs two. For one class, cluster it: `pz.zoo.HCM`."
+        )
+    if classes is None and not counts.all():
+        raise ValueError(
+            f"`{name}` has no sample of class {int(np.flatnonzero(counts == 0)[0])}: classes must be 0…{len(counts) - 1} "
+            f"without gaps; `classes, {name} = np.unique({name}, return_inverse=True)` closes them."
+        )

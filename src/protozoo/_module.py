@@ -1,0 +1,94 @@
+"""What every part of the library has in common: how its fields are declared and how its constraints are kept."""
+
+import abc
+import dataclasses
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ._types import Array, PyTree
+
+
+def as_float(value: Any) -> Array:
+    """`value` as an array of the default float type (float64 arrays stay float64 where x64 is enabled)."""
+    array = jnp.asarray(value)
+    return array if jnp.issubdtype(array.dtype, jnp.inexact) else array.astype(jnp.result_type(float))
+
+
+def hyper(**kwargs: Any) -> Any:
+    """Declare a number that is set, not learned: it is stored as an array, and no gradient ever reaches it.
+
+    A Python float among the fields of a module would be part of the compiled program, so that each new value compiles
+    anew; an array is an argument of it. The mark in the field's metadata is what `trainable` reads.
+    """
+    return eqx.field(converter=as_float, metadata={"trainable": False}, **kwargs)
+
+
+def static(**kwargs: Any) -> Any:
+    """Declare a part of a module's structure: a size, a mode, a plain function. A new value compiles anew."""
+    return eqx.field(static=True, **kwargs)
+
+
+def trainable(tree: PyTree) -> PyTree:
+    """Which leaves of `tree` can be learned: inexact arrays whose field is not marked by `hyper`.
+
+    Returns a tree of bools with the structure of `tree`.
+    """
+
+    def learned(path: tuple, leaf: Any) -> bool:
+        node = tree
+        for key in path:
+            if isinstance(key, jax.tree_util.GetAttrKey):
+                if dataclasses.is_dataclass(node):
+                    (field,) = (f for f in dataclasses.fields(node) if f.name == key.name)
+                    if not field.metadata.get("trainable", True):
+                        return False
+                node = getattr(node, key.name)
+            else:
+                node = node[key.key if isinstance(key, jax.tree_util.DictKey) else key.idx]
+        return eqx.is_inexact_array(leaf)
+
+    return jax.tree_util.tree_map_with_path(learned, tree)
+
+
+class AbstractConstrained(eqx.Module):
+    """A module whose parameters may not take every value: a point of a manifold, an orthonormal basis, a unit trace.
+
+    An optimiser adds; it knows nothing of constraints. So it is handed `chart()`, the module written in coordinates that
+    may be added to, and what it returns is carried back by `retract`. Averages of parameters go through `project`.
+    """
+
+    @abc.abstractmethod
+    def chart(self) -> Self:
+        """This module in free coordinates centred on itself: `self.chart().retract(self)` is `self`."""
+
+    @abc.abstractmethod
+    def retract(self, base: Self) -> Self:
+        """The module that these coordinates, in the chart of `base`, stand for."""
+
+    @abc.abstractmethod
+    def project(self) -> Self:
+        """The nearest module, in some sense, that satisfies the constraint."""
+
+
+def _constrained(node: Any) -> bool:
+    return isinstance(node, AbstractConstrained)
+
+
+def chart(tree: PyTree) -> PyTree:
+    """Write every constrained module of `tree` in its own free coordinates."""
+    return jax.tree.map(lambda n: n.chart() if _constrained(n) else n, tree, is_leaf=_constrained)
+
+
+def retract(coordinates: PyTree, base: PyTree) -> PyTree:
+    """Undo `chart`: `coordinates` in the charts of `base`, carried back to parameters."""
+    return jax.tree.map(
+        lambda n, b: n.retract(b) if _constrained(n) else n, coordinates, base, is_leaf=_constrained
+    )
+
+
+def project(tree: PyTree) -> PyTree:
+    """Bring every constrained module of `tree` back onto its constraint."""
+    return jax.tree.map(lambda n: n.project() if _constrained(n) else n, tree, is_leaf=_constrained)

@@ -1,0 +1,48 @@
+"""The letters of the library: one letter means one axis, everywhere.
+
+| letter | axis                                             |
+| ------ | ------------------------------------------------ |
+| `n`    | samples                                          |
+| `d`    | features of a flat point                         |
+| `l`    | latent (adapted, encoded) features               |
+| `k`    | tangent coordinates of a manifold                |
+| `p`    | prototypes                                       |
+| `c`    | classes (of an unlabelled model: its prototypes) |
+| `...`  | the trailing shape of one point                  |
+
+jaxtyping annotations spell these letters; a leading space (`" n"`) marks a single-letter shape.
+"""
+
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
+
+
+Points = Float[Array, "p ..."]
+Samples = Float[Array, "n ..."]
+Dissimilarities = Float[Array, "n p"]
+PerSample = Float[Array, " n"]
+PerPrototype = Float[Array, " p"]
+Scores = Float[Array, "n c"]
+Labels = Int[Array, " n"]
+PrototypeLabels = Int[Array, " p"]
+Scalar = Float[Array, ""]
+Mask = Bool[Array, " n"]
+
+__all__ = [
+    "Array",
+    "ArrayLike",
+    "Bool",
+    "Dissimilarities",
+    "Float",
+    "Int",
+    "Labels",
+    "Mask",
+    "PRNGKeyArray",
+    "PerPrototype",
+    "PerSample",
+    "Points",
+    "PrototypeLabels",
+    "PyTree",
+    "Samples",
+    "Scalar",
+    "Scores",
+]

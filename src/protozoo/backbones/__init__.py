@@ -1,0 +1,3 @@
+"""What a point is made from: encoders that compose with every metric and loss. Any callable module will do."""
+
+from ._mlp import MLP as MLP

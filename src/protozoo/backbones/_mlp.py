@@ -1,0 +1,44 @@
+"""A multilayer perceptron."""
+
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+
+from .._module import static
+from .._types import Array, Float, PRNGKeyArray
+
+
+class MLP(eqx.Module):
+    """\\(f(x) = A_L\\,\\phi(A_{L-1} \\cdots \\phi(A_1 x))\\), affine maps A and an activation φ between them.
+
+    **Arguments:**
+
+    - `sizes`: d, the hidden widths, l: two numbers at least.
+    - `activation`: φ, an elementwise function; none follows the last map, so that the latent space is unbounded.
+    - `key`: a random key.
+
+    It acts on one sample of any shape with d entries; models vectorise it.
+
+    **Raises:** `ValueError` for fewer than two sizes, or a size that is not positive.
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    activation: Callable = static()
+
+    def __init__(
+        self, sizes: Sequence[int], activation: Callable[[Array], Array] = jax.nn.tanh, *, key: PRNGKeyArray
+    ):
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"`sizes` must hold at least two positive numbers (d, …, l), got {tuple(sizes)}.")
+        keys = jax.random.split(key, len(sizes) - 1)
+        self.layers = tuple(
+            eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
+        )
+        self.activation = activation
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, " l"]:
+        x = x.reshape(-1)
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)

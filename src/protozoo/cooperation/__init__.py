@@ -1,0 +1,5 @@
+"""Who shares the credit for a sample: the winner alone, or all its rivals by rank."""
+
+from ._base import AbstractCooperation as AbstractCooperation
+from ._rank import RankCooperation as RankCooperation
+from ._winner import WinnerTakesAll as WinnerTakesAll

@@ -1,0 +1,63 @@
+"""Neural-gas cooperation."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from .._schedules import AbstractSchedule, as_schedule, positive
+from .._types import Array, ArrayLike, Float, Int
+from ._base import AbstractCooperation
+
+
+class RankCooperation(AbstractCooperation):
+    """Members share by rank: \\(h_j = e^{-r_j/\\gamma} / \\sum_k e^{-r_k/\\gamma}\\), r_j = 0 for the nearest.
+
+    **Arguments:**
+
+    - `neighbourhood`: γ > 0, in ranks: a number or a schedule of training progress (usually falling).
+
+    Ranks carry no gradient. γ → 0 recovers `WinnerTakesAll`. Cooperation is a matter of training: a trained model decides
+    by its dissimilarities alone.
+
+    **Raises:** `ValueError` if γ is not positive.
+
+    Source: T. Martinetz, S. Berkovich, K. Schulten, *"Neural-gas" network for vector quantization and its application to
+    time-series prediction*, IEEE Trans. Neural Networks 4, 1993; B. Hammer, M. Strickert, T. Villmann, *Supervised neural
+    gas with general similarity measure*, Neural Processing Letters 21, 2005.
+    """
+
+    neighbourhood: AbstractSchedule
+
+    def __init__(self, neighbourhood: AbstractSchedule | ArrayLike):
+        self.neighbourhood = as_schedule(neighbourhood)
+        positive(self.neighbourhood(1.0), "neighbourhood")
+
+    def log_weights(self, group: Float[Array, "*batch m"], progress: Float[ArrayLike, ""]) -> Float[Array, "*batch m"]:
+        """log h without its normaliser, -r/γ; a missing member ranks behind all others."""
+        return -ranks(group).astype(group.dtype) / self.neighbourhood(progress)
+
+    def pool(
+        self,
+        values: Callable[[Array], Array],
+        nearest: Float[Array, "*batch"],
+        group: Callable[[], Float[Array, "*batch m"]],
+        progress: Float[ArrayLike, ""],
+    ) -> Float[Array, "*batch"]:
+        members = group()
+        present = jnp.isfinite(members)
+        log_weights = jnp.where(present, self.log_weights(members, progress), -jnp.inf)
+        weights = jax.nn.softmax(log_weights, axis=-1)
+        # A missing member must not even be evaluated at infinity: 0·NaN would reach the gradient.
+        return jnp.sum(weights * values(jnp.where(present, members, 1)), axis=-1)
+
+
+def ranks(values: Float[Array, "*batch m"]) -> Int[Array, "*batch m"]:
+    """How many members are smaller (ties: are earlier). Counting beats sorting twice while the group is small."""
+    values = jax.lax.stop_gradient(values)
+    if values.shape[-1] > 48:
+        return jnp.argsort(jnp.argsort(values, axis=-1), axis=-1)
+    mine, other = values[..., :, None], values[..., None, :]
+    index = jnp.arange(values.shape[-1])
+    earlier = index[None, :] < index[:, None]
+    return jnp.sum((other < mine) | ((other == mine) & earlier), axis=-1)

@@ -1,0 +1,15 @@
+"""What the dissimilarities should be, and what they mean."""
+
+from ._base import AbstractLoss as AbstractLoss, AbstractSampleLoss as AbstractSampleLoss
+from ._clustering import Fuzzy as Fuzzy, HardClustering as HardClustering, NeuralGas as NeuralGas
+from ._cross_entropy import CrossEntropy as CrossEntropy
+from ._glvq import GLVQ as GLVQ
+from ._mixture import Mixture as Mixture
+from ._pooling import (
+    class_logsumexp as class_logsumexp,
+    class_minimum as class_minimum,
+    nearest as nearest,
+    winners as winners,
+)
+from ._rslvq import RSLVQ as RSLVQ
+from ._transfer import identity as identity, sigmoid as sigmoid, swish as swish

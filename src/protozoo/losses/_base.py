@@ -1,0 +1,70 @@
+"""What a loss answers."""
+
+import abc
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from .._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar
+
+
+PrototypeLabels = Int[np.ndarray, " p"]
+
+
+class AbstractLoss(eqx.Module):
+    """A judgement of the dissimilarity matrix: what training lowers, and what prediction reads.
+
+    Labels of prototypes arrive as a NumPy array, grouped by class: they are known while a program is compiled.
+    """
+
+    #: Whether the loss needs a class for each sample.
+    supervised: eqx.AbstractClassVar[bool]
+
+    @abc.abstractmethod
+    def objective(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        weight: PerSample,
+        progress: Float[ArrayLike, ""],
+    ) -> Scalar:
+        """The number that training lowers; `weight` holds each sample's share (an average if the shares sum to one)."""
+
+    @abc.abstractmethod
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        """The decision: logarithms of unnormalised class probabilities. Every prediction is read from them."""
+
+
+class AbstractSampleLoss(AbstractLoss):
+    """A loss that judges each sample by itself; its objective is the weighted mean.
+
+    A loss of your own needs `__call__`, `scores` and `supervised`.
+    """
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        """One value for each sample."""
+
+    def objective(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        weight: PerSample,
+        progress: Float[ArrayLike, ""],
+    ) -> Scalar:
+        values = self(delta, labels, y, progress)
+        return jnp.sum(weight * values)
+
+
+def floor(delta: Array) -> float:
+    """A dissimilarity that is zero for every purpose: it and its inverse square stay within the dtype's range."""
+    return float(jnp.finfo(delta.dtype).tiny) ** 0.45

@@ -1,0 +1,109 @@
+"""Losses of unlabelled prototypes. Their derivatives ∂ℓ/∂δ are the textbook's assignments, memberships, neighbourhoods."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from .._module import hyper
+from .._schedules import AbstractSchedule, as_schedule, positive
+from .._types import Array, ArrayLike, Float, Labels, PerSample, Scalar
+from ..cooperation import RankCooperation
+from ._base import AbstractSampleLoss, PrototypeLabels, floor
+from ._pooling import nearest
+
+
+class HardClustering(AbstractSampleLoss):
+    """\\(\\ell = \\min_j \\delta_j\\): the quantisation error. ∂ℓ/∂δ is the assignment; alternating optimisation is Lloyd's
+    k-means.
+
+    Decision: the nearest prototype; probabilities ∝ 1/δ_j.
+
+    Source: S. Lloyd, *Least squares quantization in PCM*, IEEE Trans. Information Theory 28, 1982.
+    """
+
+    supervised: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        return nearest(delta)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return -jnp.log(delta + floor(delta))
+
+
+class Fuzzy(AbstractSampleLoss):
+    """\\(\\ell = \\bigl(\\sum_j \\delta_j^{-1/(m-1)}\\bigr)^{-(m-1)}\\): fuzzy c-means with its memberships eliminated.
+
+    ∂ℓ/∂δ_j = u_j^m with the memberships \\(u_j \\propto \\delta_j^{-1/(m-1)}\\), which are also the predicted probabilities.
+
+    **Arguments:**
+
+    - `fuzzifier`: m > 1; m → 1 recovers `HardClustering`.
+
+    Computed in the log domain, so that any m works and a sample on a prototype belongs to it.
+
+    **Raises:** `ValueError` unless m > 1.
+
+    Source: J. Bezdek, *Pattern recognition with fuzzy objective function algorithms*, 1981; the reduced objective:
+    R. Hathaway, J. Bezdek, *Optimization of clustering criteria by reformulation*, IEEE Trans. Fuzzy Systems 3, 1995.
+    """
+
+    fuzzifier: Scalar = hyper(default=2.0)
+    supervised: ClassVar[bool] = False
+
+    def __check_init__(self):
+        positive(self.fuzzifier, "fuzzifier", above=1.0)
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        return jnp.exp(-(self.fuzzifier - 1) * jax.nn.logsumexp(self.scores(delta, labels), axis=1))
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        # log u without its normaliser. Adding the floor (rather than clipping at it) keeps the weight of a sample that
+        # lies on a prototype: ∂ℓ/∂δ → 1 as δ → 0.
+        return -jnp.log(delta + floor(delta)) / (self.fuzzifier - 1)
+
+
+class NeuralGas(AbstractSampleLoss):
+    """\\(\\ell = \\sum_j e^{-r_j/\\lambda}\\,\\delta_j\\), r_j the rank of prototype j, held fixed by the derivative.
+
+    **Arguments:**
+
+    - `neighbourhood`: λ > 0, in ranks: a number or a schedule of training progress (usually falling).
+
+    Alternating optimisation is batch neural gas. Decision: the nearest prototype; probabilities ∝ 1/δ_j.
+
+    **Raises:** `ValueError` if λ is not positive.
+
+    Source: T. Martinetz, S. Berkovich, K. Schulten, IEEE Trans. Neural Networks 4, 1993; M. Cottrell, B. Hammer,
+    A. Hasenfuß, T. Villmann, *Batch and median neural gas*, Neural Networks 19, 2006.
+    """
+
+    cooperation: RankCooperation
+    supervised: ClassVar[bool] = False
+
+    def __init__(self, neighbourhood: AbstractSchedule | ArrayLike):
+        self.cooperation = RankCooperation(as_schedule(neighbourhood))
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        return jnp.sum(jnp.exp(self.cooperation.log_weights(delta, progress)) * delta, axis=1)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return -jnp.log(delta + floor(delta))

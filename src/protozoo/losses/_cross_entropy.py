@@ -1,0 +1,50 @@
+"""Cross-entropy of class dissimilarities."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from .._module import hyper
+from .._schedules import positive
+from .._types import Array, ArrayLike, Float, Labels, PerSample, Scalar
+from ..cooperation import AbstractCooperation, WinnerTakesAll
+from ._base import AbstractSampleLoss, PrototypeLabels
+from ._pooling import class_minimum, fold, own_class
+
+
+class CrossEntropy(AbstractSampleLoss):
+    """\\(\\ell = -\\log \\mathrm{softmax}_k(-d_k/T)_y\\), d_k the dissimilarity to the nearest prototype of class k.
+
+    **Arguments:**
+
+    - `temperature`: T > 0, in the units of δ.
+    - `cooperation`: `RankCooperation` replaces each d_k, in training, by the rank-weighted mean over the class's prototypes.
+
+    **Raises:** `ValueError` if the temperature is not positive.
+
+    Source: T. Villmann et al., *Can learning vector quantization be an alternative to SVM and deep learning?*, Journal of
+    Artificial Intelligence and Soft Computing Research 7, 2017 (probabilistic variants of LVQ).
+    """
+
+    temperature: Scalar = hyper(default=1.0)
+    cooperation: AbstractCooperation = WinnerTakesAll()
+    supervised: ClassVar[bool] = True
+
+    def __check_init__(self):
+        positive(self.temperature, "temperature")
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        minimum = class_minimum(delta, labels)
+        pooled = self.cooperation.pool(lambda d: d, minimum, lambda: fold(delta, labels), progress)
+        logits = -pooled / self.temperature
+        return jax.nn.logsumexp(logits, axis=1) - own_class(logits, y)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return -class_minimum(delta, labels) / self.temperature

@@ -1,0 +1,80 @@
+"""Generalized learning vector quantization."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from .._module import hyper, static
+from .._schedules import concrete, positive
+from .._types import Array, ArrayLike, Float, Labels, PerSample, Scalar
+from ..cooperation import AbstractCooperation, WinnerTakesAll
+from ._base import AbstractSampleLoss, PrototypeLabels, floor
+from ._pooling import class_minimum, fold, own_class, winners
+from ._transfer import as_transfer, identity
+
+
+class GLVQ(AbstractSampleLoss):
+    """\\(\\ell = f(\\mu + m)\\) with \\(\\mu = (d^+ - d^-)/(d^+ + d^-) \\in [-1, 1]\\), negative for a correct decision.
+
+    d⁺ is the dissimilarity to the nearest prototype of the sample's own class, d⁻ to the nearest of any other.
+
+    **Arguments:**
+
+    - `transfer`: f: `"identity"`, `"sigmoid"`, `"swish"` or a function f(t, steepness).
+    - `margin`: m, shifts the point at which a nonlinear f pays attention. The identity has no such point, and refuses one.
+    - `steepness`: β of the transfer function; likewise (10 by default).
+    - `cooperation`: `RankCooperation` averages f over all prototypes of the sample's own class, by rank.
+
+    Decision: classes have probability ∝ 1/d_k, d_k the dissimilarity to the nearest prototype of class k: between two
+    classes, μ is exactly the difference of their probabilities, and no unit of the data matters.
+
+    **Raises:** `ValueError` for an unknown transfer, a margin or steepness that the identity would ignore, a steepness that
+    is not positive.
+
+    Source: A. Sato, K. Yamada, *Generalized learning vector quantization*, NIPS 8, 1995; with cooperation: B. Hammer,
+    M. Strickert, T. Villmann, *Supervised neural gas with general similarity measure*, Neural Processing Letters 21, 2005.
+    """
+
+    margin: Scalar = hyper()
+    steepness: Scalar = hyper()
+    cooperation: AbstractCooperation
+    transfer: Callable = static()
+    supervised: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        transfer: str | Callable = "identity",
+        margin: ArrayLike = 0.0,
+        steepness: ArrayLike | None = None,
+        cooperation: AbstractCooperation | None = None,
+    ):
+        self.transfer = as_transfer(transfer)
+        self.margin = jnp.asarray(margin)
+        self.steepness = jnp.asarray(10.0 if steepness is None else steepness)
+        self.cooperation = WinnerTakesAll() if cooperation is None else cooperation
+        positive(self.steepness, "steepness")
+        if self.transfer is identity and (steepness is not None or (concrete(margin) is not None and margin != 0)):
+            raise ValueError(
+                "`margin` and `steepness` do nothing with the identity transfer; choose transfer='sigmoid' or 'swish', "
+                "or leave them out."
+            )
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        closest, rival = winners(delta, labels, y)
+
+        def cost(d: Array) -> Array:
+            against = rival.reshape(-1, *[1] * (d.ndim - 1))
+            relative = (d - against) / jnp.maximum(d + against, floor(delta))
+            return self.transfer(relative + self.margin, self.steepness)
+
+        return self.cooperation.pool(cost, closest, lambda: own_class(fold(delta, labels), y), progress)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return -jnp.log(class_minimum(delta, labels) + floor(delta))

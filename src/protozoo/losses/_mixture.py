@@ -1,0 +1,58 @@
+"""Maximum likelihood of a mixture."""
+
+from typing import ClassVar, Literal, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._types import Array, ArrayLike, Float, Labels, PerPrototype, PerSample
+from ..metrics import AbstractClosedForm, Moments
+from ._base import AbstractSampleLoss, PrototypeLabels
+
+
+class Mixture(AbstractSampleLoss, AbstractClosedForm):
+    """\\(\\ell = -\\log \\sum_j \\pi_j e^{-\\delta_j/2}\\): with δ = -2 log density (`Mahalanobis`), the negative log-likelihood.
+
+    ∂ℓ/∂δ_j is half the responsibility; alternating optimisation is expectation-maximisation.
+
+    **Arguments:**
+
+    - `logits`: the mixing weights are π = softmax(logits), shape `(p,)`.
+
+    Decision: the responsibilities.
+
+    Source: A. Dempster, N. Laird, D. Rubin, *Maximum likelihood from incomplete data via the EM algorithm*, Journal of the
+    Royal Statistical Society B 39, 1977.
+    """
+
+    logits: PerPrototype
+    second_moments: ClassVar[Literal["none", "diagonal", "full"]] = "none"
+    supervised: ClassVar[bool] = False
+
+    @classmethod
+    def uniform(cls, prototypes: int) -> "Mixture":
+        """Equal mixing weights."""
+        return cls(jnp.zeros(prototypes))
+
+    @property
+    def weights(self) -> PerPrototype:
+        """π: positive, with sum one."""
+        return jax.nn.softmax(self.logits)
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: Labels | None,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        return -jax.nn.logsumexp(self.scores(delta, labels), axis=1)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return jax.nn.log_softmax(self.logits) - 0.5 * delta
+
+    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> Self:
+        """π ← (1-step) π + step · (each component's share of the responsibilities)."""
+        weights = self.weights + step * (moments.weight / jnp.sum(moments.weight) - self.weights)
+        return eqx.tree_at(lambda s: s.logits, self, jnp.log(jnp.maximum(weights, jnp.finfo(weights.dtype).tiny)))

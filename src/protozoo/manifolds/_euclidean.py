@@ -1,0 +1,64 @@
+"""The flat space."""
+
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._types import Array, Float, PRNGKeyArray
+from ._base import AbstractManifold
+
+
+class Euclidean(AbstractManifold):
+    """Arrays of one shape with the Euclidean distance.
+
+    **Arguments:**
+
+    - `shape`: the shape of one point, or its number of features d.
+
+    A point is flattened to its coordinates, k = prod(shape); displacements are plain differences, x - w.
+
+    **Raises:** `ValueError` if a size is not positive.
+    """
+
+    shape: tuple[int, ...] = static()
+    flat: ClassVar[bool] = True
+
+    def __init__(self, shape: int | tuple[int, ...]):
+        self.shape = (int(shape),) if not isinstance(shape, tuple) else tuple(int(s) for s in shape)
+        if not self.shape or min(self.shape) < 1:
+            raise ValueError(f"`shape` must hold positive sizes, got {shape!r}.")
+
+    @property
+    def point_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    @property
+    def dimension(self) -> int:
+        return math.prod(self.shape)
+
+    def coordinates(self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p k"]:
+        return x.reshape(len(x), 1, -1) - points.reshape(1, len(points), -1)
+
+    def squared_distances(self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
+        points, x = points.reshape(len(points), -1), x.reshape(len(x), -1)
+        # Both sides move by a common reference before the square is expanded: far from the origin the terms of the
+        # expansion would otherwise cancel to noise.
+        reference = jax.lax.stop_gradient(points.mean(axis=0))
+        points, x = points - reference, x - reference
+        squares = jnp.sum(x * x, axis=1)[:, None] + jnp.sum(points * points, axis=1)[None, :]
+        return jnp.maximum(squares - 2 * x @ points.T, 0)
+
+    def exp(self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]) -> Float[Array, "p ..."]:
+        return points + coordinates.reshape(points.shape)
+
+    def project(self, points: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
+        return points
+
+    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+        return None
+
+    def random_points(self, key: PRNGKeyArray, count: int) -> Float[Array, "p ..."]:
+        return jax.random.normal(key, (count, *self.shape))

@@ -1,0 +1,109 @@
+"""What a metric answers, and what it must answer besides so that closed forms can be found for it."""
+
+import abc
+from typing import Literal, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._types import Array, Float
+from ..prototypes import Prototypes
+from ._linear_maps import AbstractLinearMap, Identity
+
+
+class AbstractMetric(eqx.Module):
+    """A dissimilarity of samples and prototypes; any function of the pair will do."""
+
+    @abc.abstractmethod
+    def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        """The dissimilarities δ, small where a sample resembles a prototype."""
+
+
+class Moments(eqx.Module):
+    """Weighted moments of the displacements x ⊖ w of all samples from each prototype: all that a closed form needs.
+
+    They add up over batches, so that a pass over the data needs memory for one batch.
+    """
+
+    weight: Float[Array, " p"]  # Σ_i |W_ij|
+    first: Float[Array, "p k"]  # Σ_i W_ij (x_i ⊖ w_j)
+    second: Float[Array, "p k"] | Float[Array, "p k k"] | None  # Σ_i W_ij (x_i ⊖ w_j)², or its outer products
+
+    def mean(self) -> Float[Array, "p k"]:
+        """The weighted mean displacement; zero for a prototype that no sample has any weight for."""
+        weight = jnp.where(self.weight > 0, self.weight, 1)
+        return jnp.where((self.weight > 0)[:, None], self.first / weight[:, None], 0)
+
+    def scatter(self, moved: Float[Array, "p k"]) -> Float[Array, "p k"] | Float[Array, "p k k"]:
+        """The weighted second moment about each prototype after it has moved by `moved`."""
+        weight = jnp.where(self.weight > 0, self.weight, 1)
+        mean = self.mean()
+        if self.second.ndim == 2:
+            return self.second / weight[:, None] + moved * (moved - 2 * mean)
+        cross = moved[:, :, None] * (0.5 * moved - mean)[:, None, :]
+        return self.second / weight[:, None, None] + cross + cross.swapaxes(-1, -2)
+
+
+class AbstractClosedForm(eqx.Module):
+    """A part whose own parameters have a closed-form minimiser of Σ W·δ; alternating optimisation calls it."""
+
+    #: Which second moments of the displacements it needs.
+    second_moments: eqx.AbstractVar[Literal["none", "diagonal", "full"]]
+
+    @abc.abstractmethod
+    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> Self:
+        """Move by `step` (1: all the way) towards the minimiser, the prototypes having moved by `moved`."""
+
+
+class AbstractQuadratic(AbstractMetric):
+    """δ = radial(‖(x ⊖ w) A‖²): a squared norm of the linearly adapted displacement, and a function of it.
+
+    The displacement is x - w in a flat space and the geodesic coordinates of x at w in a curved one. Because the inner
+    dissimilarity is quadratic in the points, weighted means are its minimisers, whatever the radial function.
+    """
+
+    @property
+    @abc.abstractmethod
+    def local(self) -> bool:
+        """Whether each prototype has a linear map of its own."""
+
+    @abc.abstractmethod
+    def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
+        """The map A; if `local`, its arrays have a leading axis p."""
+
+    @abc.abstractmethod
+    def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
+        """The dissimilarities as an increasing function of the squared norms."""
+
+    def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        """The squared norms of the adapted displacements."""
+        linear, space, points = self.linear_map(prototypes), prototypes.space, prototypes.points
+        if not self.local and isinstance(linear, Identity):
+            return space.squared_distances(points, x)
+        if space.flat:
+            x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
+            if self.local:
+                return linear.local_squared_norms(x, points)
+            return _expanded(linear, x, points)
+        v = space.coordinates(points, x)
+        v = jax.vmap(lambda a, u: a.apply(u), (0, 1), 1)(linear, v) if self.local else linear.apply(v)
+        return jnp.sum(v * v, axis=-1)
+
+    def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        return self.radial(self.squared(x, prototypes))
+
+
+class AbstractAdaptation(AbstractQuadratic):
+    """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by `Chain`."""
+
+    def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
+        return squared
+
+
+def _expanded(linear: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+    """Map both sides once, then one matrix product; the common reference keeps far-away data precise."""
+    reference = jax.lax.stop_gradient(points.mean(axis=0))
+    z, v = linear.apply(x - reference), linear.apply(points - reference)
+    squares = jnp.sum(z * z, axis=1)[:, None] + jnp.sum(v * v, axis=1)[None, :]
+    return jnp.maximum(squares - 2 * z @ v.T, 0)

@@ -1,0 +1,40 @@
+"""One learned weight for each feature."""
+
+import jax
+import jax.numpy as jnp
+
+from .._types import Array, Float
+from ..prototypes import Prototypes
+from ._base import AbstractAdaptation
+from ._linear_maps import AbstractLinearMap, Scale
+
+
+class Relevance(AbstractAdaptation):
+    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with \\(\\lambda = \\mathrm{softmax}(r)\\), on the simplex by construction.
+
+    **Arguments:**
+
+    - `logits`: r, shape `(d,)`: coordinates of the displacement (of the tangent space, in a curved space).
+
+    Source: B. Hammer, T. Villmann, *Generalized relevance learning vector quantization*, Neural Networks 15, 2002.
+    """
+
+    logits: Float[Array, " d"]
+
+    @classmethod
+    def uniform(cls, dimension: int) -> "Relevance":
+        """Equal relevances 1/d."""
+        return cls(jnp.zeros(dimension))
+
+    @property
+    def relevances(self) -> Float[Array, " d"]:
+        """λ: positive, with sum one."""
+        return jax.nn.softmax(self.logits)
+
+    @property
+    def local(self) -> bool:
+        return False
+
+    def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
+        # sqrt(softmax(r)) = exp(½ log softmax(r)): the square root's derivative at zero never appears.
+        return Scale(jnp.exp(0.5 * jax.nn.log_softmax(self.logits)))

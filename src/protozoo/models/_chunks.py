@@ -1,0 +1,62 @@
+"""Work through many samples in memory for a few."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from .._types import Array, PyTree
+
+
+#: Entries of one (rows, p) block: 4 MB in float32, so that a block stays in a processor's cache.
+BLOCK = 2**20
+
+Carry = TypeVar("Carry")
+
+
+def rows_per_chunk(n: int, columns: int) -> int:
+    """How many samples to take at a time, if each makes a row of `columns` numbers."""
+    return min(n, max(BLOCK // columns, 128))
+
+
+def map_chunks(function: Callable[[Array], PyTree], x: Array, rows: int) -> PyTree:
+    """`function(x)`, for a function that treats rows independently, `rows` rows at a time.
+
+    The last chunk reaches back to have the same size as the others: its first rows are computed twice, to the same
+    result, and nothing is padded or copied.
+    """
+    n = len(x)
+    if rows >= n:
+        return function(x)
+    shapes = jax.eval_shape(function, jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype))
+    start = jax.tree.map(lambda s: jnp.zeros((n, *s.shape[1:]), s.dtype), shapes)
+
+    def write(i: Array, out: PyTree) -> PyTree:
+        at = jnp.minimum(i * rows, n - rows)
+        values = function(jax.lax.dynamic_slice_in_dim(x, at, rows))
+        return jax.tree.map(lambda o, v: jax.lax.dynamic_update_slice_in_dim(o, v, at, 0), out, values)
+
+    return jax.lax.fori_loop(0, -(-n // rows), write, start)
+
+
+def sum_chunks(function: Callable[..., Carry], arrays: tuple[Array | None, ...], weight: Array, rows: int) -> Carry:
+    """`function(*arrays, weight)`, for a function that adds up over rows and is linear in `weight`, in chunks.
+
+    The last chunk reaches back; what it repeats has weight zero.
+    """
+    n = len(weight)
+    if rows >= n:
+        return function(*arrays, weight)
+
+    def take(at: Array) -> list[Array | None]:
+        return [None if a is None else jax.lax.dynamic_slice_in_dim(a, at, rows) for a in (*arrays, weight)]
+
+    def add(total: Carry, i: Array) -> tuple[Carry, None]:
+        at = jnp.minimum(i * rows, n - rows)
+        *parts, w = take(at)
+        w = jnp.where(at + jnp.arange(rows) >= i * rows, w, 0)
+        return jax.tree.map(jnp.add, total, function(*parts, w)), None
+
+    first = function(*take(jnp.asarray(0)))
+    return jax.lax.scan(add, first, jnp.arange(1, -(-n // rows)))[0]

@@ -1,0 +1,253 @@
+"""Prototypes, a metric, a loss and an encoder: one model, and all its answers from one matrix."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import as_labels, as_samples, refuse_nonfinite
+from .._module import static
+from .._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar
+from ..losses import AbstractLoss
+from ..manifolds import Euclidean
+from ..metrics import AbstractMetric, AbstractQuadratic
+from ..prototypes import Prototypes
+from ._chunks import map_chunks, rows_per_chunk
+
+
+class PrototypeModel(eqx.Module):
+    """\\(\\delta = \\mathrm{metric}(\\mathrm{encoder}(x), \\mathrm{prototypes})\\); everything else is read from δ by the loss.
+
+    **Arguments:**
+
+    - `prototypes`: which points, with which classes.
+    - `metric`: how far a sample is from each of them.
+    - `loss`: what the dissimilarities should be, and what they mean.
+    - `encoder`: maps one sample to one point (it is vectorised here); any callable, an `eqx.Module` if it is to learn.
+    - `encode_prototypes`: `False`: the prototypes live in the encoder's output space. `True`: they live among the samples
+      and go through the same encoder (a siamese model).
+
+    All answers take `(n, *sample_shape)`, work in chunks so that memory does not grow with n·p, and are compiled once for
+    each shape. A sample that is NaN or infinite is an error.
+    """
+
+    prototypes: Prototypes
+    metric: AbstractMetric
+    loss: AbstractLoss
+    encoder: Callable = eqx.nn.Identity()
+    encode_prototypes: bool = static(default=False)
+
+    # What training and inference share.
+
+    def encode(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        """The points that samples are mapped to."""
+        return x if isinstance(self.encoder, eqx.nn.Identity) else jax.vmap(self.encoder)(x)
+
+    def encoded_prototypes(self) -> Prototypes:
+        """The prototypes in the space in which they are compared."""
+        if not self.encode_prototypes:
+            return self.prototypes
+        points = self.encode(self.prototypes.points)
+        return self.prototypes.moved(points, Euclidean(points.shape[1:]))
+
+    def dissimilarities(self, x: Float[Array, "n ..."], encoded: bool = False) -> Float[Array, "n p"]:
+        """δ in one piece, differentiable; `encoded` samples have been through the encoder already."""
+        return self.metric(x if encoded else self.encode(x), self.encoded_prototypes())
+
+    def objective(
+        self,
+        x: Float[Array, "n ..."],
+        y: Labels | None,
+        weight: PerSample,
+        progress: Float[ArrayLike, ""] = 1.0,
+        encoded: bool = False,
+    ) -> Scalar:
+        """What training lowers: the loss of these samples, `weight` holding each one's share."""
+        return self.loss.objective(self.dissimilarities(x, encoded), self.prototypes.labels, y, weight, progress)
+
+    # Answers.
+
+    def distances(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n p"]:
+        """δ: the dissimilarity of each sample to each prototype, in the units of the metric (a *squared* distance for the
+        quadratic metrics)."""
+        return self._ask(_distances, x)
+
+    def predict_proba(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n c"]:
+        """Probabilities of the classes (of an unlabelled model: of its prototypes); rows sum to one.
+
+        The posterior if the loss has one; otherwise inversely proportional to the nearest prototype's dissimilarity.
+        """
+        return self._ask(_probabilities, x)
+
+    def predict(self, x: Float[ArrayLike, "n ..."]) -> Int[Array, " n"]:
+        """The most probable class of each sample, exactly `predict_proba(x).argmax(axis=1)`."""
+        return self._ask(_predict, x)
+
+    def confidence(self, x: Float[ArrayLike, "n ..."]) -> PerSample:
+        """\\((p_1 - p_2)/(p_1 + p_2) \\in [0, 1]\\) of the two most probable classes.
+
+        For distance-based decisions this is the relative similarity \\((d_2 - d_1)/(d_2 + d_1)\\) of L. Fischer, B. Hammer,
+        H. Wersing, *Efficient rejection strategies for prototype-based classification*, Neurocomputing 169, 2015.
+        """
+        return self._ask(_confidence, x)
+
+    def predict_with_reject(self, x: Float[ArrayLike, "n ..."], threshold: float) -> Int[Array, " n"]:
+        """`predict(x)`, and -1 where the confidence is below `threshold`.
+
+        **Raises:** `ValueError` if the threshold is not in [0, 1].
+        """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"`threshold` is a confidence and must lie in [0, 1], got {threshold}.")
+        label, confidence = self._ask(_decide, x)
+        return jnp.where(confidence < threshold, -1, label)
+
+    def transform(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n l"]:
+        """Samples in the adapted space of a quadratic metric, where it is the plain squared Euclidean distance.
+
+        In a flat space with one adaptation for all prototypes: encoder(x)·A. Otherwise (a curved space, or an adaptation
+        for each prototype) every prototype has a chart of its own, and each sample appears as its adapted displacement
+        from its nearest prototype.
+
+        **Raises:** `ValueError` if the metric has no adapted space.
+        """
+        self._quadratic("transform")
+        return self._ask(_transform, x)
+
+    def relevance_matrix(self, per_prototype: bool = False) -> Float[Array, "*p d d"]:
+        """Λ = AAᵀ, the matrix of the metric's quadratic form, symmetric and positive semidefinite.
+
+        Of a metric with a matrix for each prototype, their mean, or with `per_prototype` all of them, `(p, d, d)`.
+
+        **Raises:** `ValueError` if the metric is not quadratic.
+        """
+        metric = self._quadratic("relevance_matrix")
+        prototypes = self.encoded_prototypes()
+        linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.dimension, dtype=prototypes.points.dtype)
+        maps = jax.vmap(lambda a: a.apply(unit))(linear) if metric.local else linear.apply(unit)
+        matrices = maps @ maps.swapaxes(-1, -2)
+        if metric.local:
+            return matrices if per_prototype else matrices.mean(axis=0)
+        return jnp.broadcast_to(matrices, (len(prototypes), *matrices.shape)) if per_prototype else matrices
+
+    def relevances(self) -> Float[Array, " d"]:
+        """How much each feature counts: the diagonal of Λ, scaled to sum one."""
+        diagonal = jnp.diag(self.relevance_matrix())
+        return diagonal / diagonal.sum()
+
+    def win_ratios(self, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | None = None) -> Float[Array, " p"]:
+        """The share of all samples that each prototype is nearest to; with `y`, counting only those of its own class.
+
+        A prototype with ratio zero does no work.
+        """
+        if y is not None and not self.prototypes.labelled:
+            raise ValueError("`y` was given, but the prototypes of this model have no classes.")
+        winner = np.asarray(self._ask(_winner, x))
+        if y is not None:
+            winner = winner[self.prototypes.labels[winner] == as_labels(y, len(winner))]
+        return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / len(x))
+
+    # How they are asked.
+
+    @property
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """The shape of one sample; `None` if only the encoder knows."""
+        if self.encode_prototypes or isinstance(self.encoder, eqx.nn.Identity):
+            return self.prototypes.space.point_shape
+        return None
+
+    def check_samples(self, x: ArrayLike, name: str = "x") -> Array:
+        """`x` as an array that this model can take.
+
+        **Raises:** `ValueError` naming the argument, its shape and the shape that fits.
+        """
+        x = as_samples(x, self.sample_shape, name)
+        if self.sample_shape is None:
+            try:
+                shape = jax.eval_shape(self.encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)).shape
+            except Exception as error:
+                raise ValueError(f"the encoder refuses `{name}` of shape {x.shape}: {error}") from error
+            if shape != self.prototypes.space.point_shape:
+                raise ValueError(
+                    f"the encoder maps a sample of `{name}` to shape {shape}, but prototypes are points of shape "
+                    f"{self.prototypes.space.point_shape}."
+                )
+        return x
+
+    def _quadratic(self, asked: str) -> AbstractQuadratic:
+        if not isinstance(self.metric, AbstractQuadratic):
+            raise ValueError(f"`{asked}` needs a quadratic metric; {type(self.metric).__name__} has no linear adaptation.")
+        return self.metric
+
+    def _ask(self, question: Callable, x: ArrayLike) -> Any:
+        x = self.check_samples(x)
+        answer, finite = _answer(self, x, question)
+        if not isinstance(finite, jax.core.Tracer) and not finite:
+            refuse_nonfinite(x)
+            raise ValueError("the model has parameters that are NaN or infinite: it cannot decide. Train it again.")
+        return answer
+
+
+@eqx.filter_jit
+def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, Array]:
+    """One compiled program for each question and shape. The flag is false if some dissimilarity is NaN."""
+
+    def one_chunk(rows: Array) -> tuple[Any, Array]:
+        points = model.encode(rows)
+        delta = model.metric(points, prototypes)
+        # A NaN anywhere in a row reaches the row's minimum; an infinite sample makes NaN or infinity of all its row.
+        return question(model, points, delta), jnp.isfinite(jnp.min(delta, axis=1))
+
+    prototypes = model.encoded_prototypes()
+    rows = rows_per_chunk(len(x), len(prototypes))
+    answer, finite = map_chunks(one_chunk, x, rows)
+    return answer, jnp.all(finite)
+
+
+def _distances(model: PrototypeModel, points: Array, delta: Array) -> Array:
+    return delta
+
+
+def _scores(model: PrototypeModel, delta: Array) -> Array:
+    return model.loss.scores(delta, model.prototypes.labels)
+
+
+def _probabilities(model: PrototypeModel, points: Array, delta: Array) -> Array:
+    return jax.nn.softmax(_scores(model, delta), axis=1)
+
+
+def _predict(model: PrototypeModel, points: Array, delta: Array) -> Array:
+    # Of the probabilities rather than the scores: where rounding ties the former, both must break the tie alike.
+    return jnp.argmax(_probabilities(model, points, delta), axis=1)
+
+
+def _confidence(model: PrototypeModel, points: Array, delta: Array) -> Array:
+    scores = _scores(model, delta)
+    if scores.shape[1] == 1:
+        return jnp.ones_like(scores[:, 0])
+    best = jax.lax.top_k(scores, 2)[0]
+    return jnp.tanh(0.5 * (best[:, 0] - best[:, 1]))
+
+
+def _decide(model: PrototypeModel, points: Array, delta: Array) -> tuple[Array, Array]:
+    return _predict(model, points, delta), _confidence(model, points, delta)
+
+
+def _winner(model: PrototypeModel, points: Array, delta: Array) -> Array:
+    return jnp.argmin(delta, axis=1)
+
+
+def _transform(model: PrototypeModel, points: Array, delta: Array) -> Array:
+    metric, prototypes = model.metric, model.encoded_prototypes()
+    linear, space = metric.linear_map(prototypes), prototypes.space
+    if space.flat and not metric.local:
+        return linear.apply(points.reshape(len(points), -1))
+    winner = jnp.argmin(delta, axis=1)
+
+    def adapted(x: Array, j: Array) -> Array:
+        displacement = space.coordinates(prototypes.points[j][None], x[None])[0, 0]
+        return (jax.tree.map(lambda a: a[j], linear) if metric.local else linear).apply(displacement)
+
+    return jax.vmap(adapted)(points, winner)

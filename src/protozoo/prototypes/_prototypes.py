@@ -1,0 +1,159 @@
+"""Labelled points in a space."""
+
+from collections.abc import Callable, Mapping
+from typing import Self
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from .._module import AbstractConstrained, static
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray
+from ..manifolds import AbstractManifold, Euclidean
+from ._initialisers import initialise
+
+
+class Prototypes(AbstractConstrained):
+    """p points of a space, grouped by the class that each of them represents.
+
+    **Arguments:**
+
+    - `points`: `(p, *space.point_shape)`.
+    - `labels`: p integers 0…c-1 in ascending order, every class at least once; `None` for points without classes (clusters),
+      each of which then stands for itself.
+    - `space`: where the points live; flat by default.
+
+    The labels are part of the model's structure, not of its arrays: which columns of the dissimilarity matrix belong to
+    which class is known when a program is compiled, so that pooling over a class is one reduction.
+
+    In a curved space the points are trained by dynamic trivialisation (Lezcano-Casado 2019): an optimiser sees their
+    tangent coordinates, zero before each step, so that its gradient is the Riemannian one and they never leave the space.
+
+    **Raises:** `ValueError` for points that do not lie in the space, labels that are not grouped, a class without points.
+    """
+
+    points: Float[Array, "p ..."]
+    space: AbstractManifold
+    counts: tuple[int, ...] | None = static()
+
+    def __init__(
+        self,
+        points: Float[ArrayLike, "p ..."],
+        labels: Int[ArrayLike, " p"] | None = None,
+        space: AbstractManifold | None = None,
+    ):
+        self.points = jnp.asarray(points)
+        self.space = Euclidean(self.points.shape[1:]) if space is None else space
+        if self.points.ndim < 2 or self.points.shape[0] == 0:
+            raise ValueError(f"`points` must have shape (p, *point_shape) with p > 0, got {self.points.shape}.")
+        if self.points.shape[1:] != self.space.point_shape:
+            raise ValueError(
+                f"`points` of shape {self.points.shape} are not points of {self.space}: each must have shape "
+                f"{self.space.point_shape}."
+            )
+        self.counts = None if labels is None else _class_counts(np.asarray(labels), len(self.points))
+
+    @classmethod
+    def from_classes(
+        cls,
+        x: Float[ArrayLike, "n ..."],
+        y: Int[ArrayLike, " n"],
+        per_class: int | Mapping[int, int] = 1,
+        *,
+        key: PRNGKeyArray,
+        initialiser: str | Callable = "samples",
+        space: AbstractManifold | None = None,
+    ) -> Self:
+        """Prototypes chosen class by class.
+
+        **Arguments:**
+
+        - `x`, `y`: samples and their classes 0…c-1.
+        - `per_class`: how many for each class: a number, or a mapping from class to number.
+        - `key`: a random key.
+        - `initialiser`: `"samples"`, `"means"` or `"kmeans++"`, or a function `(x, count, key, space) -> points` that is
+          given the samples of one class.
+        - `space`: where x lives; flat by default.
+
+        **Raises:** `ValueError` if a class is empty or smaller than the number of prototypes asked of it.
+        """
+        x = np.asarray(x)
+        space = Euclidean(x.shape[1:]) if space is None else space
+        points, labels = initialise(x, np.asarray(y), per_class, key, initialiser, space)
+        return cls(points, labels, space)
+
+    @classmethod
+    def from_samples(
+        cls,
+        x: Float[ArrayLike, "n ..."],
+        count: int,
+        *,
+        key: PRNGKeyArray,
+        initialiser: str | Callable = "kmeans++",
+        space: AbstractManifold | None = None,
+    ) -> Self:
+        """`count` prototypes without classes; the arguments are those of `from_classes`."""
+        x = np.asarray(x)
+        space = Euclidean(x.shape[1:]) if space is None else space
+        points, _ = initialise(x, np.zeros(len(x), int), count, key, initialiser, space)
+        return cls(points, None, space)
+
+    @property
+    def labels(self) -> Int[np.ndarray, " p"]:
+        """The class of each prototype; of unlabelled prototypes, their own index."""
+        if self.counts is None:
+            return np.arange(len(self))
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @property
+    def classes(self) -> int:
+        """The number c of classes; of unlabelled prototypes, p."""
+        return len(self) if self.counts is None else len(self.counts)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the prototypes stand for classes rather than for themselves."""
+        return self.counts is not None
+
+    def __len__(self) -> int:
+        return self.points.shape[0]
+
+    def moved(self, points: Float[Array, "p ..."], space: AbstractManifold | None = None) -> "Prototypes":
+        """The same classes at other points, perhaps of another space."""
+        return Prototypes(points, self.labels if self.labelled else None, self.space if space is None else space)
+
+    # A tree whose frozen leaves were taken out has `None` for its points: there is nothing to chart then.
+
+    def chart(self) -> Self:
+        if self.space.flat or self.points is None:
+            return self
+        return eqx.tree_at(
+            lambda s: s.points, self, jnp.zeros((len(self), self.space.dimension), self.points.dtype)
+        )
+
+    def retract(self, base: Self) -> Self:
+        if self.space.flat or self.points is None:
+            return self
+        return eqx.tree_at(lambda s: s.points, self, self.space.exp(base.points, self.points))
+
+    def project(self) -> Self:
+        if self.space.flat or self.points is None:
+            return self
+        return eqx.tree_at(lambda s: s.points, self, self.space.project(self.points))
+
+
+def _class_counts(labels: np.ndarray, p: int) -> tuple[int, ...]:
+    if labels.shape != (p,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"`labels` must be {p} integers, one for each point, got shape {labels.shape} of {labels.dtype}."
+        )
+    if labels.min() < 0 or np.any(np.diff(labels) < 0):
+        raise ValueError(
+            "`labels` must be non-negative and in ascending order; sort both: "
+            "`order = np.argsort(labels, kind='stable')`, then `points[order]`, `labels[order]`."
+        )
+    counts = np.bincount(labels)
+    if not counts.all():
+        missing = int(np.flatnonzero(counts == 0)[0])
+        raise ValueError(f"`labels`: class {missing} has no prototype; classes must be 0…{len(counts) - 1} without gaps.")
+    return tuple(int(c) for c in counts)

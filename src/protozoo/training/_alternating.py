@@ -1,0 +1,148 @@
+"""Alternating optimisation."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._schedules import AbstractSchedule, as_schedule, positive
+from .._types import Array, ArrayLike, Float, PyTree, Scalar
+from ..losses import AbstractSampleLoss
+from ..metrics import AbstractClosedForm, AbstractQuadratic, Moments
+from ..models import PrototypeModel
+from ..models._chunks import rows_per_chunk, sum_chunks
+from ..prototypes import Prototypes
+from ._rule import AbstractRule, Batch
+
+
+class AlternatingOptimization(AbstractRule):
+    """Assign, then minimise: with W = ∂(Σℓ)/∂s the weight of each sample for each prototype (s the squared norms inside the
+    metric), everything with a closed form moves to what minimises Σ W·s.
+
+    **Arguments:**
+
+    - `step`: how far to move, a number or a schedule of training progress: 1 goes all the way, less is a damped (on mini-batches:
+      stepwise) update.
+    - `refit`: also refit the metric's and the loss's own parameters, where they have a closed form (covariances, mixing
+      weights); without it, only the points move.
+
+    The loss decides which algorithm this is: k-means (`HardClustering`), fuzzy c-means (`Fuzzy`), batch neural gas
+    (`NeuralGas`), expectation-maximisation (`Mixture`). In a curved space the weighted mean is one Karcher step. The
+    objective never increases while it is concave in s and no schedule changes it (step 1, all samples at once). A pass works
+    in chunks: memory does not grow with n·p.
+
+    **Raises:** `ValueError` unless the step is positive.
+    """
+
+    step_size: AbstractSchedule
+    refit: bool = static()
+
+    def __init__(self, step: AbstractSchedule | ArrayLike = 1.0, refit: bool = True):
+        self.step_size = as_schedule(step)
+        self.refit = refit
+        positive(self.step_size(0.0), "step")
+
+    def check(self, model: PrototypeModel, mask: PyTree) -> None:
+        remedy = "train it with `GradientDescent`"
+        if not isinstance(model.metric, AbstractQuadratic):
+            raise ValueError(f"{type(model.metric).__name__} has no closed form for the points: {remedy}.")
+        if not isinstance(model.loss, AbstractSampleLoss):
+            raise ValueError(f"{type(model.loss).__name__} is no sum over samples: {remedy}.")
+        if model.encode_prototypes:
+            raise ValueError(f"prototypes that go through the encoder have no closed form: {remedy}.")
+        if any(jax.tree.leaves(mask.encoder)):
+            raise ValueError(f"an encoder has no closed form: freeze it (`freeze='encoder'`), or {remedy}.")
+        for name in ("metric", "loss"):
+            for part, learns in zip(_parts(getattr(model, name)), _parts(getattr(mask, name)), strict=True):
+                if not any(jax.tree.leaves(learns)):
+                    continue
+                if not isinstance(part, AbstractClosedForm):
+                    raise ValueError(
+                        f"the parameters of the {name} {type(getattr(model, name)).__name__} have no closed form: freeze "
+                        f"them (`freeze={name!r}`), or {remedy}."
+                    )
+                if part.second_moments != "none" and not model.prototypes.space.flat:
+                    raise ValueError(f"covariances have a closed form in flat spaces only: {remedy}.")
+
+    def init(self, params: PyTree) -> None:
+        return None
+
+    def step(
+        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
+    ) -> tuple[PyTree, Any, Scalar]:
+        model = eqx.combine(params, rest)
+        moments, objective = _expectation(model, batch, progress)
+        size = self.step_size(progress)
+        prototypes = model.prototypes
+        moved = size * moments.mean()
+        if params.prototypes.points is None:
+            moved = jnp.zeros_like(moved)
+        points = prototypes.space.exp(prototypes.points, moved)
+        new = eqx.tree_at(lambda m: m.prototypes.points, model, points)
+        if self.refit:
+
+            def refit(part: Any) -> Any:
+                return part.refit(moments, moved, size) if _closed(part) else part
+
+            closed = jax.tree.map(refit, (model.metric, model.loss), is_leaf=_closed)
+            new = eqx.tree_at(lambda m: (m.metric, m.loss), new, closed)
+        mask = jax.tree.map(lambda leaf: leaf is not None, params, is_leaf=lambda leaf: leaf is None)
+        # Computed numbers may be wider than the parameters (a strong float beside a weak one); the loop's carry is not.
+        new = jax.tree.map(lambda n, o: jnp.asarray(n, o.dtype), eqx.filter(new, mask), params)
+        return new, state, objective
+
+
+def _closed(part: Any) -> bool:
+    return isinstance(part, AbstractClosedForm)
+
+
+def _parts(tree: PyTree) -> list[Any]:
+    return jax.tree.leaves(tree, is_leaf=_closed)
+
+
+def _expectation(model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> tuple[Moments, Scalar]:
+    """One pass over the samples: the moments of their displacements under W, and the objective."""
+    metric, loss, prototypes = model.metric, model.loss, model.prototypes
+    orders = [part.second_moments for part in _parts((metric, loss)) if _closed(part)]
+    order = "full" if "full" in orders else "diagonal" if "diagonal" in orders else "none"
+
+    def chunk(x: Array, y: Array | None, weight: Array) -> tuple[Moments, Scalar]:
+        points = x if batch.encoded else model.encode(x)
+        squared = metric.squared(points, prototypes)
+
+        def objective(squared: Array) -> Scalar:
+            return loss.objective(metric.radial(squared), prototypes.labels, y, weight, progress)
+
+        value, w = jax.value_and_grad(objective)(squared)
+        return displacement_moments(prototypes, points, w, order), value
+
+    rows = rows_per_chunk(len(batch.x), len(prototypes))
+    return sum_chunks(chunk, (batch.x, batch.y), batch.weight, rows)
+
+
+def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Float[Array, "n p"], order: str) -> Moments:
+    """Σ|W|, ΣW(x ⊖ w) and the second moment of this order, by matrix products in a flat space."""
+    space, points = prototypes.space, prototypes.points
+    weight = jnp.sum(jnp.abs(w), axis=0)
+    if not space.flat:
+        v = space.coordinates(points, x)
+        return Moments(weight, jnp.einsum("np,npk->pk", w, v), None)
+    x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
+    reference = points.mean(axis=0)
+    x, points = x - reference, points - reference
+    total = jnp.sum(w, axis=0)[:, None]
+    sums = w.T @ x
+    first = sums - total * points
+    second = None
+    if order == "diagonal":
+        second = w.T @ (x * x) - points * (2 * sums - total * points)
+    elif order == "full":
+        # About each prototype itself, not about a common reference: tight clusters far apart would cancel to noise.
+        def outer(w: Array, point: Array) -> Array:
+            v = x - point
+            return (v * w[:, None]).T @ v
+
+        second = jax.lax.map(lambda args: outer(*args), (w.T, points))
+    return Moments(weight, first, second)

@@ -1,0 +1,87 @@
+"""Data and weights, checked once, as the compiled loop takes them."""
+
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import as_labels, refuse_missing_classes, refuse_nonfinite
+from .._types import Array, ArrayLike
+from ..models import PrototypeModel
+from ..models._chunks import map_chunks, rows_per_chunk
+from ._rule import Batch
+
+
+ClassWeight = str | Mapping[int, float] | None
+
+
+def as_batch(
+    model: PrototypeModel,
+    x: ArrayLike,
+    y: ArrayLike | None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    name: str = "",
+) -> Batch:
+    """All samples as one batch, with weights of mean one."""
+    x = model.check_samples(x, f"{name}x")
+    refuse_nonfinite(x, f"{name}x")
+    if (violation := model.prototypes.space.violation(x)) if model.sample_shape else None:
+        raise ValueError(f"`{name}x` does not lie in {model.prototypes.space}: {violation}")
+    labels = None
+    if model.loss.supervised:
+        if y is None:
+            raise ValueError(f"`{name}y` is missing: {type(model.loss).__name__} learns from labelled samples.")
+        labels = as_labels(y, len(x), f"{name}y")
+        refuse_missing_classes(labels, model.prototypes.classes, f"{name}y")
+    elif y is not None:
+        raise ValueError(f"`{name}y` was given, but {type(model.loss).__name__} learns without labels: leave it out.")
+    weight = _weights(labels, len(x), model.prototypes.classes, sample_weight, class_weight)
+    return Batch(x, None if labels is None else jnp.asarray(labels), jnp.asarray(weight, x.dtype), encoded=False)
+
+
+def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Batch:
+    """What a frozen encoder makes of the samples: it is applied once, not once in every epoch."""
+    if isinstance(model.encoder, eqx.nn.Identity) or any(jax.tree.leaves(mask.encoder)):
+        return batch
+    return eqx.tree_at(lambda b: (b.x, b.encoded), batch, (_encode(model, batch.x), True))
+
+
+@eqx.filter_jit
+def _encode(model: PrototypeModel, x: Array) -> Array:
+    return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))
+
+
+def _weights(
+    y: np.ndarray | None, n: int, classes: int, sample_weight: ArrayLike | None, class_weight: ClassWeight
+) -> np.ndarray:
+    weight = np.ones(n)
+    if sample_weight is not None:
+        weight = np.asarray(sample_weight, float)
+        if weight.shape != (n,):
+            raise ValueError(f"`sample_weight` must have shape ({n},), got {weight.shape}.")
+        if not np.isfinite(weight).all() or weight.min() < 0:
+            raise ValueError(f"`sample_weight` must be finite and not negative, got {weight.min():g} as its smallest.")
+    if class_weight is not None:
+        if y is None:
+            raise ValueError("`class_weight` needs classes, and this model learns without labels.")
+        weight = weight * _of_classes(y, classes, class_weight)[y]
+    if weight.sum() <= 0:
+        raise ValueError("the weights of all samples are zero: nothing can be learned.")
+    return weight * (n / weight.sum())
+
+
+def _of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight) -> np.ndarray:
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"`class_weight` must be 'balanced' or a mapping from class to weight, got {class_weight!r}.")
+        counts = np.bincount(y, minlength=classes)
+        return len(y) / (classes * np.maximum(counts, 1))
+    if set(class_weight) != set(range(classes)):
+        raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {sorted(class_weight)}.")
+    values = np.array([class_weight[k] for k in range(classes)], float)
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise ValueError(f"`class_weight` must be finite and not negative, got {class_weight!r}.")
+    return values

@@ -1,0 +1,52 @@
+"""What a fit returns."""
+
+import dataclasses
+import enum
+
+import numpy as np
+
+from ..models import PrototypeModel
+
+
+class Reason(enum.StrEnum):
+    """Why training ended; `remedy` says what to do about it."""
+
+    CONVERGED = "converged"
+    PATIENCE = "patience"
+    MAX_EPOCHS = "max epochs"
+    DIVERGED = "diverged"
+    CALLBACK = "callback"
+
+    @property
+    def remedy(self) -> str:
+        """A sentence for the user."""
+        return _REMEDIES[self]
+
+
+_REMEDIES = {
+    Reason.CONVERGED: "The loss changed by no more than `tolerance`; nothing needs to be done.",
+    Reason.PATIENCE: "The monitored loss stopped improving; with restore_best=True the best model is returned.",
+    Reason.MAX_EPOCHS: "All epochs were used; if the loss in `history` still falls, train with more `epochs`.",
+    Reason.DIVERGED: (
+        "The loss or a parameter became NaN or infinite; the last finite model is returned. Lower the learning rate, "
+        "standardise the data, or clip gradients (`optax.clip_by_global_norm`)."
+    ),
+    Reason.CALLBACK: "A callback asked to stop.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A trained model and how it came to be.
+
+    - `model`: the trained model: the best one with `restore_best`, the last finite one if training diverged, else the last.
+    - `history`: `"loss"` (and `"validation_loss"`), one value for each epoch, as NumPy arrays. With all samples in one batch,
+      the training loss of an epoch is that of the parameters it started from; with mini-batches, the mean over its batches.
+    - `epochs`: how many epochs ran.
+    - `reason`: why it ended; `reason.remedy` says what to do about it.
+    """
+
+    model: PrototypeModel
+    history: dict[str, np.ndarray]
+    epochs: int
+    reason: Reason

@@ -1,0 +1,184 @@
+"""The compiled loop: epochs over batches, whatever the rule and the options."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._types import Array, Int, PyTree, Scalar
+from ..losses import AbstractSampleLoss
+from ..models import PrototypeModel
+from ..models._chunks import rows_per_chunk, sum_chunks
+from ._rule import AbstractRule, Batch
+from ._shuffle import shuffled
+from ._stopping import Stopping
+
+
+#: The most epochs that run without hearing from the host: the length of the buffers for the losses.
+CHUNK = 512
+
+RUNNING, CONVERGED, PATIENCE, DIVERGED = range(4)
+
+
+class Plan(eqx.Module):
+    """What a compiled program is told besides data and state. Numbers are arrays: changing one compiles nothing."""
+
+    rule: AbstractRule
+    stopping: Stopping
+    epochs: Int[Array, ""]
+    batch_size: int | None = static()
+    restore_best: bool = static()
+
+    def progress(self, step: Int[Array, ""], batches: int) -> Scalar:
+        """Of the training: 0 at the first update, 1 at the last."""
+        last = jnp.maximum(self.epochs * batches - 1, 1)
+        return jnp.minimum(step / last, 1.0).astype(jnp.result_type(float))
+
+
+class LoopState(eqx.Module):
+    """Everything that changes: a run continued from a copy of it is bit-identical to one that was never interrupted."""
+
+    params: PyTree
+    rule: Any
+    key: Array  # the data of a random key
+    epoch: Int[Array, ""]
+    step: Int[Array, ""]  # updates so far
+    status: Int[Array, ""]
+    previous: Scalar  # the last epoch's monitored value
+    best: Scalar
+    best_params: PyTree  # empty unless the best model is asked for
+    waited: Int[Array, ""]  # epochs since the last improvement
+    safe: PyTree  # the last parameters known to be finite, with a finite loss
+
+
+def start(plan: Plan, params: PyTree, key: Array) -> LoopState:
+    """The state before the first epoch."""
+    zero, infinity = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.result_type(float))
+    return LoopState(
+        params=params,
+        rule=plan.rule.init(params),
+        key=key,
+        epoch=zero,
+        step=zero,
+        status=zero,
+        previous=infinity,
+        best=infinity,
+        best_params=params if plan.restore_best else None,
+        waited=zero,
+        safe=params,
+    )
+
+
+def batches_of(plan: Plan, n: int) -> int:
+    """The number of batches in an epoch."""
+    return 1 if plan.batch_size is None else -(-n // plan.batch_size)
+
+
+@eqx.filter_jit
+def run_epochs(
+    plan: Plan, state: LoopState, rest: PyTree, data: Batch, validation: Batch | None, limit: Int[Array, ""]
+) -> tuple[LoopState, dict[str, Array]]:
+    """Epochs until `limit`, or until a reason to stop; the losses of those that ran, in buffers of length `CHUNK`."""
+    first = state.epoch
+    names = ["loss"] if validation is None else ["loss", "validation_loss"]
+    buffers = {name: jnp.zeros(CHUNK, jnp.result_type(float)) for name in names}
+
+    def unfinished(carry: tuple[LoopState, dict]) -> Array:
+        return (carry[0].epoch < limit) & (carry[0].status == RUNNING)
+
+    def body(carry: tuple[LoopState, dict]) -> tuple[LoopState, dict]:
+        state, buffers = carry
+        at = state.epoch - first
+        state, values = _epoch(plan, state, rest, data, validation)
+        return state, {name: buffers[name].at[at].set(values[name]) for name in names}
+
+    return jax.lax.while_loop(unfinished, body, (state, buffers))
+
+
+def _epoch(
+    plan: Plan, state: LoopState, rest: PyTree, data: Batch, validation: Batch | None
+) -> tuple[LoopState, dict[str, Scalar]]:
+    params, rule, loss = _pass(plan, state, rest, data)
+    n_batches = batches_of(plan, len(data.x))
+    step = state.step + n_batches
+    values = {"loss": loss.astype(state.best.dtype)}
+    if validation is not None:
+        model = eqx.combine(params, rest)
+        score = _objective(model, validation, plan.progress(step - 1, n_batches))
+        values["validation_loss"] = score.astype(state.best.dtype)
+    monitored = values["validation_loss" if validation is not None else "loss"]
+    # The parameters that the monitored value belongs to: those before the update if it is the loss of one batch.
+    scored = state.params if validation is None and plan.batch_size is None else params
+
+    healthy = jnp.isfinite(loss) & jnp.isfinite(monitored) & _all_finite(params)
+    better = healthy & (monitored < state.best)
+    improved = healthy & (state.best - monitored > plan.stopping.min_delta)
+    waited = jnp.where(improved, 0, state.waited + 1)
+    # A tolerance of zero asks for no change beyond rounding, which never quite ends; a negative one is never met.
+    rounding = jnp.where(plan.stopping.tolerance >= 0, 4 * jnp.finfo(monitored.dtype).eps * jnp.abs(monitored), 0)
+    converged = jnp.abs(state.previous - monitored) <= plan.stopping.tolerance + rounding
+    status = jnp.where(waited >= plan.stopping.patience, PATIENCE, RUNNING)
+    status = jnp.where(converged, CONVERGED, status)
+    status = jnp.where(healthy, status, DIVERGED)
+    safe = _choose(healthy, scored, state.safe)
+    state = LoopState(
+        params=_choose(healthy, params, safe),
+        rule=rule,
+        key=state.key,
+        epoch=state.epoch + 1,
+        step=step,
+        status=status.astype(state.status.dtype),
+        previous=monitored,
+        best=jnp.where(better, monitored, state.best),
+        best_params=_choose(better, scored, state.best_params) if plan.restore_best else None,
+        waited=waited.astype(state.waited.dtype),
+        safe=safe,
+    )
+    return state, values
+
+
+def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTree, Any, Scalar]:
+    """All samples once, in one batch or in many: new parameters, the rule's new state, the mean loss."""
+    n = len(data.x)
+    if plan.batch_size is None:
+        batch = eqx.tree_at(lambda b: b.weight, data, data.weight / n)
+        return plan.rule.step(state.params, rest, state.rule, batch, plan.progress(state.step, 1))
+    size, count = plan.batch_size, batches_of(plan, n)
+    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.epoch)
+    positions = jnp.arange(size * count, dtype=jnp.int32)
+    order = shuffled(key, jnp.minimum(positions, n - 1), n).reshape(count, size)
+    present = (positions < n).reshape(count, size)
+
+    def one_batch(carry: tuple, at: tuple[Array, Array, Array]) -> tuple[tuple, Scalar]:
+        params, rule = carry
+        index, here, k = at
+        # Padding has weight zero: the last batch is an average over its real samples, and none is counted twice.
+        real = jnp.sum(here)
+        weight = jnp.where(here, data.weight[index], 0) / real
+        batch = Batch(data.x[index], None if data.y is None else data.y[index], weight, data.encoded)
+        params, rule, loss = plan.rule.step(params, rest, rule, batch, plan.progress(state.step + k, count))
+        return (params, rule), loss * real / n
+
+    (params, rule), losses = jax.lax.scan(one_batch, (state.params, state.rule), (order, present, jnp.arange(count)))
+    return params, rule, jnp.sum(losses)
+
+
+def _objective(model: PrototypeModel, data: Batch, progress: Scalar) -> Scalar:
+    """The objective without its gradient, in chunks where it is a sum over samples."""
+
+    def chunk(x: Array, y: Array | None, weight: Array) -> Scalar:
+        return model.objective(x, y, weight, progress, data.encoded)
+
+    n = len(data.x)
+    rows = rows_per_chunk(n, len(model.prototypes)) if isinstance(model.loss, AbstractSampleLoss) else n
+    return sum_chunks(chunk, (data.x, data.y), data.weight / n, rows)
+
+
+def _all_finite(tree: PyTree) -> Array:
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def _choose(condition: Array, one: PyTree, other: PyTree) -> PyTree:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)

@@ -1,0 +1,46 @@
+"""When to stop."""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .._module import hyper
+from .._types import ArrayLike, Float, Int, Scalar
+
+
+NEVER = jnp.iinfo(jnp.int32).max
+
+
+class Stopping(eqx.Module):
+    """When training ends before its last epoch. Monitored is the validation loss if there is one, else the training loss.
+
+    **Arguments:**
+
+    - `patience`: stop after this many epochs in a row without an improvement of more than `min_delta` over the best value so
+      far; `None`: never.
+    - `min_delta`: what counts as an improvement.
+    - `tolerance`: stop as *converged* when the value changes by no more than this from one epoch to the next; `None`: never.
+
+    All numbers are arguments of the compiled program.
+
+    **Raises:** `ValueError` for a patience below one, or a negative `min_delta` or `tolerance`.
+    """
+
+    patience: Int[ArrayLike, ""] = eqx.field(metadata={"trainable": False})
+    min_delta: Scalar = hyper()
+    tolerance: Scalar = hyper()
+
+    def __init__(
+        self,
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        tolerance: float | None = None,
+    ):
+        if patience is not None and (isinstance(patience, bool) or int(patience) != patience or patience < 1):
+            raise ValueError(f"`patience` must be a positive number of epochs or None, got {patience!r}.")
+        if not min_delta >= 0:
+            raise ValueError(f"`min_delta` must not be negative, got {min_delta!r}.")
+        if tolerance is not None and not tolerance >= 0:
+            raise ValueError(f"`tolerance` must not be negative, got {tolerance!r}; None never stops.")
+        self.patience = jnp.asarray(NEVER if patience is None else patience, jnp.int32)
+        self.min_delta = jnp.asarray(float(min_delta))
+        self.tolerance = jnp.asarray(-1.0 if tolerance is None else float(tolerance))

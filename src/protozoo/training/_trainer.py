@@ -1,0 +1,259 @@
+"""The trainer: what the user says, checked; the compiled loop, driven; what came of it, returned."""
+
+import time
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._module import static
+from .._types import Array, ArrayLike, PRNGKeyArray, Scalar
+from ..models import PrototypeModel
+from ._callbacks import AbstractCallback, Progress, View
+from ._checkpoints import Checkpoints, Store
+from ._data import ClassWeight, as_batch, encode_once
+from ._fit import Fit, Reason
+from ._freeze import Freeze, trainable_mask
+from ._loop import CHUNK, CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, run_epochs, start
+from ._rule import AbstractRule, Batch
+from ._stopping import Stopping
+
+
+REASONS = {
+    RUNNING: Reason.MAX_EPOCHS,
+    CONVERGED: Reason.CONVERGED,
+    PATIENCE: Reason.PATIENCE,
+    DIVERGED: Reason.DIVERGED,
+}
+
+
+class TrainState(eqx.Module):
+    """A model in training, for loops of your own: `Trainer.init` makes one, `Trainer.step` moves it."""
+
+    plan: Plan
+    loop: LoopState
+    rest: PrototypeModel
+
+    @property
+    def model(self) -> PrototypeModel:
+        """The model as it is now."""
+        return eqx.combine(self.loop.params, self.rest)
+
+
+class Trainer(eqx.Module):
+    """One trainer for every model.
+
+    **Arguments:**
+
+    - `rule`: how parameters follow from a batch: `GradientDescent(optax…)`, `AlternatingOptimization()`.
+    - `epochs`: how often all samples are seen, at most.
+    - `batch_size`: samples in a mini-batch; all of them by default. The last batch of an epoch may be smaller; every sample is
+      seen exactly once, in a new random order in every epoch.
+    - `freeze`: which parts do not learn: dotted names (`"metric"`, `"prototypes.points"`) or a function (`lambda m: m.encoder`).
+      They get no gradient, no optimiser state and no weight decay, and come out bit-identical.
+    - `stopping`: when to end early; never by default.
+    - `restore_best`: return the whole model of the epoch with the best monitored loss instead of the last one.
+    - `checkpoints`: where and how often the training state is written.
+    - `callbacks`: what to do about once a second; they can stop training, and change nothing else.
+    - `progress`: show a progress bar.
+
+    Learning rates, epochs, tolerances and the data are arguments of the compiled program; equal shapes compile once.
+
+    **Raises:** `ValueError` for options out of range.
+    """
+
+    rule: AbstractRule
+    epochs: int = static()
+    batch_size: int | None = static()
+    freeze: Freeze = static()
+    stopping: Stopping
+    restore_best: bool = static()
+    checkpoints: Checkpoints | None = static()
+    callbacks: tuple[AbstractCallback, ...] = static()
+
+    def __init__(
+        self,
+        rule: AbstractRule,
+        epochs: int,
+        batch_size: int | None = None,
+        freeze: Freeze = None,
+        stopping: Stopping | None = None,
+        restore_best: bool = False,
+        checkpoints: Checkpoints | None = None,
+        callbacks: Sequence[AbstractCallback] = (),
+        progress: bool = False,
+    ):
+        if not isinstance(rule, AbstractRule):
+            raise ValueError(f"`rule` must be a learning rule, such as `GradientDescent(optax.adam(1e-2))`, got {rule!r}.")
+        _positive_integer(epochs, "epochs")
+        if batch_size is not None:
+            _positive_integer(batch_size, "batch_size")
+        self.rule, self.epochs, self.batch_size = rule, int(epochs), batch_size
+        self.freeze = freeze if freeze is None or isinstance(freeze, str) or callable(freeze) else tuple(freeze)
+        self.stopping = Stopping() if stopping is None else stopping
+        self.restore_best, self.checkpoints = restore_best, checkpoints
+        self.callbacks = (*callbacks, Progress()) if progress else tuple(callbacks)
+
+    def fit(
+        self,
+        model: PrototypeModel,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        key: PRNGKeyArray,
+        validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        resume: bool = False,
+    ) -> Fit:
+        """Train `model`; it is left untouched, and a new one is returned.
+
+        **Arguments:**
+
+        - `x`: samples, `(n, *sample_shape)`.
+        - `y`: their classes 0…c-1, for losses that learn from labels.
+        - `key`: a random key: the order of mini-batches.
+        - `validation`: `(x, y)`, or x alone without labels: monitored in place of the training loss.
+        - `sample_weight`: how much each sample counts, `(n,)`, finite and not negative. An integer weight equals that many
+          copies of the sample.
+        - `class_weight`: a mapping from class to weight, or `"balanced"`: n/(c·n_k). Multiplies `sample_weight`.
+        - `resume`: continue from the latest of `checkpoints`, with the same model, data and key.
+
+        **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the argument and the remedy.
+        """
+        data, held_out, mask = self._prepare(model, x, y, validation, sample_weight, class_weight)
+        batch_size = None if self.batch_size is None or self.batch_size >= len(data.x) else self.batch_size
+        params, rest = eqx.partition(model, mask)
+        plan = Plan(self.rule, self.stopping, jnp.asarray(self.epochs, jnp.int32), batch_size, self.restore_best)
+        key_data = key if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.key_data(key)
+        state = start(plan, params, key_data)
+        history = {name: np.zeros(0) for name in (["loss"] if held_out is None else ["loss", "validation_loss"])}
+
+        store = None
+        if self.checkpoints is not None:
+            store = Store(self.checkpoints, _note(model, plan, data, held_out, mask, key_data))
+        elif resume:
+            raise ValueError("`resume` continues from `checkpoints`, and this trainer has none.")
+        try:
+            if store is not None:
+                if resume:
+                    state, history = store.restore(state)
+                elif store.latest is not None:
+                    raise ValueError(
+                        f"{str(self.checkpoints.directory)!r} already holds checkpoints: continue them with `resume=True`, or "
+                        "choose another directory."
+                    )
+            return self._drive(plan, state, rest, data, held_out, history, store)
+        finally:
+            if store is not None:
+                store.close()
+
+    def init(self, model: PrototypeModel, key: PRNGKeyArray | None = None) -> TrainState:
+        """The state of a training loop of your own; `step` moves it."""
+        mask = trainable_mask(model, self.freeze)
+        self.rule.check(model, mask)
+        params, rest = eqx.partition(model, mask)
+        plan = Plan(self.rule, self.stopping, jnp.asarray(self.epochs, jnp.int32), None, False)
+        data = jax.random.key_data(jax.random.key(0)) if key is None else jax.random.key_data(key)
+        return TrainState(plan, start(plan, params, data), rest)
+
+    def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
+        """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
+        return _step(state, as_batch(state.model, x, y))
+
+    def _prepare(
+        self,
+        model: PrototypeModel,
+        x: ArrayLike,
+        y: ArrayLike | None,
+        validation: tuple | ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        class_weight: ClassWeight,
+    ) -> tuple[Batch, Batch | None, PrototypeModel]:
+        data = as_batch(model, x, y, sample_weight, class_weight)
+        held_out = None
+        if validation is not None:
+            pair = validation if isinstance(validation, tuple) else (validation, None)
+            held_out = as_batch(model, *pair, name="validation ")
+        mask = trainable_mask(model, self.freeze)
+        self.rule.check(model, mask)
+        return encode_once(model, mask, data), None if held_out is None else encode_once(model, mask, held_out), mask
+
+    def _drive(
+        self,
+        plan: Plan,
+        state: LoopState,
+        rest: PrototypeModel,
+        data: Batch,
+        held_out: Batch | None,
+        history: dict[str, np.ndarray],
+        store: Store | None,
+    ) -> Fit:
+        """Run chunks of epochs until something ends training; listen in between."""
+
+        def view() -> View:
+            return View(eqx.combine(state.params, rest), history, epoch, self.epochs)
+
+        intervals = [c.every for c in self.callbacks if c.every is not None]
+        if store is not None:
+            intervals.append(self.checkpoints.every)
+        epoch, size, stopped = int(state.epoch), 1, False
+        for callback in self.callbacks:
+            callback.on_fit_start(view())
+        while epoch < self.epochs and int(state.status) == RUNNING and not stopped:
+            limit = min([self.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
+            began = time.monotonic()
+            state, buffers = run_epochs(plan, state, rest, data, held_out, jnp.asarray(limit, jnp.int32))
+            ran = int(state.epoch) - epoch
+            # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
+            elapsed = time.monotonic() - began
+            size = max(1, min(CHUNK, int(size * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
+            epoch += ran
+            history = {n: np.concatenate([history[n], np.asarray(b[:ran], float)]) for n, b in buffers.items()}
+            if store is not None and (epoch % self.checkpoints.every == 0):
+                store.save(epoch, state, history, float(state.previous))
+            stopped = any([callback.on_chunk_end(view()) for callback in self.callbacks])
+        if store is not None:
+            store.save(epoch, state, history, float(state.previous))
+        for callback in self.callbacks:
+            callback.on_fit_end(view())
+        reason = REASONS[int(state.status)]
+        if stopped and reason is Reason.MAX_EPOCHS:
+            reason = Reason.CALLBACK
+        # Before any finite loss there is no best model; the last finite one is the one that came in.
+        best = self.restore_best and np.isfinite(float(state.best))
+        return Fit(eqx.combine(state.best_params if best else state.params, rest), history, epoch, reason)
+
+
+@eqx.filter_jit
+def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
+    batch = eqx.tree_at(lambda b: b.weight, batch, batch.weight / len(batch.x))
+    loop = state.loop
+    params, rule, loss = state.plan.rule.step(
+        loop.params, state.rest, loop.rule, batch, state.plan.progress(loop.step, 1)
+    )
+    loop = eqx.tree_at(lambda s: (s.params, s.rule, s.step), loop, (params, rule, loop.step + 1))
+    return TrainState(state.plan, loop, state.rest), loss
+
+
+def _note(
+    model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None, mask: PrototypeModel, key: Array
+) -> dict:
+    """What must be the same for a run to be continued."""
+    from ..persistence import fingerprint
+
+    return {
+        "model": fingerprint(model),
+        "rule": fingerprint(plan.rule),
+        "frozen parts": fingerprint(jax.tree.map(lambda learns: bool(learns), mask)),
+        "settings": [plan.batch_size, plan.restore_best],
+        "data": [list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
+        "key": np.asarray(key).tolist(),
+    }
+
+
+def _positive_integer(value: int, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer, got {value!r}.")

@@ -1,0 +1,41 @@
+"""The first minute."""
+
+from typing import Any
+
+import jax
+
+from .._types import ArrayLike, PRNGKeyArray
+from ..training import Fit, Trainer
+
+
+def fit(
+    name: str,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    key: PRNGKeyArray | None = None,
+    validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+    **options: Any,
+) -> Fit:
+    """Build the model of this name and train it by its defaults.
+
+    **Arguments:**
+
+    - `name`: a name of the table (`pz.zoo.names()`).
+    - `x`, `y`: samples and, for supervised models, their classes 0…c-1.
+    - `key`: a random key; `jax.random.key(0)` by default.
+    - `validation`: held-out data; see `Trainer.fit`.
+    - `options`: the row's options (`prototypes_per_class`, `latent_dim` …) and the trainer's (`epochs`, `batch_size` …).
+
+    **Raises:** `ValueError` for an unknown name or option, and for data that do not fit.
+    """
+    from . import _TABLE
+
+    if name not in _TABLE:
+        raise ValueError(f"the zoo has no model {name!r}; it has {', '.join(_TABLE)}.")
+    recipe = _TABLE[name]
+    settings = {k: options.pop(k) for k in Trainer.__dataclass_fields__ if k in options}
+    settings |= {"progress": options.pop("progress")} if "progress" in options else {}
+    build_key, fit_key = jax.random.split(jax.random.key(0) if key is None else key)
+    model = recipe(x, y, key=build_key, **options)
+    return recipe.trainer(**settings).fit(model, x, y, key=fit_key, validation=validation)

@@ -1,0 +1,126 @@
+"""A row of the table: from data to a model, part by part."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+
+from .._checks import as_labels, as_samples, refuse_missing_classes, refuse_nonfinite
+from .._types import ArrayLike, PRNGKeyArray
+from ..manifolds import AbstractManifold, Euclidean
+from ..models import PrototypeModel
+from ..prototypes import Prototypes
+from ..training import AbstractRule, Trainer
+from ._makers import Context, no_encoder
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A published model as a composition of parts; calling it builds the model from data.
+
+    Each part is made by a function of the data and of the parts before it; the keyword arguments of these functions are the
+    recipe's `options`. Parameters that depend on distances (bandwidths, variances) start from the data *in the assembled
+    model's own metric*.
+
+    - `name`, `citation`: as published.
+    - `encoder`, `prototypes`, `metric`, `loss`: the makers, called in this order.
+    - `encode_prototypes`: prototypes live among the samples and go through the encoder (siamese), or in its output space.
+    - `training`: makes its default trainer (`rule`, `epochs`); a function, so that importing the table computes nothing.
+    - `space`: from the shape of a sample to the default space.
+    """
+
+    name: str
+    citation: str
+    prototypes: Callable
+    metric: Callable
+    loss: Callable
+    training: Callable[[], Trainer]
+    encoder: Callable = no_encoder
+    encode_prototypes: bool = False
+    space: Callable[[tuple[int, ...]], AbstractManifold] = Euclidean
+    supervised: bool = True
+
+    @property
+    def rule(self) -> AbstractRule:
+        """The default learning rule."""
+        return self.training().rule
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options and their defaults."""
+        return {name: value for maker in self._makers() for name, value in _keywords(maker).items()}
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        key: PRNGKeyArray,
+        space: AbstractManifold | None = None,
+        **options: Any,
+    ) -> PrototypeModel:
+        """Build the untrained model.
+
+        **Arguments:**
+
+        - `x`: samples, `(n, *sample_shape)`.
+        - `y`: their classes 0…c-1, for supervised models.
+        - `key`: a random key.
+        - `space`: where samples live; by default what the row says, mostly flat space.
+        - `options`: see `options`.
+
+        **Raises:** `ValueError` for data that do not fit and for options that the row does not have.
+        """
+        if unknown := set(options) - set(self.options):
+            raise ValueError(
+                f"{self.name} has no option {', '.join(map(repr, sorted(unknown)))}; it has "
+                f"{', '.join(f'{k}={v!r}' for k, v in self.options.items())}."
+            )
+        x = as_samples(x)
+        refuse_nonfinite(x)
+        if not self.supervised and y is not None:
+            raise ValueError(f"`y` was given, but {self.name} learns without labels: leave it out.")
+        if self.supervised:
+            if y is None:
+                raise ValueError(f"`y` is missing: {self.name} learns from labelled samples.")
+            y = as_labels(y, len(x))
+            refuse_missing_classes(y)
+        space = self.space(x.shape[1:]) if space is None else space
+        if x.shape[1:] != space.point_shape:
+            raise ValueError(f"`x` must have shape (n, *{space.point_shape}) to lie in {space}, got {x.shape}.")
+        if violation := space.violation(x):
+            raise ValueError(f"`x` does not lie in {space}: {violation}")
+        keys = jax.random.split(key, 2)
+        encoder = self._make(self.encoder, options, Context(x, y, keys[0], space))
+        context = Context(x, y, keys[1], space)
+        if not (self.encode_prototypes or isinstance(encoder, eqx.nn.Identity)):
+            latent = eqx.filter_jit(jax.vmap(encoder))(x)
+            context = Context(latent, y, keys[1], Euclidean(latent.shape[1:]))
+        prototypes: Prototypes = self._make(self.prototypes, options, context)
+        # The metric and the loss see samples and prototypes where they are compared.
+        shell = PrototypeModel(prototypes, None, None, encoder, self.encode_prototypes)
+        compared = shell.encoded_prototypes()
+        points = eqx.filter_jit(shell.encode)(x) if self.encode_prototypes else context.x
+        context = Context(points, y, keys[1], compared.space, compared)
+        metric = self._make(self.metric, options, context)
+        loss = self._make(self.loss, options, dataclasses.replace(context, metric=metric))
+        return PrototypeModel(prototypes, metric, loss, encoder, self.encode_prototypes)
+
+    def trainer(self, **settings: Any) -> Trainer:
+        """The default trainer; keyword arguments are those of `Trainer`, and win over the defaults."""
+        default = self.training()
+        return Trainer(**{"rule": default.rule, "epochs": default.epochs, "stopping": default.stopping, **settings})
+
+    def _makers(self) -> tuple[Callable, ...]:
+        return self.encoder, self.prototypes, self.metric, self.loss
+
+    def _make(self, maker: Callable, options: dict[str, Any], context: Context) -> Any:
+        return maker(context, **{name: value for name, value in options.items() if name in _keywords(maker)})
+
+
+def _keywords(maker: Callable) -> dict[str, Any]:
+    parameters = inspect.signature(maker).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
