@@ -9,6 +9,7 @@ from . import (
     manifolds as manifolds,
     metrics as metrics,
     models as models,
+    plots as plots,
     prototypes as prototypes,
     training as training,
     zoo as zoo,

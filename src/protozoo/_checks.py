@@ -55,16 +55,25 @@ def as_labels(y: ArrayLike, n: int, name: str = "y") -> np.ndarray:
     return y.astype(np.int32)
 
 
-def refuse_missing_classes(y: np.ndarray, classes: int | None = None, name: str = "y") -> None:
-    """Raise `ValueError` if a class below the largest (or below `classes`) has no sample, or if there is only one."""
-    counts = np.bincount(y, minlength=classes or 0)
-    if classes is not None and len(counts) > classes:
-        raise ValueError(f"`{name}` has class {len(counts) - 1}, but the model knows classes 0…{classes - 1} only.")
-    if len(counts) < 2:
+def refuse_unknown_classes(y: np.ndarray, classes: int, name: str = "y") -> None:
+    """Raise `ValueError` if a class is none of the model's."""
+    if y.max() >= classes:
+        raise ValueError(f"`{name}` has class {y.max()}, but the model knows classes 0…{classes - 1} only.")
+
+
+def refuse_single_class(y: np.ndarray, name: str = "y") -> None:
+    """Raise `ValueError` if all samples are of one class."""
+    if y.min() == y.max():
         raise ValueError(
-            f"`{name}` has the single class 0; a classifier needs two. For one class, cluster it: `pz.zoo.HCM`."
+            f"`{name}` has the single class {y[0]}; a classifier needs two. For one class, cluster it: `pz.zoo.HCM`."
         )
-    if classes is None and not counts.all():
+
+
+def refuse_missing_classes(y: np.ndarray, name: str = "y") -> None:
+    """Raise `ValueError` if a class below the largest has no sample, or if there is only one."""
+    refuse_single_class(y, name)
+    counts = np.bincount(y)
+    if not counts.all():
         raise ValueError(
             f"`{name}` has no sample of class {int(np.flatnonzero(counts == 0)[0])}: classes must be 0…{len(counts) - 1} "
             f"without gaps; `classes, {name} = np.unique({name}, return_inverse=True)` closes them."

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -61,15 +61,15 @@ class AbstractConstrained(eqx.Module):
     """
 
     @abc.abstractmethod
-    def chart(self) -> Self:
+    def chart(self) -> "AbstractConstrained":
         """This module in free coordinates centred on itself: `self.chart().retract(self)` is `self`."""
 
     @abc.abstractmethod
-    def retract(self, base: Self) -> Self:
+    def retract(self, base: PyTree) -> "AbstractConstrained":
         """The module that these coordinates, in the chart of `base`, stand for."""
 
     @abc.abstractmethod
-    def project(self) -> Self:
+    def project(self) -> "AbstractConstrained":
         """The nearest module, in some sense, that satisfies the constraint."""
 
 
@@ -84,9 +84,7 @@ def chart(tree: PyTree) -> PyTree:
 
 def retract(coordinates: PyTree, base: PyTree) -> PyTree:
     """Undo `chart`: `coordinates` in the charts of `base`, carried back to parameters."""
-    return jax.tree.map(
-        lambda n, b: n.retract(b) if _constrained(n) else n, coordinates, base, is_leaf=_constrained
-    )
+    return jax.tree.map(lambda n, b: n.retract(b) if _constrained(n) else n, coordinates, base, is_leaf=_constrained)
 
 
 def project(tree: PyTree) -> PyTree:

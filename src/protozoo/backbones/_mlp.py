@@ -26,15 +26,11 @@ class MLP(eqx.Module):
     layers: tuple[eqx.nn.Linear, ...]
     activation: Callable = static()
 
-    def __init__(
-        self, sizes: Sequence[int], activation: Callable[[Array], Array] = jax.nn.tanh, *, key: PRNGKeyArray
-    ):
+    def __init__(self, sizes: Sequence[int], activation: Callable[[Array], Array] = jax.nn.tanh, *, key: PRNGKeyArray):
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"`sizes` must hold at least two positive numbers (d, …, l), got {tuple(sizes)}.")
         keys = jax.random.split(key, len(sizes) - 1)
-        self.layers = tuple(
-            eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
-        )
+        self.layers = tuple(eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True))
         self.activation = activation
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, " l"]:

@@ -1,6 +1,6 @@
 """Maximum likelihood of a mixture."""
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -52,7 +52,7 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return jax.nn.log_softmax(self.logits) - 0.5 * delta
 
-    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> Self:
+    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mixture":
         """π ← (1-step) π + step · (each component's share of the responsibilities)."""
         weights = self.weights + step * (moments.weight / jnp.sum(moments.weight) - self.weights)
         return eqx.tree_at(lambda s: s.logits, self, jnp.log(jnp.maximum(weights, jnp.finfo(weights.dtype).tiny)))

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 
 from .._module import hyper
 from .._schedules import positive

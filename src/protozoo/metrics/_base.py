@@ -1,7 +1,7 @@
 """What a metric answers, and what it must answer besides so that closed forms can be found for it."""
 
 import abc
-from typing import Literal, Self
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -52,7 +52,7 @@ class AbstractClosedForm(eqx.Module):
     second_moments: eqx.AbstractVar[Literal["none", "diagonal", "full"]]
 
     @abc.abstractmethod
-    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> Self:
+    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "AbstractClosedForm":
         """Move by `step` (1: all the way) towards the minimiser, the prototypes having moved by `moved`."""
 
 

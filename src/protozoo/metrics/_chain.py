@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Composed

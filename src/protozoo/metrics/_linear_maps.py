@@ -76,9 +76,7 @@ class Composed(AbstractLinearMap):
         return column_by_column(self, x, points)
 
 
-def column_by_column(
-    maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]
-) -> Float[Array, "n p"]:
+def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
     """One prototype at a time: memory for one (n, l) block, forwards and (recomputed) backwards."""
 
     @jax.checkpoint

@@ -1,7 +1,7 @@
 """Gaussian components: a covariance for each prototype."""
 
 import math
-from typing import Literal, Self
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,6 @@ from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import AbstractClosedForm, AbstractQuadratic, Moments
 from ._linear_maps import AbstractLinearMap, Dense, Scale
-
-
-Covariance = Literal["full", "diagonal"]
 
 
 class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
@@ -45,7 +42,11 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
 
     @classmethod
     def from_data(
-        cls, x: Float[Array, "n ..."], prototypes: Prototypes, covariance: Covariance = "full", regularisation: float = 1e-6
+        cls,
+        x: Float[Array, "n ..."],
+        prototypes: Prototypes,
+        covariance: str = "full",
+        regularisation: float = 1e-6,
     ) -> "Mahalanobis":
         """Every component starts with the variances of all the data.
 
@@ -83,7 +84,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
         dimension = self.log_scales.shape[-1]
         return squared + (dimension * math.log(2 * math.pi) - 2 * jnp.sum(self.log_scales, axis=-1))
 
-    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> Self:
+    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mahalanobis":
         """Σ_j ← (1-step) Σ_j + step · (weighted scatter about the moved prototype + regularisation)."""
         scatter = moments.scatter(moved)
         if self.upper is None:
@@ -94,7 +95,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
         covariances = self.covariances
         covariances = covariances + step * jnp.where(seen, target - covariances, 0)
         log_scales, upper = _precision_factor(covariances)
-        return type(self)(log_scales, upper, self.regularisation, self.normalised)
+        return Mahalanobis(log_scales, upper, self.regularisation, self.normalised)
 
     def _factor(self) -> Float[Array, "p d d"]:
         diagonal = jax.vmap(jnp.diag)(jnp.exp(self.log_scales))

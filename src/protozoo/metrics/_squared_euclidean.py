@@ -1,6 +1,5 @@
 """The squared distance of the space itself."""
 
-from .._types import Array, Float
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Identity

@@ -44,14 +44,11 @@ class PrototypeModel(eqx.Module):
 
     def encode(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """The points that samples are mapped to."""
-        return x if isinstance(self.encoder, eqx.nn.Identity) else jax.vmap(self.encoder)(x)
+        return encode(self.encoder, x)
 
     def encoded_prototypes(self) -> Prototypes:
         """The prototypes in the space in which they are compared."""
-        if not self.encode_prototypes:
-            return self.prototypes
-        points = self.encode(self.prototypes.points)
-        return self.prototypes.moved(points, Euclidean(points.shape[1:]))
+        return encoded(self.encoder, self.prototypes) if self.encode_prototypes else self.prototypes
 
     def dissimilarities(self, x: Float[Array, "n ..."], encoded: bool = False) -> Float[Array, "n p"]:
         """δ in one piece, differentiable; `encoded` samples have been through the encoder already."""
@@ -188,6 +185,17 @@ class PrototypeModel(eqx.Module):
             refuse_nonfinite(x)
             raise ValueError("the model has parameters that are NaN or infinite: it cannot decide. Train it again.")
         return answer
+
+
+def encode(encoder: Callable, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+    """Map samples to points, one by one."""
+    return x if isinstance(encoder, eqx.nn.Identity) else jax.vmap(encoder)(x)
+
+
+def encoded(encoder: Callable, prototypes: Prototypes) -> Prototypes:
+    """Prototypes that live among the samples, mapped like them."""
+    points = encode(encoder, prototypes.points)
+    return prototypes.moved(points, Euclidean(points.shape[1:]))
 
 
 @eqx.filter_jit

@@ -107,9 +107,7 @@ def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray) -> list[int]:
     classes = range(len(sizes))
     if isinstance(per_class, Mapping):
         if set(per_class) != set(classes):
-            raise ValueError(
-                f"`prototypes_per_class` must name every class 0…{len(sizes) - 1} once, got {sorted(per_class)}."
-            )
+            raise ValueError(f"`prototypes_per_class` must name every class 0…{len(sizes) - 1} once, got {sorted(per_class)}.")
         counts = [per_class[k] for k in classes]
     else:
         counts = [per_class for _ in classes]

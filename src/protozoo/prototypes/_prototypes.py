@@ -1,14 +1,13 @@
 """Labelled points in a space."""
 
 from collections.abc import Callable, Mapping
-from typing import Self
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from .._module import AbstractConstrained, static
-from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
 from ._initialisers import initialise
 
@@ -39,7 +38,7 @@ class Prototypes(AbstractConstrained):
     def __init__(
         self,
         points: Float[ArrayLike, "p ..."],
-        labels: Int[ArrayLike, " p"] | None = None,
+        labels: ArrayLike | None = None,
         space: AbstractManifold | None = None,
     ):
         self.points = jnp.asarray(points)
@@ -63,7 +62,7 @@ class Prototypes(AbstractConstrained):
         key: PRNGKeyArray,
         initialiser: str | Callable = "samples",
         space: AbstractManifold | None = None,
-    ) -> Self:
+    ) -> "Prototypes":
         """Prototypes chosen class by class.
 
         **Arguments:**
@@ -91,7 +90,7 @@ class Prototypes(AbstractConstrained):
         key: PRNGKeyArray,
         initialiser: str | Callable = "kmeans++",
         space: AbstractManifold | None = None,
-    ) -> Self:
+    ) -> "Prototypes":
         """`count` prototypes without classes; the arguments are those of `from_classes`."""
         x = np.asarray(x)
         space = Euclidean(x.shape[1:]) if space is None else space
@@ -124,19 +123,17 @@ class Prototypes(AbstractConstrained):
 
     # A tree whose frozen leaves were taken out has `None` for its points: there is nothing to chart then.
 
-    def chart(self) -> Self:
+    def chart(self) -> "Prototypes":
         if self.space.flat or self.points is None:
             return self
-        return eqx.tree_at(
-            lambda s: s.points, self, jnp.zeros((len(self), self.space.dimension), self.points.dtype)
-        )
+        return eqx.tree_at(lambda s: s.points, self, jnp.zeros((len(self), self.space.dimension), self.points.dtype))
 
-    def retract(self, base: Self) -> Self:
+    def retract(self, base: PyTree) -> "Prototypes":
         if self.space.flat or self.points is None:
             return self
         return eqx.tree_at(lambda s: s.points, self, self.space.exp(base.points, self.points))
 
-    def project(self) -> Self:
+    def project(self) -> "Prototypes":
         if self.space.flat or self.points is None:
             return self
         return eqx.tree_at(lambda s: s.points, self, self.space.project(self.points))
@@ -144,9 +141,7 @@ class Prototypes(AbstractConstrained):
 
 def _class_counts(labels: np.ndarray, p: int) -> tuple[int, ...]:
     if labels.shape != (p,) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"`labels` must be {p} integers, one for each point, got shape {labels.shape} of {labels.dtype}."
-        )
+        raise ValueError(f"`labels` must be {p} integers, one for each point, got shape {labels.shape} of {labels.dtype}.")
     if labels.min() < 0 or np.any(np.diff(labels) < 0):
         raise ValueError(
             "`labels` must be non-negative and in ascending order; sort both: "

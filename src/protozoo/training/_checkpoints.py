@@ -87,9 +87,7 @@ class Store:
                 )
         leaves, structure = jax.tree.flatten(like)
         sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        wanted = {
-            str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding) for i, leaf in enumerate(leaves)
-        }
+        wanted = {str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding) for i, leaf in enumerate(leaves)}
         found = self._checkpointer.load_checkpointables(self._latest, {"state": wanted})["state"]
         state = jax.tree.unflatten(structure, [found[str(i)] for i in range(len(leaves))])
         return state, {name: np.asarray(values) for name, values in note["history"].items()}

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, refuse_missing_classes, refuse_nonfinite
+from .._checks import as_labels, refuse_nonfinite, refuse_unknown_classes
 from .._types import Array, ArrayLike
 from ..models import PrototypeModel
 from ..models._chunks import map_chunks, rows_per_chunk
@@ -35,7 +35,7 @@ def as_batch(
         if y is None:
             raise ValueError(f"`{name}y` is missing: {type(model.loss).__name__} learns from labelled samples.")
         labels = as_labels(y, len(x), f"{name}y")
-        refuse_missing_classes(labels, model.prototypes.classes, f"{name}y")
+        refuse_unknown_classes(labels, model.prototypes.classes, f"{name}y")
     elif y is not None:
         raise ValueError(f"`{name}y` was given, but {type(model.loss).__name__} learns without labels: leave it out.")
     weight = _weights(labels, len(x), model.prototypes.classes, sample_weight, class_weight)
@@ -46,7 +46,7 @@ def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Ba
     """What a frozen encoder makes of the samples: it is applied once, not once in every epoch."""
     if isinstance(model.encoder, eqx.nn.Identity) or any(jax.tree.leaves(mask.encoder)):
         return batch
-    return eqx.tree_at(lambda b: (b.x, b.encoded), batch, (_encode(model, batch.x), True))
+    return Batch(_encode(model, batch.x), batch.y, batch.weight, encoded=True)
 
 
 @eqx.filter_jit

@@ -29,7 +29,7 @@ _REMEDIES = {
     Reason.MAX_EPOCHS: "All epochs were used; if the loss in `history` still falls, train with more `epochs`.",
     Reason.DIVERGED: (
         "The loss or a parameter became NaN or infinite; the last finite model is returned. Lower the learning rate, "
-        "standardise the data, or clip gradients (`optax.clip_by_global_norm`)."
+        "standardise the data, clip gradients (`optax.clip_by_global_norm`), or regularise covariances more."
     ),
     Reason.CALLBACK: "A callback asked to stop.",
 }

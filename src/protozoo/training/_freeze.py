@@ -31,21 +31,20 @@ def trainable_mask(model: PrototypeModel, freeze: Freeze = None) -> PyTree:
         wheres = [freeze]
     else:
         names = [freeze] if isinstance(freeze, str) else list(freeze)
-        for name in names:
-            part_at(model, name)
         wheres = [lambda m, name=name: part_at(m, name) for name in names]
+    # A copy of the model with a number for each leaf: the numbers in the returned parts are the frozen leaves.
+    leaves, structure = jax.tree.flatten(mask)
+    numbered = jax.tree.unflatten(structure, range(len(leaves)))
+    frozen = set()
     for where in wheres:
-        mask = _all_false(where, mask)
-    return mask
-
-
-def _all_false(where: Callable, mask: PyTree) -> PyTree:
-    try:
-        return eqx.tree_at(where, mask, replace_fn=lambda part: jax.tree.map(lambda _: False, part))
-    except (AttributeError, ValueError) as error:
-        raise ValueError(
-            f"`freeze` must return parts of the model it is given, such as `lambda m: m.encoder`: {error}"
-        ) from error
+        try:
+            found = jax.tree.leaves(where(numbered))
+        except AttributeError as error:
+            raise ValueError(f"`freeze` asks for a part that the model does not have: {error}") from error
+        if not all(type(leaf) is int for leaf in found):
+            raise ValueError("`freeze` must return parts of the model it is given, such as `lambda m: m.encoder`.")
+        frozen.update(found)
+    return jax.tree.unflatten(structure, [learns and i not in frozen for i, learns in enumerate(leaves)])
 
 
 def part_at(model: PyTree, name: str) -> Any:

@@ -1,5 +1,6 @@
 """Gradient descent."""
 
+import types
 from typing import Any
 
 import equinox as eqx
@@ -42,7 +43,7 @@ class GradientDescent(AbstractRule):
             raise ValueError("`freeze` leaves no parameter to train.")
 
     def init(self, params: PyTree) -> Any:
-        return self.optimiser.init(chart(params))
+        return _functions(self.optimiser).init(chart(params))
 
     def step(
         self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
@@ -53,7 +54,27 @@ class GradientDescent(AbstractRule):
 
         coordinates = chart(params)
         value, gradient = jax.value_and_grad(objective)(coordinates)
-        updates, state = self.optimiser.update(
-            gradient, state, coordinates, value=value, grad=gradient, value_fn=objective
-        )
+        update = _functions(self.optimiser).update
+        updates, state = update(gradient, state, coordinates, value=value, grad=gradient, value_fn=objective)
         return retract(optax.apply_updates(coordinates, updates), params), state, value
+
+
+_Closure = type(closure_to_pytree(lambda: None))
+
+
+def _functions(tree: PyTree) -> PyTree:
+    """Undo `closure_to_pytree`: plain functions again, over the leaves as they are now.
+
+    JAX takes the branches of a conditional for functions that can be hashed; a module that holds traced numbers cannot.
+    """
+
+    def function(node: Any) -> Any:
+        if not isinstance(node, _Closure):
+            return node
+        fn, contents = node.fn.fn, node.contents
+        cells = None if contents is None else tuple(types.CellType(_functions(content)) for content in contents)
+        new = types.FunctionType(fn.__code__, fn.__globals__, fn.__name__, fn.__defaults__, cells)
+        new.__kwdefaults__ = fn.__kwdefaults__
+        return new
+
+    return jax.tree.map(function, tree, is_leaf=lambda node: isinstance(node, _Closure))

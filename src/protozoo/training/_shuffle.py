@@ -26,9 +26,7 @@ def shuffled(key: PRNGKeyArray, positions: Int[Array, " b"], n: int) -> Int[Arra
         return (left << half) | right
 
     walked = permute(positions.astype(jnp.uint32))
-    walked = jax.lax.while_loop(
-        lambda v: jnp.any(v >= n), lambda v: jnp.where(v >= n, permute(v), v), walked
-    )
+    walked = jax.lax.while_loop(lambda v: jnp.any(v >= n), lambda v: jnp.where(v >= n, permute(v), v), walked)
     return walked.astype(jnp.int32)
 
 

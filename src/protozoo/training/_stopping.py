@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._module import hyper
-from .._types import ArrayLike, Float, Int, Scalar
+from .._types import ArrayLike, Int, Scalar
 
 
 NEVER = jnp.iinfo(jnp.int32).max

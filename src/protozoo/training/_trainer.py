@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import refuse_single_class
 from .._module import static
 from .._types import Array, ArrayLike, PRNGKeyArray, Scalar
 from ..models import PrototypeModel
@@ -90,7 +91,8 @@ class Trainer(eqx.Module):
         _positive_integer(epochs, "epochs")
         if batch_size is not None:
             _positive_integer(batch_size, "batch_size")
-        self.rule, self.epochs, self.batch_size = rule, int(epochs), batch_size
+        self.rule, self.epochs = rule, int(epochs)
+        self.batch_size = None if batch_size is None else int(batch_size)
         self.freeze = freeze if freeze is None or isinstance(freeze, str) or callable(freeze) else tuple(freeze)
         self.stopping = Stopping() if stopping is None else stopping
         self.restore_best, self.checkpoints = restore_best, checkpoints
@@ -173,6 +175,8 @@ class Trainer(eqx.Module):
         class_weight: ClassWeight,
     ) -> tuple[Batch, Batch | None, PrototypeModel]:
         data = as_batch(model, x, y, sample_weight, class_weight)
+        if data.y is not None:
+            refuse_single_class(np.asarray(data.y))
         held_out = None
         if validation is not None:
             pair = validation if isinstance(validation, tuple) else (validation, None)
@@ -211,7 +215,7 @@ class Trainer(eqx.Module):
             elapsed = time.monotonic() - began
             size = max(1, min(CHUNK, int(size * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
             epoch += ran
-            history = {n: np.concatenate([history[n], np.asarray(b[:ran], float)]) for n, b in buffers.items()}
+            history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % self.checkpoints.every == 0):
                 store.save(epoch, state, history, float(state.previous))
             stopped = any([callback.on_chunk_end(view()) for callback in self.callbacks])
@@ -231,16 +235,12 @@ class Trainer(eqx.Module):
 def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     batch = eqx.tree_at(lambda b: b.weight, batch, batch.weight / len(batch.x))
     loop = state.loop
-    params, rule, loss = state.plan.rule.step(
-        loop.params, state.rest, loop.rule, batch, state.plan.progress(loop.step, 1)
-    )
+    params, rule, loss = state.plan.rule.step(loop.params, state.rest, loop.rule, batch, state.plan.progress(loop.step, 1))
     loop = eqx.tree_at(lambda s: (s.params, s.rule, s.step), loop, (params, rule, loop.step + 1))
     return TrainState(state.plan, loop, state.rest), loss
 
 
-def _note(
-    model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None, mask: PrototypeModel, key: Array
-) -> dict:
+def _note(model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None, mask: PrototypeModel, key: Array) -> dict:
     """What must be the same for a run to be continued."""
     from ..persistence import fingerprint
 

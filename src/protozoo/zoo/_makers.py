@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import equinox as eqx
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._schedules import Exponential
-from .._types import Array, PRNGKeyArray
+from .._types import Array, ArrayLike, PRNGKeyArray
 from ..backbones import MLP
 from ..cooperation import AbstractCooperation, RankCooperation, WinnerTakesAll
 from ..losses import (
@@ -63,7 +62,7 @@ class Context:
 
 
 @eqx.filter_jit
-def _nearest(metric: AbstractMetric, prototypes: Prototypes, x: Array, y: np.ndarray | None) -> Array:
+def _nearest(metric: AbstractMetric, prototypes: Prototypes, x: Array, y: ArrayLike | None) -> Array:
     delta = metric(x, prototypes)
     return jnp.min(delta, axis=1) if y is None else winners(delta, prototypes.labels, jnp.asarray(y))[0]
 
@@ -93,9 +92,7 @@ def per_class(
 
 
 def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
-    return Prototypes.from_samples(
-        context.x, prototypes, key=context.key, initialiser=initialiser, space=context.space
-    )
+    return Prototypes.from_samples(context.x, prototypes, key=context.key, initialiser=initialiser, space=context.space)
 
 
 # Metrics.
@@ -123,8 +120,12 @@ def gaussian_kernel(context: Context) -> AbstractQuadratic:
 
 
 def mahalanobis(
-    context: Context, *, covariance: Literal["full", "diagonal"] = "full", regularisation: float = 1e-6
+    context: Context, *, covariance: str = "full", regularisation: float | None = None
 ) -> AbstractQuadratic:
+    if regularisation is None:
+        # Relative to the data, and to the precision in which a covariance will be factorised.
+        variance = float(jnp.mean(jnp.var(context.x, axis=0)))
+        regularisation = float(jnp.finfo(context.x.dtype).eps) ** 0.5 * (variance if variance > 0 else 1.0)
     return Mahalanobis.from_data(context.x, context.prototypes, covariance, regularisation)
 
 
@@ -167,9 +168,7 @@ def fuzzy(context: Context, *, fuzzifier: float = 2.0) -> AbstractLoss:
     return Fuzzy(fuzzifier)
 
 
-def neural_gas(
-    context: Context, *, neighbourhood: float | None = None, final_neighbourhood: float = 0.01
-) -> AbstractLoss:
+def neural_gas(context: Context, *, neighbourhood: float | None = None, final_neighbourhood: float = 0.01) -> AbstractLoss:
     return NeuralGas(_range(context, neighbourhood, final_neighbourhood))
 
 

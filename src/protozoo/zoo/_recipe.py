@@ -9,9 +9,10 @@ import equinox as eqx
 import jax
 
 from .._checks import as_labels, as_samples, refuse_missing_classes, refuse_nonfinite
-from .._types import ArrayLike, PRNGKeyArray
+from .._types import Array, ArrayLike, PRNGKeyArray
 from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
+from ..models._model import encode, encoded
 from ..prototypes import Prototypes
 from ..training import AbstractRule, Trainer
 from ._makers import Context, no_encoder
@@ -97,14 +98,15 @@ class Recipe:
         encoder = self._make(self.encoder, options, Context(x, y, keys[0], space))
         context = Context(x, y, keys[1], space)
         if not (self.encode_prototypes or isinstance(encoder, eqx.nn.Identity)):
-            latent = eqx.filter_jit(jax.vmap(encoder))(x)
+            latent = _encode(encoder, x)
             context = Context(latent, y, keys[1], Euclidean(latent.shape[1:]))
         prototypes: Prototypes = self._make(self.prototypes, options, context)
         # The metric and the loss see samples and prototypes where they are compared.
-        shell = PrototypeModel(prototypes, None, None, encoder, self.encode_prototypes)
-        compared = shell.encoded_prototypes()
-        points = eqx.filter_jit(shell.encode)(x) if self.encode_prototypes else context.x
-        context = Context(points, y, keys[1], compared.space, compared)
+        if self.encode_prototypes:
+            context = Context(_encode(encoder, x), y, keys[1], space, encoded(encoder, prototypes))
+        else:
+            context = dataclasses.replace(context, prototypes=prototypes)
+        context = dataclasses.replace(context, space=context.prototypes.space)
         metric = self._make(self.metric, options, context)
         loss = self._make(self.loss, options, dataclasses.replace(context, metric=metric))
         return PrototypeModel(prototypes, metric, loss, encoder, self.encode_prototypes)
@@ -119,6 +121,11 @@ class Recipe:
 
     def _make(self, maker: Callable, options: dict[str, Any], context: Context) -> Any:
         return maker(context, **{name: value for name, value in options.items() if name in _keywords(maker)})
+
+
+@eqx.filter_jit
+def _encode(encoder: Callable, x: Array) -> Array:
+    return encode(encoder, x)
 
 
 def _keywords(maker: Callable) -> dict[str, Any]:

@@ -28,9 +28,7 @@ def _symmetric_positive_definite(shape: tuple[int, ...]) -> SPD:
 
 
 def _row(name: str, citation: str, metric: Callable) -> Recipe:
-    return Recipe(
-        name, citation, per_class, metric, supervised_neural_gas, _training, space=_symmetric_positive_definite
-    )
+    return Recipe(name, citation, per_class, metric, supervised_neural_gas, _training, space=_symmetric_positive_definite)
 
 
 ROWS = (

@@ -25,9 +25,7 @@ from ._recipe import Recipe
 SATO_1995 = (
     "A. Sato, K. Yamada: Generalized learning vector quantization. Advances in Neural Information Processing Systems 8, 1995."
 )
-HAMMER_2002 = (
-    "B. Hammer, T. Villmann: Generalized relevance learning vector quantization. Neural Networks 15, 1059-1068, 2002."
-)
+HAMMER_2002 = "B. Hammer, T. Villmann: Generalized relevance learning vector quantization. Neural Networks 15, 1059-1068, 2002."
 SCHNEIDER_2009 = (
     "P. Schneider, M. Biehl, B. Hammer: Adaptive relevance matrices in learning vector quantization. Neural Computation 21, "
     "3532-3561, 2009."

@@ -1,0 +1,184 @@
+"""Mistakes get an error that names the argument, the value and the remedy; the model that came in is untouched."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from zoo import blobs, matrices
+
+import protozoo as pz
+
+
+X, Y = blobs()
+
+
+def changed(value: float, at: tuple[int, int] = (7, 2)) -> np.ndarray:
+    x = X.copy()
+    x[at] = value
+    return x
+
+
+TRAINER = pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), epochs=2)
+
+DATA = {
+    "NaN": (changed(np.nan), Y, r"`x` has 1 values that are NaN or infinite, the first one at index \(7, 2\); impute"),
+    "inf": (changed(np.inf), Y, r"NaN or infinite.*\(7, 2\)"),
+    "features": (X[:, :3], Y, r"`x` must have shape \(n, 5\), got \(60, 3\)"),
+    "one sample": (X[0], Y, r"shape \(n, 5\), got \(5,\); for a single sample, pass x\[None\]"),
+    "empty": (X[:0], Y[:0], r"`x` is empty: it has shape \(0, 5\)"),
+    "strings": (X.astype(str), Y, r"`x` must hold numbers"),
+    "no y": (X, None, r"`y` is missing"),
+    "y of another length": (X, Y[:-1], r"one label for each of the 60 samples.*\(59,\)"),
+    "float labels": (X, Y.astype(float), r"`y` must hold integers.*float64.*np.unique"),
+    "text labels": (X, Y.astype(str), r"`y` must hold integers.*np.unique\(y, return_inverse=True\)"),
+    "negative labels": (X, Y - 1, r"`y` must hold integers 0…c-1, got -1"),
+    "one class": (X, np.zeros_like(Y), r"single class 0.*pz.zoo.HCM"),
+    "unknown class": (X, np.where(Y == 2, 3, Y), r"class 3.*(0…2 only|no sample of class 2)"),
+}
+
+
+@pytest.mark.parametrize("what", DATA)
+@pytest.mark.parametrize("entry", ["fit", "build"])
+def test_data(what, entry, key):
+    x, y, message = DATA[what]
+    model = pz.zoo.GMLVQ(X, Y, key=key)
+    before = jax.tree.map(np.array, eqx.filter(model, eqx.is_array))
+    if entry == "build" and what in ("features", "one sample"):
+        message = r"`x` must have shape" if what == "one sample" else None
+    if entry == "build" and what == "unknown class":
+        message = "no sample of class 2"
+    if message is None:
+        return
+    with pytest.raises(ValueError, match=message):
+        if entry == "fit":
+            TRAINER.fit(model, x, y, key=key)
+        else:
+            pz.zoo.GMLVQ(x, y, key=key)
+    assert eqx.tree_equal(before, jax.tree.map(np.array, eqx.filter(model, eqx.is_array)))
+
+
+@pytest.mark.parametrize("what", ["NaN", "inf", "features", "one sample", "empty"])
+@pytest.mark.parametrize("ask", ["predict", "predict_proba", "confidence", "distances", "transform", "win_ratios"])
+def test_questions(what, ask, key):
+    model = pz.zoo.GMLVQ(X, Y, key=key)
+    x, _, message = DATA[what]
+    with pytest.raises(ValueError, match=message):
+        getattr(model, ask)(x)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"prototypes_per_class": 0}, "positive integer, got 0"),
+        ({"prototypes_per_class": 21}, "21 prototypes were asked for, but class 0 has only 20 samples"),
+        ({"prototypes_per_class": {0: 1, 1: 2}}, "name every class 0…2"),
+        ({"prototypes_per_class": True}, "positive integer, got True"),
+        ({"initialiser": "kmeans"}, "initialiser.*'kmeans\\+\\+'.*'kmeans'"),
+        ({"latent_dim": 6}, "latent_dim.*between 1 and.*5, got 6"),
+        ({"latent": 2}, "GMLVQ has no option 'latent'; it has prototypes_per_class=1"),
+        ({"transfer": "tanh"}, "transfer.*'tanh'"),
+        ({"space": pz.manifolds.SPD(2)}, "to lie in SPD"),
+    ],
+)
+def test_options_of_a_row(options, message, key):
+    with pytest.raises(ValueError, match=message):
+        pz.zoo.GMLVQ(X, Y, key=key, **options)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: pz.Trainer(TRAINER.rule, epochs=0), "`epochs` must be a positive integer, got 0"),
+        (lambda: pz.Trainer(TRAINER.rule, 1, batch_size=0), "`batch_size` must be a positive integer, got 0"),
+        (lambda: pz.Trainer(TRAINER.rule, True), "`epochs` must be a positive integer, got True"),
+        (lambda: pz.Stopping(patience=0), "`patience` must be a positive number of epochs or None, got 0"),
+        (lambda: pz.Stopping(min_delta=-1.0), "`min_delta` must not be negative"),
+        (lambda: pz.Stopping(tolerance=-1.0), "`tolerance` must not be negative"),
+        (lambda: pz.Checkpoints("x", every=0), "`every` must be a positive integer, got 0"),
+        (lambda: pz.AlternatingOptimization(0.0), "`step` must be positive"),
+    ],
+)
+def test_options_of_the_trainer(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"sample_weight": np.ones(3)}, r"`sample_weight` must have shape \(60,\), got \(3,\)"),
+        ({"sample_weight": -np.ones(60)}, "`sample_weight` must be finite and not negative, got -1"),
+        ({"sample_weight": np.zeros(60)}, "weights of all samples are zero"),
+        ({"class_weight": "balance"}, "`class_weight` must be 'balanced'.*'balance'"),
+        ({"class_weight": {0: 1.0}}, "`class_weight` must name every class 0…2"),
+        ({"validation": (X[:, :2], Y)}, "`validation x` must have shape"),
+        ({"validation": X}, "`validation y` is missing"),
+        ({"resume": True}, "`resume` continues from `checkpoints`"),
+    ],
+)
+def test_options_of_a_fit(options, message, key):
+    with pytest.raises(ValueError, match=message):
+        TRAINER.fit(pz.zoo.GMLVQ(X, Y, key=key), X, Y, key=key, **options)
+
+
+@pytest.mark.parametrize(
+    "freeze, message",
+    [
+        ("metrik", "'metrik' names no part.*PrototypeModel has 'prototypes', 'metric'"),
+        ("metric.omega", "Omega has 'matrix', not 'omega'"),
+        (["metric", "prototypes"], "leaves no parameter to train"),
+        (lambda m: m.backbone, "freeze.*does not have.*backbone"),
+        (lambda m: "metric", "freeze.*must return parts"),
+    ],
+)
+def test_freeze(freeze, message, key):
+    with pytest.raises(ValueError, match=message):
+        pz.Trainer(TRAINER.rule, 1, freeze=freeze).fit(pz.zoo.GMLVQ(X, Y, key=key), X, Y, key=key)
+
+
+def test_matrices_that_are_not_positive_definite(key):
+    x, y = matrices()
+    bad = x.copy()
+    bad[3] = np.diag([1.0, 1.0, -1.0])
+    with pytest.raises(ValueError, match=r"`x` does not lie in SPD\(n=3\).*3"):
+        pz.zoo.RiemannianSMNG(bad, y, key=key)
+    with pytest.raises(ValueError, match=r"`x` must hold square matrices"):
+        pz.zoo.RiemannianSMNG(X, Y, key=key)
+
+
+def test_labels_for_a_model_that_has_none(key):
+    with pytest.raises(ValueError, match="`y` was given, but HCM learns without labels"):
+        pz.zoo.HCM(X, Y, key=key)
+    model = pz.zoo.HCM(X, key=key)
+    with pytest.raises(ValueError, match="`y` was given, but HardClustering"):
+        TRAINER.fit(model, X, Y, key=key)
+    with pytest.raises(ValueError, match="prototypes of this model have no classes"):
+        model.win_ratios(X, Y)
+    with pytest.raises(ValueError, match="`class_weight` needs classes"):
+        TRAINER.fit(model, X, key=key, class_weight="balanced")
+
+
+def test_encoders_that_do_not_fit(key):
+    model = pz.zoo.LVQMLN(X, Y, key=key)
+    with pytest.raises(ValueError, match=r"the encoder refuses `x` of shape \(60, 3\)"):
+        model.predict(X[:, :3])
+    with pytest.raises(ValueError, match=r"encoder maps a sample of `x` to shape \(4,\), but prototypes.*\(2,\)"):
+        eqx.tree_at(lambda m: m.encoder, model, pz.backbones.MLP((5, 4), key=key)).predict(X)
+
+
+def test_a_broken_model_does_not_decide(key):
+    model = pz.zoo.GLVQ(X, Y, key=key)
+    broken = eqx.tree_at(lambda m: m.prototypes.points, model, jnp.full_like(model.prototypes.points, jnp.nan))
+    with pytest.raises(ValueError, match="parameters that are NaN or infinite"):
+        broken.predict(X)
+
+
+def test_thresholds_and_names(key):
+    with pytest.raises(ValueError, match=r"`threshold`.*\[0, 1\], got 1.5"):
+        pz.zoo.GLVQ(X, Y, key=key).predict_with_reject(X, 1.5)
+    with pytest.raises(ValueError, match="no model 'GMLV'; it has GLVQ"):
+        pz.fit("GMLV", X, Y)
+    with pytest.raises(ValueError, match="GLVQ has no option 'latent_dim'"):
+        pz.fit("GLVQ", X, Y, latent_dim=2)

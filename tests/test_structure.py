@@ -1,0 +1,118 @@
+"""The architecture, checked: abstract or final, arrows one way, nothing heavy at import, everything documented."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import pytest
+
+import protozoo as pz
+
+
+SOURCE = Path(pz.__file__).parent
+PUBLIC = ["backbones", "cooperation", "losses", "manifolds", "metrics", "models", "prototypes", "training", "persistence"]
+
+#: Parts may import those to their left.
+ORDER = ["_types", "_module", "_checks", "_schedules", "manifolds", "prototypes", "metrics", "cooperation", "losses"]
+ORDER += ["backbones", "models", "persistence", "training", "zoo", "plots", "cli", "__main__", "__init__"]
+
+
+def modules():
+    for info in pkgutil.walk_packages([str(SOURCE)], "protozoo."):
+        yield importlib.import_module(info.name)
+
+
+def classes() -> list[type]:
+    list(modules())
+
+    def below(cls: type) -> list[type]:
+        return [c for sub in cls.__subclasses__() for c in (sub, *below(sub))]
+
+    return sorted({c for c in below(eqx.Module) if c.__module__.startswith("protozoo.")}, key=lambda c: c.__qualname__)
+
+
+def is_abstract(cls: type) -> bool:
+    return cls.__name__.lstrip("_").startswith("Abstract")
+
+
+def test_every_module_is_abstract_or_final():
+    found = classes()
+    assert len(found) > 25
+    for cls in found:
+        open_ends = bool(cls.__abstractmethods__ or cls.__abstractvars__ or cls.__abstractclassvars__)
+        if not is_abstract(cls):
+            assert not open_ends, f"{cls} leaves {cls.__abstractmethods__} open"
+        for base in cls.__mro__[1:]:
+            if base.__module__.startswith("protozoo."):
+                assert is_abstract(base), f"{cls} inherits from the final {base}"
+
+
+def test_concrete_methods_are_not_overridden():
+    for cls in classes():
+        for name, method in vars(cls).items():
+            if name.startswith("__") and name != "__call__" or not (inspect.isfunction(method) or isinstance(method, property)):
+                continue
+            for base in cls.__mro__[1:]:
+                if base.__module__.startswith("protozoo.") and name in vars(base):
+                    assert getattr(vars(base)[name], "__isabstractmethod__", False), f"{cls}.{name} overrides {base}"
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_arrows_point_one_way(path):
+    package = path.relative_to(SOURCE)
+    here = package.parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            pytest.fail("postponed annotations switch shape checking off")
+        if isinstance(node, ast.Name) and node.id in ("super", "hasattr"):
+            pytest.fail(f"{node.id}() in line {node.lineno}")
+        if isinstance(node, ast.ImportFrom) and node.level == len(package.parts):
+            for target in [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]:
+                assert target in ORDER, target
+                assert ORDER.index(target) < ORDER.index(here), f"{here} imports {target}"
+
+
+def test_importing_loads_nothing_heavy_and_computes_nothing():
+    code = (
+        "import sys, protozoo\n"
+        "heavy = {'orbax', 'matplotlib', 'sklearn', 'tqdm', 'scipy.stats', 'beartype'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "import jax._src.xla_bridge as bridge\n"
+        "assert not bridge._backends, 'a device was touched'\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def public_names() -> list[tuple[str, object]]:
+    found = [(f"pz.{name}", getattr(pz, name)) for name in dir(pz) if not name.startswith("_")]
+    for package in PUBLIC:
+        module = importlib.import_module(f"protozoo.{package}")
+        found += [(f"{package}.{name}", getattr(module, name)) for name in dir(module) if not name.startswith("_")]
+    return [(name, thing) for name, thing in found if inspect.getmodule(thing) is not None]
+
+
+@pytest.mark.parametrize("name, thing", public_names(), ids=lambda v: v if isinstance(v, str) else "")
+def test_every_public_symbol_is_documented(name, thing):
+    assert inspect.getdoc(thing), name
+    if inspect.isclass(thing) and thing.__module__.startswith("protozoo."):
+        for attribute, value in vars(thing).items():
+            if attribute.startswith("_") or not (inspect.isfunction(value) or isinstance(value, property | classmethod)):
+                continue
+            # An implementation of an abstract method is documented where it is declared.
+            declared = [getattr(base, attribute, None) for base in thing.__mro__ if base is not object]
+            assert any(inspect.getdoc(d) for d in declared if d is not None), f"{name}.{attribute}"
+
+
+def test_every_row_has_a_citation_a_rule_and_options():
+    for name in pz.zoo.names():
+        row = getattr(pz.zoo, name)
+        assert any(year in row.citation for year in map(str, range(1950, 2030))), name
+        assert isinstance(row.rule, pz.training.AbstractRule)
+        assert row.options
+    with pytest.raises(AttributeError, match="no model 'GMLV'.*GMLVQ"):
+        pz.zoo.GMLV  # noqa: B018

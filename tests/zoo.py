@@ -1,0 +1,91 @@
+"""The table that drives the contract tests: every row of `pz.zoo` once, with data that it can learn from.
+
+All rows share a few shapes, so that the suite compiles little.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+import protozoo as pz
+
+
+N, D, CLASSES = 60, 5, 3
+
+
+@functools.cache
+def blobs() -> tuple[np.ndarray, np.ndarray]:
+    """Three overlapping Gaussian classes; coordinates on a grid of 2⁻⁷, so that large shifts are exact in float32."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(CLASSES), N // CLASSES)
+    x = 1.5 * rng.normal(size=(CLASSES, D))[y] + rng.normal(size=(N, D))
+    return (np.round(x * 128) / 128).astype(np.float32), y
+
+
+@functools.cache
+def matrices() -> tuple[np.ndarray, np.ndarray]:
+    """Three classes of symmetric positive definite 3×3 matrices."""
+    rng = np.random.default_rng(1)
+    y = np.repeat(np.arange(CLASSES), N // CLASSES)
+    centres = np.stack([np.diag(v) for v in ([1.0, 2.0, 3.0], [3.0, 1.0, 1.0], [0.5, 0.5, 2.0])])
+    g = np.eye(3) + 0.3 * rng.normal(size=(N, 3, 3))
+    return np.einsum("nij,njk,nlk->nil", g, centres[y], g).astype(np.float32), y
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One model under test."""
+
+    name: str
+    label: str = ""
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    data: Callable[[], tuple[np.ndarray, np.ndarray]] = blobs
+
+    @property
+    def recipe(self) -> pz.zoo.Recipe:
+        return getattr(pz.zoo, self.name)
+
+    @property
+    def x(self) -> np.ndarray:
+        return self.data()[0]
+
+    @property
+    def y(self) -> np.ndarray | None:
+        return self.data()[1] if self.recipe.supervised else None
+
+    @property
+    def model(self) -> pz.PrototypeModel:
+        return _build(self.name, self.label)
+
+    @property
+    def flat(self) -> bool:
+        """Points are compared where the samples live, in a flat space."""
+        return self.data is blobs and self.recipe.encoder.__name__ == "no_encoder"
+
+    def __str__(self) -> str:
+        return self.name + self.label
+
+
+def _labelled(*names: str, **options: Any) -> list[Case]:
+    return [Case(name, options={"prototypes_per_class": 2, **options}) for name in names]
+
+
+CASES = [
+    *_labelled("GLVQ", "GRLVQ", "GMLVQ", "LGMLVQ", "SRNG", "SMNG", "RSLVQ", "MRSLVQ", "CELVQ", "DKGLVQ"),
+    *_labelled("LVQMLN", "SiameseGLVQ", hidden=(8,), latent_dim=3),
+    Case("RiemannianSRNG", options={"prototypes_per_class": 2}, data=matrices),
+    Case("RiemannianSMNG", options={"prototypes_per_class": 2}, data=matrices),
+    *[Case(name, options={"prototypes": 4}) for name in ("HCM", "FCM", "NeuralGas")],
+    Case("GaussianMixture", options={"prototypes": 4}),
+    Case("GaussianMixture", "-diagonal", options={"prototypes": 4, "covariance": "diagonal"}),
+]
+
+
+@functools.cache
+def _build(name: str, label: str) -> pz.PrototypeModel:
+    (case,) = [c for c in CASES if (c.name, c.label) == (name, label)]
+    return case.recipe(case.x, case.y, key=jax.random.key(3), **case.options)
