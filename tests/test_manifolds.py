@@ -1,5 +1,7 @@
 """What every space must satisfy: theorems, oracles and derivatives."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,45 +16,50 @@ SPACES = [Euclidean((3,)), Euclidean((2, 3)), SPD(2), SPD(3), SPD(10)]
 each = pytest.mark.parametrize("space", SPACES, ids=str)
 each_spd = pytest.mark.parametrize("space", [s for s in SPACES if isinstance(s, SPD)], ids=str)
 
+# As many points as samples everywhere, so that the tests share what is compiled.
+COUNT = 4
+
 
 @pytest.fixture(params=[False, True], ids=["float32", "float64"])
 def tolerance(request):
-    """Both precisions, and what distances of order one may be off by in each."""
+    """Both precisions, and what quantities of order one may be off by in each."""
     with jax.enable_x64(request.param):
         yield 1e-12 if request.param else 1e-4
 
 
-def draw(space, count, seed):
-    return space.random_points(jax.random.key(seed), count)
-
-
 @eqx.filter_jit
+def ask(space, method, *arguments):
+    return getattr(space, method)(*arguments)
+
+
 def distances(space, points, x):
-    return jnp.sqrt(space.squared_distances(points, x))
+    return np.sqrt(ask(space, "squared_distances", points, x))
 
 
-@eqx.filter_jit
-def coordinates(space, points, x):
-    return space.coordinates(points, x)
+def own_coordinates(space, points, x):
+    """The coordinates of each sample at the point of the same index alone."""
+    return np.asarray(ask(space, "coordinates", points, x))[np.arange(COUNT), np.arange(COUNT)]
 
 
-@eqx.filter_jit
-def paired(space, points, x):
-    """The coordinates of each sample at the point of the same index."""
-    return jax.vmap(lambda w, x: space.coordinates(w[None], x[None])[0, 0])(points, x)
+def draw(space, seed):
+    return _drawn(space, seed, jnp.result_type(float))
 
 
-@eqx.filter_jit
-def exp(space, points, coordinates):
-    return space.exp(points, coordinates)
+@functools.cache
+def _drawn(space, seed, dtype):
+    return np.asarray(ask(space, "random_points", jax.random.key(seed), COUNT))
 
 
-def transpose(a):
-    return jnp.swapaxes(a, -1, -2)
+def normal(shape, seed):
+    return np.random.default_rng(seed).normal(size=shape).astype(jnp.result_type(float))
+
+
+def rotation(n):
+    return np.linalg.qr(normal((n, n), 0))[0]
 
 
 def symmetric(a):
-    return (a + transpose(a)) / 2
+    return (a + a.swapaxes(-1, -2)) / 2
 
 
 # Theorems
@@ -60,100 +67,95 @@ def symmetric(a):
 
 @each
 def test_shapes(space):
-    points, x = draw(space, 2, 0), draw(space, 4, 1)
-    assert points.shape == (2, *space.point_shape)
-    c = coordinates(space, points, x)
-    assert c.shape == (4, 2, space.dimension)
-    assert distances(space, points, x).shape == (4, 2)
-    assert exp(space, points, c[0]).shape == points.shape
+    points, x = draw(space, 0), draw(space, 1)
+    assert points.shape == (COUNT, *space.point_shape)
+    c = ask(space, "coordinates", points[:2], x)
+    assert c.shape == (COUNT, 2, space.dimension)
+    assert ask(space, "squared_distances", points[:2], x).shape == (COUNT, 2)
+    assert ask(space, "exp", points[:2], c[0]).shape == (2, *space.point_shape)
 
 
 @each
 def test_distances_are_a_metric(space, tolerance):
-    x = draw(space, 6, 0)
+    x = np.concatenate([draw(space, 0), draw(space, 1)])
     d = distances(space, x, x)
-    np.testing.assert_allclose(d**2, (d**2).T, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(jnp.diagonal(d) ** 2, 0, atol=tolerance)
-    assert (d + jnp.eye(6) > 0.1).all()
+    np.testing.assert_allclose(d**2, d.T**2, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(np.diagonal(d) ** 2, 0, atol=tolerance)
+    assert (d + np.eye(len(d)) > 0.1).all()
     assert (d[:, None, :] <= d[:, :, None] + d[None, :, :] + tolerance).all()
 
 
 @each
 def test_coordinates_have_the_length_of_the_geodesic(space, tolerance):
-    points, x = draw(space, 3, 0), draw(space, 4, 1)
-    squares = jnp.sum(coordinates(space, points, x) ** 2, axis=-1)
+    points, x = draw(space, 0), draw(space, 1)
+    squares = np.sum(np.square(ask(space, "coordinates", points, x)), axis=-1)
     np.testing.assert_allclose(squares, distances(space, points, x) ** 2, rtol=tolerance)
 
 
 @each
 def test_exp_and_coordinates_are_inverse(space, tolerance):
-    points, x = draw(space, 4, 0), draw(space, 4, 1)
-    np.testing.assert_allclose(exp(space, points, paired(space, points, x)), x, rtol=tolerance, atol=tolerance)
-    c = jax.random.normal(jax.random.key(2), (4, space.dimension)) / space.dimension**0.5
-    np.testing.assert_allclose(paired(space, points, exp(space, points, c)), c, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(exp(space, points, 0 * c), points, rtol=tolerance, atol=tolerance)
+    points, x = draw(space, 0), draw(space, 1)
+    there = ask(space, "exp", points, own_coordinates(space, points, x))
+    np.testing.assert_allclose(there, x, rtol=tolerance, atol=tolerance)
+    c = normal((COUNT, space.dimension), 2) / space.dimension**0.5
+    back = own_coordinates(space, points, ask(space, "exp", points, c))
+    np.testing.assert_allclose(back, c, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(ask(space, "exp", points, 0 * c), points, rtol=tolerance, atol=tolerance)
 
 
 @each
 @pytest.mark.parametrize("t", [-0.5, 0.3, 1.5])
 def test_geodesics_are_walked_at_constant_speed(space, tolerance, t):
-    points, x = draw(space, 3, 0), draw(space, 3, 1)
-    along = exp(space, points, t * paired(space, points, x))
-    total = jnp.diagonal(distances(space, points, x))
-    np.testing.assert_allclose(jnp.diagonal(distances(space, points, along)), abs(t) * total, rtol=tolerance)
-    np.testing.assert_allclose(jnp.diagonal(distances(space, x, along)), abs(1 - t) * total, rtol=tolerance)
+    points, x = draw(space, 0), draw(space, 1)
+    along = ask(space, "exp", points, t * own_coordinates(space, points, x))
+    total = np.diagonal(distances(space, points, x))
+    np.testing.assert_allclose(np.diagonal(distances(space, points, along)), abs(t) * total, rtol=tolerance)
+    np.testing.assert_allclose(np.diagonal(distances(space, x, along)), abs(1 - t) * total, rtol=tolerance)
 
 
 @each
 def test_random_points_are_distinct_members_and_projection_leaves_them_alone(space, tolerance):
-    points = draw(space, 20, 0)
-    assert points.dtype == jnp.zeros(()).dtype
+    points = jnp.asarray(draw(space, 0))
+    assert points.dtype == jnp.result_type(float)
     assert space.violation(points) is None
-    assert len(np.unique(np.asarray(points).reshape(20, -1), axis=0)) == 20
-    np.testing.assert_array_equal(space.project(points), points)
+    assert len(np.unique(points, axis=0)) == COUNT
+    np.testing.assert_array_equal(ask(space, "project", points), points)
 
 
 @each
-def test_the_gradient_at_zero_coordinates_is_the_riemannian_one(space, tolerance):
-    points, x = draw(space, 3, 0), draw(space, 3, 1)
-
-    def variance(c):
-        return jnp.trace(space.squared_distances(space.exp(points, c), x))
-
-    gradient = jax.jit(jax.grad(variance))(jnp.zeros((3, space.dimension)))
-    np.testing.assert_allclose(gradient, -2 * paired(space, points, x), rtol=tolerance, atol=tolerance)
+def test_the_gradient_at_zero_coordinates_is_the_riemannian_one(space, x64):
+    points, x = draw(space, 0), draw(space, 1)
+    gradient = jax.jit(jax.grad(lambda c: jnp.trace(space.squared_distances(space.exp(points, c), x))))
+    expected = -2 * own_coordinates(space, points, x)
+    np.testing.assert_allclose(gradient(np.zeros_like(expected)), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_distances_in_flat_space_do_not_lose_what_a_large_offset_leaves(key):
-    x = np.asarray(jax.random.normal(key, (6, 3))) + np.float32(1e4)
-    exact = np.sum((x[:, None].astype(float) - x[None, :2]) ** 2, axis=-1)
-    off_diagonal = exact > 0
-    squared = np.asarray(Euclidean(3).squared_distances(jnp.asarray(x[:2]), jnp.asarray(x)))
-    np.testing.assert_allclose(squared[off_diagonal], exact[off_diagonal], rtol=1e-5)
+def test_distances_in_flat_space_do_not_lose_what_a_large_offset_leaves():
+    points, x = (normal((COUNT, 3), seed) + np.float32(1e4) for seed in (0, 1))
+    exact = np.sum((x[:, None].astype(float) - points) ** 2, axis=-1)
+    np.testing.assert_allclose(ask(Euclidean(3), "squared_distances", points, x), exact, rtol=1e-5)
 
 
 @each_spd
 def test_the_metric_of_spd_is_affine_invariant(space, tolerance):
-    points, x = draw(space, 3, 0), draw(space, 3, 1)
-    # An orthogonal factor times a diagonal one: any basis, of condition 4.
-    basis = jnp.linalg.qr(jax.random.normal(jax.random.key(2), space.point_shape))[0] * jnp.geomspace(1, 4, space.n)
+    points, x = draw(space, 0), draw(space, 1)
+    basis = rotation(space.n) * np.geomspace(1, 4, space.n, dtype=points.dtype)
     d = distances(space, points, x)
     moved = [symmetric(basis @ a @ basis.T) for a in (points, x)]
-    assert jnp.abs(moved[0] - points).max() > 1
+    assert np.abs(moved[0] - points).max() > 1
     np.testing.assert_allclose(distances(space, *moved), d, rtol=tolerance)
-    inverted = [symmetric(jnp.linalg.inv(a)) for a in (points, x)]
+    inverted = [symmetric(np.linalg.inv(a)) for a in (points, x)]
     np.testing.assert_allclose(distances(space, *inverted), d, rtol=tolerance)
 
 
 @each_spd
 def test_the_unit_of_spd_data_does_not_matter(space, tolerance):
-    # The covariances of signals in volts are of this size.
-    points, x, unit = draw(space, 3, 0), draw(space, 3, 1), 1e-11
-    c = coordinates(space, points, x)
-    np.testing.assert_allclose(coordinates(space, unit * points, unit * x), c, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(
-        exp(space, unit * points, c[0]), unit * exp(space, points, c[0]), rtol=tolerance, atol=unit * tolerance
-    )
+    # Covariances of signals measured in volts are of this size.
+    points, x, unit = draw(space, 0), draw(space, 1), 1e-11
+    c = own_coordinates(space, points, x)
+    np.testing.assert_allclose(own_coordinates(space, unit * points, unit * x), c, rtol=tolerance, atol=tolerance)
+    walked = ask(space, "exp", unit * points, c)
+    np.testing.assert_allclose(walked / unit, ask(space, "exp", points, c), rtol=tolerance, atol=tolerance)
 
 
 # Oracles
@@ -161,153 +163,144 @@ def test_the_unit_of_spd_data_does_not_matter(space, tolerance):
 
 @each_spd
 def test_spd_distances_agree_with_generalised_eigenvalues(space, tolerance):
-    points, x = draw(space, 3, 0), draw(space, 4, 1)
-    oracle = [[np.sum(np.log(scipy.linalg.eigvalsh(b, a)) ** 2) for a in points] for b in x]
+    points, x = draw(space, 0), draw(space, 1)
+    doubles = points.astype(float), x.astype(float)
+    oracle = [[np.sum(np.log(scipy.linalg.eigvalsh(b, a)) ** 2) for a in doubles[0]] for b in doubles[1]]
     np.testing.assert_allclose(distances(space, points, x) ** 2, oracle, rtol=tolerance)
 
 
 @each_spd
 def test_spd_matrix_functions_agree_with_general_ones(space, tolerance):
-    unit, x = jnp.eye(space.n)[None], draw(space, 4, 0)
-    logarithms = np.stack([scipy.linalg.logm(np.asarray(a, float)) for a in x])
+    x = draw(space, 0)
+    unit = np.broadcast_to(np.eye(space.n, dtype=x.dtype), x.shape)
+    logarithms = np.stack([scipy.linalg.logm(a.astype(float)) for a in x])
     rows, columns = np.triu_indices(space.n, 1)
     c = np.concatenate([np.diagonal(logarithms, axis1=1, axis2=2), np.sqrt(2) * logarithms[:, rows, columns]], axis=1)
-    np.testing.assert_allclose(coordinates(space, unit, x)[:, 0], c, rtol=tolerance, atol=tolerance)
-    many = jnp.broadcast_to(unit, x.shape)
-    exponentials = np.stack([scipy.linalg.expm(2 * a) for a in logarithms])
-    np.testing.assert_allclose(exp(space, many, jnp.asarray(2 * c, x.dtype)), exponentials, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(own_coordinates(space, unit, x), c, rtol=tolerance, atol=tolerance)
+    squares = np.stack([scipy.linalg.expm(2 * a) for a in logarithms])
+    walked = ask(space, "exp", unit, (2 * c).astype(x.dtype))
+    np.testing.assert_allclose(walked, squares, rtol=tolerance, atol=tolerance)
 
 
 @each_spd
-def test_the_frame_of_spd_is_orthonormal(space, tolerance):
-    point = draw(space, 1, 0)
-    jacobian = jax.jit(jax.jacfwd(lambda c: space.exp(point, c[None])[0]))(jnp.zeros(space.dimension))
-    frame = jnp.linalg.solve(point, jnp.moveaxis(jacobian, -1, 0))
-    products = jnp.einsum("kij,lji->kl", frame, frame, precision="highest")
-    np.testing.assert_allclose(products, jnp.eye(space.dimension), atol=tolerance)
+def test_the_frame_of_spd_is_orthonormal(space, x64):
+    point = draw(space, 0)[:1]
+    jacobian = jax.jit(jax.jacfwd(lambda c: space.exp(point, c[None])[0]))(np.zeros(space.dimension))
+    frame = np.linalg.solve(point, np.moveaxis(jacobian, -1, 0))
+    products = np.einsum("kij,lji->kl", frame, frame)
+    np.testing.assert_allclose(products, np.eye(space.dimension), atol=1e-12)
 
 
 def test_spd_of_one_row_is_the_logarithmic_line():
     a, b = jnp.array([[[2.0]]]), jnp.array([[[3.0]], [[0.5]]])
-    np.testing.assert_allclose(coordinates(SPD(1), a, b)[:, 0, 0], np.log([1.5, 0.25]), rtol=1e-6)
-    np.testing.assert_allclose(exp(SPD(1), a, jnp.array([[np.log(4)]], a.dtype)), [[[8]]], rtol=1e-6)
+    np.testing.assert_allclose(ask(SPD(1), "coordinates", a, b)[:, 0, 0], np.log([1.5, 0.25]), rtol=1e-6)
+    np.testing.assert_allclose(ask(SPD(1), "exp", a, jnp.log(jnp.array([[4.0]]))), [[[8]]], rtol=1e-6)
 
 
 # Derivatives
 
 
-def slopes_of(function, at, direction, step=1e-5):
-    """The directional derivative, forward and backward, next to a central difference."""
-    _, forward = jax.jit(lambda a, d: jax.jvp(function, (a,), (d,)))(at, direction)
-    value, pullback = jax.vjp(jax.jit(function), at)
-    cotangent = jax.random.normal(jax.random.key(7), value.shape)
-    backward = jnp.vdot(pullback(cotangent)[0], direction)
-    difference = (function(at + step * direction) - function(at - step * direction)) / (2 * step)
-    return forward, difference, backward, jnp.vdot(cotangent, difference)
+@eqx.filter_jit
+def derivatives(space, method, arguments, directions):
+    """The directional derivative, forward, and the gradient of a sum weighted by itself along the same direction."""
+    _, forward = jax.jvp(getattr(space, method), arguments, directions)
+    _, pullback = jax.vjp(getattr(space, method), *arguments)
+    backward = sum(jnp.vdot(g, v) for g, v in zip(pullback(forward), directions, strict=True))
+    return forward, backward
 
 
-def assert_derivative(function, at, direction):
-    forward, difference, backward, summed = slopes_of(function, at, direction)
-    scale = float(jnp.abs(difference).max())
-    np.testing.assert_allclose(forward, difference, rtol=1e-7, atol=1e-8 * max(scale, 1))
-    np.testing.assert_allclose(backward, summed, rtol=1e-7, atol=1e-7 * max(scale, 1))
+def assert_derivatives(space, method, arguments, directions, step=1e-5):
+    """Along a random direction of all arguments at once, in float64."""
+    forward, backward = derivatives(space, method, arguments, directions)
+    there, back = (ask(space, method, *(a + h * v for a, v in zip(arguments, directions, strict=True))) for h in (step, -step))
+    difference = (np.asarray(there) - np.asarray(back)) / (2 * step)
+    size = np.linalg.norm(difference)
+    assert size > 0.1
+    np.testing.assert_allclose(forward, difference, rtol=0, atol=1e-8 * size)
+    np.testing.assert_allclose(backward, size**2, rtol=1e-8)
 
 
 def pairs_of(space, pair):
     """Points and samples: in general position, or where eigenvectors have no derivative."""
-    points = draw(space, 2, 0)
-    if pair == "generic":
-        return points, draw(space, 2, 1)
+    points = draw(space, 0)
     if pair == "coincident":
         return points, points
-    unit = jnp.broadcast_to(jnp.eye(space.n), points.shape)
-    return unit, {"both the identity": 1, "repeated eigenvalues": 2}[pair] * unit
+    unit = np.broadcast_to(np.eye(*space.point_shape), points.shape) if not space.flat else None
+    return {
+        "generic": lambda: (points, draw(space, 1)),
+        "identities": lambda: (unit, unit),
+        "repeated eigenvalues": lambda: (unit, 2 * unit),
+    }[pair]()
 
 
-FLAT_PAIRS = [(space, pair) for space in SPACES for pair in ("generic", "coincident")]
-CURVED_PAIRS = [
-    (space, pair) for space in SPACES if not space.flat for pair in ("both the identity", "repeated eigenvalues")
-]
+def ambient(space, seed):
+    """A random change of points; of symmetric matrices, symmetric and of order one."""
+    v = normal((COUNT, *space.point_shape), seed)
+    return v if space.flat else symmetric(v) / space.n**0.5
 
 
-@pytest.mark.parametrize("space, pair", FLAT_PAIRS + CURVED_PAIRS, ids=str)
-@pytest.mark.parametrize("answer", ["squared_distances", "coordinates"])
-def test_derivatives_equal_finite_differences(space, pair, answer, x64):
-    points, x = pairs_of(space, pair)
-    direction = jax.random.normal(jax.random.key(3), points.shape)
-    direction = direction if space.flat else symmetric(direction) / space.n**0.5
-    function = jax.jit(getattr(space, answer))
-    assert_derivative(lambda w: function(w, x), points, direction)
-    assert_derivative(lambda x: function(points, x), x, direction)
+@pytest.mark.parametrize(
+    "space, pair",
+    [(space, "generic") for space in SPACES]
+    + [(space, pair) for space in SPACES[2:] for pair in ("coincident", "identities", "repeated eigenvalues")],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["squared_distances", "coordinates"])
+def test_derivatives_equal_finite_differences(space, pair, method, x64):
+    assert_derivatives(space, method, pairs_of(space, pair), (ambient(space, 2), ambient(space, 3)))
 
 
 @each
 @pytest.mark.parametrize("scale", [0, 1])
 def test_derivatives_of_exp_equal_finite_differences(space, scale, x64):
-    points = draw(space, 2, 0)
-    c, direction = jax.random.normal(jax.random.key(3), (2, 2, space.dimension)) / space.dimension**0.5
-    function = jax.jit(space.exp)
-    assert_derivative(lambda c: function(points, c), scale * c, direction)
-    ambient = jax.random.normal(jax.random.key(4), points.shape)
-    ambient = ambient if space.flat else symmetric(ambient) / space.n**0.5
-    assert_derivative(lambda w: function(w, c), points, ambient)
+    c, direction = normal((2, COUNT, space.dimension), 2) / space.dimension**0.5
+    assert_derivatives(space, "exp", (draw(space, 0), scale * c), (ambient(space, 3), direction))
 
 
 @each_spd
 def test_derivatives_at_multiples_of_the_identity_are_exact(space):
-    unit, diagonal = jnp.eye(space.n)[None], np.arange(space.dimension) < space.n
-    c = coordinates(space, unit, 2 * unit)
+    unit, diagonal = np.eye(space.n, dtype=np.float32)[None], np.arange(space.dimension) < space.n
+    c = ask(space, "coordinates", unit, 2 * unit)
     np.testing.assert_array_equal(c[0, 0], np.where(diagonal, np.log(np.float32(2)), 0))
-    gradient = jax.jit(jax.grad(lambda w: space.squared_distances(w, 2 * unit)[0, 0]))(unit)
-    np.testing.assert_allclose(gradient, -2 * np.log(2) * unit, rtol=1e-6)
-    gradient = jax.jit(jax.grad(lambda w: space.squared_distances(w, unit)[0, 0]))(unit)
-    np.testing.assert_array_equal(gradient, 0 * unit)
+    gradient = jax.jit(jax.grad(lambda w, x: space.squared_distances(w, x)[0, 0]))
+    np.testing.assert_allclose(gradient(unit, 2 * unit), -2 * np.log(2) * unit, rtol=1e-6)
+    np.testing.assert_array_equal(gradient(unit, unit), 0 * unit)
 
 
 @each_spd
 @pytest.mark.parametrize("gap", [1e-6, 1e-3])
-def test_derivatives_in_float32_survive_nearly_repeated_eigenvalues(space, gap):
+def test_gradients_in_float32_survive_nearly_repeated_eigenvalues(space, gap):
+    points = draw(space, 0).astype(float)
+    factors = np.linalg.cholesky(points)
+    x = symmetric(factors * (1.5 + gap * np.arange(space.n)) @ factors.swapaxes(1, 2))
+    weights = normal((space.dimension,), 1)
+    gradient = jax.jit(jax.grad(lambda w, x: jnp.sum(space.coordinates(w, x) @ weights.astype(x.dtype)), (0, 1)))
+    rounded = gradient(points.astype(np.float32), x.astype(np.float32))
     with jax.enable_x64(True):
-        points = draw(space, 2, 0)
-        factors = jnp.linalg.cholesky(points)
-        x = symmetric(factors * (1.5 + gap * jnp.arange(space.n)) @ transpose(factors))
-        weights = jax.random.normal(jax.random.key(1), (space.dimension,))
-
-    def gradients(dtype):
-        def weighted(w, x):
-            return jnp.sum(space.coordinates(w, x) @ weights.astype(dtype))
-
-        return jax.jit(jax.grad(weighted, (0, 1)))(points.astype(dtype), x.astype(dtype))
-
-    rounded = gradients(jnp.float32)
-    with jax.enable_x64(True):
-        exact = gradients(jnp.float64)
+        exact = gradient(points, x)
     for a, b in zip(rounded, exact, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
 
 @each_spd
 def test_answers_stay_finite_where_rounding_hides_the_smallest_eigenvalues(space):
-    # Both are members, but seen from the point the sample has condition 1e10.
-    spectrum = jnp.geomspace(1, 1e-5, space.n)
-    points, x = jnp.diag(spectrum)[None], jnp.diag(spectrum[::-1])[None]
-    turn = jnp.linalg.qr(jax.random.normal(jax.random.key(0), space.point_shape))[0]
-    points, x = symmetric(turn @ points @ turn.T), symmetric(turn @ x @ turn.T)
+    # All are members, but seen from the points the samples have condition 1e10, some with a negative eigenvalue.
+    turns = np.stack([np.linalg.qr(a)[0] for a in normal((COUNT, space.n, space.n), 0)])
+    spectrum = np.geomspace(1, 1e-5, space.n, dtype=np.float32)
+    points, x = (jnp.asarray(symmetric(turns * s @ turns.swapaxes(1, 2))) for s in (spectrum, spectrum[::-1]))
     assert space.violation(points) is space.violation(x) is None
+    for method in ("squared_distances", "coordinates"):
+        assert np.isfinite(ask(space, method, points, x)).all()
+        assert np.isfinite(derivatives(space, method, (points, x), (points, x))[1])
 
-    def squared(w, x):
-        return space.squared_distances(w, x)[0, 0]
 
-    def length(w, x):
-        return jnp.sum(space.coordinates(w, x) ** 2)
-
-    value, gradients = jax.jit(jax.value_and_grad(squared, (0, 1)))(points, x)
-    other, others = jax.jit(jax.value_and_grad(length, (0, 1)))(points, x)
-    assert jnp.isfinite(value)
-    np.testing.assert_allclose(other, value, rtol=1e-4)
-    for a, b in zip(gradients, others, strict=True):
-        assert jnp.isfinite(a).all()
-        np.testing.assert_allclose(a, b, atol=1e-3 * jnp.abs(a).max())
+def test_the_floor_of_the_eigenvalues_is_part_of_the_derivative(x64):
+    # A rotation in the plane of a kept and a floored eigenvalue, which to first order it leaves as they are.
+    arguments = np.eye(2)[None], np.diag([1, 1e-18])[None]
+    directions = np.zeros((1, 2, 2)), np.array([[[0.0, 1], [1, 0]]])
+    assert_derivatives(SPD(2), "coordinates", arguments, directions)
+    forward, _ = derivatives(SPD(2), "coordinates", arguments, directions)
+    np.testing.assert_allclose(forward[0, 0], [0, 0, -np.sqrt(2) * np.log(np.finfo(float).eps)])
 
 
 # Membership
@@ -316,25 +309,26 @@ def test_answers_stay_finite_where_rounding_hides_the_smallest_eigenvalues(space
 @each_spd
 def test_projection_makes_members_of_any_matrices_of_any_unit(space, tolerance):
     n, count = space.n, 30
-    units = jnp.logspace(-15, 10, count)[:, None, None]
-    matrices = jax.random.normal(jax.random.key(0), (count, n, n)) * units
-    special = jnp.stack([jnp.zeros((n, n)), -jnp.eye(n), jnp.ones((n, n)), 1e-11 * jnp.ones((n, n))])
-    matrices = jnp.concatenate([matrices, special])
+    units = np.logspace(-15, 10, count)[:, None, None].astype(jnp.result_type(float))
+    special = np.stack([np.zeros((n, n)), -np.eye(n), np.ones((n, n)), 1e-11 * np.ones((n, n))])
+    matrices = jnp.asarray(np.concatenate([normal((count, n, n), 0) * units, special]), units.dtype)
     assert space.violation(matrices) is not None
-    projected = space.project(matrices)
+    projected = ask(space, "project", matrices)
     assert space.violation(projected) is None
-    assert jnp.isfinite(jnp.linalg.cholesky(projected)).all()
-    np.testing.assert_array_equal(space.project(projected), projected)
-    np.testing.assert_array_equal(space.project(1024 * matrices[:count]), 1024 * projected[:count])
+    np.testing.assert_array_equal(ask(space, "project", projected), projected)
+    rescaled = ask(space, "project", 1024 * matrices) / 1024
+    np.testing.assert_allclose(rescaled[:count] / units, projected[:count] / units, atol=tolerance)
+    # To be a member is to have coordinates.
+    assert np.isfinite(ask(space, "coordinates", projected, projected)[np.arange(count), np.arange(count)]).all()
 
 
 @each_spd
 def test_projection_removes_nothing_but_the_negative_part(space, tolerance):
-    matrix = symmetric(jax.random.normal(jax.random.key(0), (space.n, space.n)))
-    eigenvalues, vectors = np.linalg.eigh(np.asarray(matrix, float))
+    matrix = symmetric(normal((space.n, space.n), 0))
+    eigenvalues, vectors = np.linalg.eigh(matrix.astype(float))
     assert eigenvalues[0] < 0 < eigenvalues[-1]
     nearest = vectors * np.maximum(eigenvalues, 0) @ vectors.T
-    np.testing.assert_allclose(space.project(matrix[None])[0], nearest, atol=tolerance)
+    np.testing.assert_allclose(ask(space, "project", matrix[None])[0], nearest, atol=tolerance)
 
 
 def test_violation_says_which_point_is_wrong_and_how():
@@ -356,14 +350,16 @@ def test_violation_judges_by_the_precision_of_the_points(x64):
     assert SPD(3).violation(singular) is None
     assert "smallest eigenvalue is 1e-08" in SPD(3).violation(singular.astype(jnp.float32))
     # The asymmetry of a product of three factors is rounding, not a mistake.
-    basis = jax.random.normal(jax.random.key(0), (10, 10), jnp.float32)
-    product = basis @ draw(SPD(10), 1, 1).astype(jnp.float32) @ basis.T
-    assert (product != transpose(product)).any()
-    assert SPD(10).violation(product) is None
+    basis, member = normal((10, 10), 0).astype(np.float32), draw(SPD(10), 1).astype(np.float32)
+    product = basis @ member @ basis.T
+    assert (product != product.swapaxes(1, 2)).any()
+    assert SPD(10).violation(jnp.asarray(product)) is None
 
 
 def test_violation_cannot_judge_traced_points():
-    assert jax.jit(lambda w: w if SPD(2).violation(w) is None else w + 1)(jnp.zeros((1, 2, 2))).sum() == 0
+    judged = []
+    jax.jit(lambda points: judged.append(SPD(2).violation(points)))(jnp.zeros((1, 2, 2)))
+    assert judged == [None]
 
 
 @pytest.mark.parametrize("size", [0, -2])

@@ -13,6 +13,8 @@
 jaxtyping annotations spell these letters; a leading space (`" n"`) marks a single-letter shape.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
 
@@ -24,7 +26,14 @@ PerPrototype = Float[Array, " p"]
 Scores = Float[Array, "n c"]
 Labels = Int[Array, " n"]
 PrototypeLabels = Int[Array, " p"]
-Scalar = Float[Array, ""]
+if TYPE_CHECKING:
+    # Plain numbers are converted where a field is declared by `hyper`, and a supervised loss is never called without
+    # labels: two facts that a static checker cannot see.
+    Scalar = Any
+    MaybeLabels = Any
+else:
+    Scalar = Float[Array, ""]
+    MaybeLabels = Labels | None
 Mask = Bool[Array, " n"]
 
 __all__ = [
@@ -36,6 +45,7 @@ __all__ = [
     "Int",
     "Labels",
     "Mask",
+    "MaybeLabels",
     "PRNGKeyArray",
     "PerPrototype",
     "PerSample",

@@ -42,11 +42,10 @@ def demo(output: Path, epochs: int = 300) -> int:
 
     import protozoo as pz
 
-    digits = load_digits()
+    pixels, digits = load_digits(return_X_y=True)
     # Pixels run from 0 to 16; one scale for all of them keeps prototypes images.
-    x, x_test, y, y_test = train_test_split(
-        digits.data / 16, digits.target, test_size=0.25, stratify=digits.target, random_state=0
-    )
+    split = train_test_split(pixels / 16, digits, test_size=0.25, stratify=digits, random_state=0)
+    x, x_test, y, y_test = map(np.asarray, split)
     print(f"GMLVQ on {len(x)} images of handwritten digits, {x.shape[1]} pixels each")
     fit = pz.fit("GMLVQ", x, y, key=jax.random.key(0), prototypes_per_class=2, epochs=epochs, progress=True)
     model = fit.model

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 
 
 PrototypeLabels = Int[np.ndarray, " p"]
@@ -26,7 +26,7 @@ class AbstractLoss(eqx.Module):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         weight: PerSample,
         progress: Float[ArrayLike, ""],
     ) -> Scalar:
@@ -48,7 +48,7 @@ class AbstractSampleLoss(AbstractLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         """One value for each sample."""
@@ -57,7 +57,7 @@ class AbstractSampleLoss(AbstractLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         weight: PerSample,
         progress: Float[ArrayLike, ""],
     ) -> Scalar:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .._module import hyper
 from .._schedules import AbstractSchedule, as_schedule, positive
-from .._types import Array, ArrayLike, Float, Labels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
 from ._base import AbstractSampleLoss, PrototypeLabels, floor
 from ._pooling import nearest
@@ -28,7 +28,7 @@ class HardClustering(AbstractSampleLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         return nearest(delta)
@@ -64,7 +64,7 @@ class Fuzzy(AbstractSampleLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         return jnp.exp(-(self.fuzzifier - 1) * jax.nn.logsumexp(self.scores(delta, labels), axis=1))
@@ -100,7 +100,7 @@ class NeuralGas(AbstractSampleLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         return jnp.sum(jnp.exp(self.cooperation.log_weights(delta, progress)) * delta, axis=1)

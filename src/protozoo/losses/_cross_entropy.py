@@ -6,7 +6,7 @@ import jax
 
 from .._module import hyper
 from .._schedules import positive
-from .._types import Array, ArrayLike, Float, Labels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
 from ._base import AbstractSampleLoss, PrototypeLabels
 from ._pooling import class_minimum, fold, own_class
@@ -37,7 +37,7 @@ class CrossEntropy(AbstractSampleLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         minimum = class_minimum(delta, labels)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .._module import hyper, static
 from .._schedules import concrete, positive
-from .._types import Array, ArrayLike, Float, Labels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
 from ._base import AbstractSampleLoss, PrototypeLabels, floor
 from ._pooling import class_minimum, fold, own_class, winners
@@ -64,7 +64,7 @@ class GLVQ(AbstractSampleLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         closest, rival = winners(delta, labels, y)

@@ -6,13 +6,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, ArrayLike, Float, Labels, PerPrototype, PerSample
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
 from ..metrics import AbstractClosedForm, Moments
 from ._base import AbstractSampleLoss, PrototypeLabels
 
 
 class Mixture(AbstractSampleLoss, AbstractClosedForm):
-    """\\(\\ell = -\\log \\sum_j \\pi_j e^{-\\delta_j/2}\\): with δ = -2 log density (`Mahalanobis`), the negative log-likelihood.
+    """\\(\\ell = -\\log \\sum_j \\pi_j e^{-\\delta_j/2}\\): the negative
+    log-likelihood where δ = -2 log density (`Mahalanobis`).
 
     ∂ℓ/∂δ_j is half the responsibility; alternating optimisation is expectation-maximisation.
 
@@ -27,13 +28,16 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
     """
 
     logits: PerPrototype
-    second_moments: ClassVar[Literal["none", "diagonal", "full"]] = "none"
     supervised: ClassVar[bool] = False
 
     @classmethod
     def uniform(cls, prototypes: int) -> "Mixture":
         """Equal mixing weights."""
         return cls(jnp.zeros(prototypes))
+
+    @property
+    def second_moments(self) -> Literal["none", "diagonal", "full"]:
+        return "none"
 
     @property
     def weights(self) -> PerPrototype:
@@ -44,7 +48,7 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         return -jax.nn.logsumexp(self.scores(delta, labels), axis=1)

@@ -6,7 +6,7 @@ import jax
 
 from .._module import hyper
 from .._schedules import positive
-from .._types import Array, ArrayLike, Float, Labels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
 from ._base import AbstractSampleLoss, PrototypeLabels
 from ._pooling import class_logsumexp, own_class
@@ -40,7 +40,7 @@ class RSLVQ(AbstractSampleLoss):
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
-        y: Labels | None,
+        y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         logits = -delta / (2 * self.variance)

@@ -38,18 +38,21 @@ class Moments(eqx.Module):
     def scatter(self, moved: Float[Array, "p k"]) -> Float[Array, "p k"] | Float[Array, "p k k"]:
         """The weighted second moment about each prototype after it has moved by `moved`."""
         weight = jnp.where(self.weight > 0, self.weight, 1)
-        mean = self.mean()
-        if self.second.ndim == 2:
-            return self.second / weight[:, None] + moved * (moved - 2 * mean)
+        mean, second = self.mean(), self.second
+        assert second is not None
+        if second.ndim == 2:
+            return second / weight[:, None] + moved * (moved - 2 * mean)
         cross = moved[:, :, None] * (0.5 * moved - mean)[:, None, :]
-        return self.second / weight[:, None, None] + cross + cross.swapaxes(-1, -2)
+        return second / weight[:, None, None] + cross + cross.swapaxes(-1, -2)
 
 
 class AbstractClosedForm(eqx.Module):
     """A part whose own parameters have a closed-form minimiser of Σ W·δ; alternating optimisation calls it."""
 
-    #: Which second moments of the displacements it needs.
-    second_moments: eqx.AbstractVar[Literal["none", "diagonal", "full"]]
+    @property
+    @abc.abstractmethod
+    def second_moments(self) -> Literal["none", "diagonal", "full"]:
+        """Which second moments of the displacements it needs."""
 
     @abc.abstractmethod
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "AbstractClosedForm":

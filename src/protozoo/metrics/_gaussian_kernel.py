@@ -1,7 +1,9 @@
 """The squared distance in a Gaussian kernel's feature space."""
 
+import equinox as eqx
 import jax.numpy as jnp
 
+from .._module import as_float
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float
 from ..prototypes import Prototypes
@@ -15,7 +17,8 @@ class GaussianKernel(AbstractQuadratic):
     **Arguments:**
 
     - `metric`: the inner metric.
-    - `log_bandwidths`: \\(\\log\\sigma_j\\), shape `(p,)` or a scalar for all prototypes: any value is a valid bandwidth.
+    - `log_bandwidths`: \\(\\log\\sigma_j\\), shape `(p,)` or a scalar for all prototypes (σ = 1 by default): any
+      value is a valid bandwidth.
 
     As σ → ∞, σ²δ → s. A sample much farther away than σ has no gradient: start from the data
     (`GaussianKernel.from_data`). Source: T. Villmann, S. Haase, M. Kaden, *Kernelized vector quantization in
@@ -23,7 +26,7 @@ class GaussianKernel(AbstractQuadratic):
     """
 
     metric: AbstractQuadratic
-    log_bandwidths: Float[Array, "*p"]
+    log_bandwidths: Float[Array, "*p"] = eqx.field(converter=as_float, default=0.0)
 
     @classmethod
     def with_bandwidths(cls, metric: AbstractQuadratic, bandwidths: Float[ArrayLike, "*p"]) -> "GaussianKernel":

@@ -98,6 +98,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
         return Mahalanobis(log_scales, upper, self.regularisation, self.normalised)
 
     def _factor(self) -> Float[Array, "p d d"]:
+        assert self.upper is not None
         diagonal = jax.vmap(jnp.diag)(jnp.exp(self.log_scales))
         return diagonal + jnp.triu(self.upper, 1)
 

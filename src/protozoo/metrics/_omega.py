@@ -9,7 +9,8 @@ from ._linear_maps import AbstractLinearMap, Dense
 
 
 class Omega(AbstractAdaptation):
-    """\\(\\delta = \\lVert (x - w)\\,\\Omega \\rVert^2 = (x-w)\\,\\Lambda\\,(x-w)^\\top\\) with \\(\\Lambda = \\Omega\\Omega^\\top\\).
+    """\\(\\delta = \\lVert (x - w)\\,\\Omega \\rVert^2 = (x-w)\\,\\Lambda\\,(x-w)^\\top\\) with
+    \\(\\Lambda = \\Omega\\Omega^\\top\\).
 
     **Arguments:**
 

@@ -10,7 +10,8 @@ from ._linear_maps import AbstractLinearMap, Scale
 
 
 class Relevance(AbstractAdaptation):
-    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with \\(\\lambda = \\mathrm{softmax}(r)\\), on the simplex by construction.
+    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with \\(\\lambda = \\mathrm{softmax}(r)\\), on the simplex by
+    construction.
 
     **Arguments:**
 

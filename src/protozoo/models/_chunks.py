@@ -49,14 +49,16 @@ def sum_chunks(function: Callable[..., Carry], arrays: tuple[Array | None, ...],
     if rows >= n:
         return function(*arrays, weight)
 
-    def take(at: Array) -> list[Array | None]:
-        return [None if a is None else jax.lax.dynamic_slice_in_dim(a, at, rows) for a in (*arrays, weight)]
+    def take(array: Array, at: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(array, at, rows)
+
+    def chunk(at: Array, w: Array) -> Carry:
+        return function(*(None if a is None else take(a, at) for a in arrays), w)
 
     def add(total: Carry, i: Array) -> tuple[Carry, None]:
         at = jnp.minimum(i * rows, n - rows)
-        *parts, w = take(at)
-        w = jnp.where(at + jnp.arange(rows) >= i * rows, w, 0)
-        return jax.tree.map(jnp.add, total, function(*parts, w)), None
+        w = jnp.where(at + jnp.arange(rows) >= i * rows, take(weight, at), 0)
+        return jax.tree.map(jnp.add, total, chunk(at, w)), None
 
-    first = function(*take(jnp.asarray(0)))
+    first = chunk(jnp.asarray(0), weight[:rows])
     return jax.lax.scan(add, first, jnp.arange(1, -(-n // rows)))[0]

@@ -7,10 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._checks import as_labels, as_samples, refuse_nonfinite
 from .._module import static
-from .._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..losses import AbstractLoss
 from ..manifolds import Euclidean
 from ..metrics import AbstractMetric, AbstractQuadratic
@@ -57,7 +58,7 @@ class PrototypeModel(eqx.Module):
     def objective(
         self,
         x: Float[Array, "n ..."],
-        y: Labels | None,
+        y: MaybeLabels,
         weight: PerSample,
         progress: Float[ArrayLike, ""] = 1.0,
         encoded: bool = False,
@@ -142,9 +143,10 @@ class PrototypeModel(eqx.Module):
         if y is not None and not self.prototypes.labelled:
             raise ValueError("`y` was given, but the prototypes of this model have no classes.")
         winner = np.asarray(self._ask(_winner, x))
+        n = len(winner)
         if y is not None:
-            winner = winner[self.prototypes.labels[winner] == as_labels(y, len(winner))]
-        return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / len(x))
+            winner = winner[self.prototypes.labels[winner] == as_labels(y, n)]
+        return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
 
     # How they are asked.
 
@@ -181,7 +183,7 @@ class PrototypeModel(eqx.Module):
     def _ask(self, question: Callable, x: ArrayLike) -> Any:
         x = self.check_samples(x)
         answer, finite = _answer(self, x, question)
-        if not isinstance(finite, jax.core.Tracer) and not finite:
+        if not isinstance(finite, Tracer) and not finite:
             refuse_nonfinite(x)
             raise ValueError("the model has parameters that are NaN or infinite: it cannot decide. Train it again.")
         return answer
@@ -248,7 +250,7 @@ def _winner(model: PrototypeModel, points: Array, delta: Array) -> Array:
 
 
 def _transform(model: PrototypeModel, points: Array, delta: Array) -> Array:
-    metric, prototypes = model.metric, model.encoded_prototypes()
+    metric, prototypes = model._quadratic("transform"), model.encoded_prototypes()
     linear, space = metric.linear_map(prototypes), prototypes.space
     if space.flat and not metric.local:
         return linear.apply(points.reshape(len(points), -1))

@@ -23,8 +23,8 @@ class AlternatingOptimization(AbstractRule):
 
     **Arguments:**
 
-    - `step`: how far to move, a number or a schedule of training progress: 1 goes all the way, less is a damped (on mini-batches:
-      stepwise) update.
+    - `step`: how far to move, a number or a schedule of training progress: 1 goes all the way, less is a damped (on
+      mini-batches: stepwise) update.
     - `refit`: also refit the metric's and the loss's own parameters, where they have a closed form (covariances, mixing
       weights); without it, only the points move.
 
@@ -45,6 +45,8 @@ class AlternatingOptimization(AbstractRule):
         positive(self.step_size(0.0), "step")
 
     def check(self, model: PrototypeModel, mask: PyTree) -> None:
+        if not any(jax.tree.leaves(mask)):
+            raise ValueError("`freeze` leaves no parameter to train.")
         remedy = "train it with `GradientDescent`"
         if not isinstance(model.metric, AbstractQuadratic):
             raise ValueError(f"{type(model.metric).__name__} has no closed form for the points: {remedy}.")
@@ -105,6 +107,7 @@ def _parts(tree: PyTree) -> list[Any]:
 def _expectation(model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> tuple[Moments, Scalar]:
     """One pass over the samples: the moments of their displacements under W, and the objective."""
     metric, loss, prototypes = model.metric, model.loss, model.prototypes
+    assert isinstance(metric, AbstractQuadratic)
     orders = [part.second_moments for part in _parts((metric, loss)) if _closed(part)]
     order = "full" if "full" in orders else "diagonal" if "diagonal" in orders else "none"
 

@@ -46,11 +46,11 @@ class Store:
         policies, decisions = ocp.training.preservation_policies, ocp.training.save_decision_policies
         best = policies.BestN(get_metric_fn=lambda metrics: metrics["monitored"], reverse=True, n=1)
         self._checkpointer = ocp.training.Checkpointer(
-            Path(where.directory).absolute(),
+            Path(where.directory).absolute(),  # pyright: ignore[reportArgumentType]
             save_decision_policy=decisions.FixedIntervalPolicy(1),
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(where.keep), best]),
         )
-        self._directory, self._note = where.directory, note
+        self.where, self._note = where, note
         self._latest = max((c.step for c in self._checkpointer.checkpoints), default=None)
 
     @property
@@ -64,10 +64,12 @@ class Store:
             return
         leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
         note = {**self._note, "history": {name: values.tolist() for name, values in history.items()}}
+        # As bytes: Orbax warns at every checkpoint that holds no array.
+        text = np.frombuffer(json.dumps(note).encode(), np.uint8)
         # A loss that is not a number must not win the comparison for the best checkpoint.
-        metrics = {"monitored": monitored if np.isfinite(monitored) else float(np.finfo(np.float32).max)}
+        metrics: Any = {"monitored": monitored if np.isfinite(monitored) else float(np.finfo(np.float32).max)}
         self._checkpointer.save_checkpointables_async(
-            epoch, {"state": leaves, "note": {"json": json.dumps(note)}}, metrics=metrics, force=True
+            epoch, {"state": leaves, "note": {"json": text}}, metrics=metrics, force=True
         )
         self._latest = epoch
 
@@ -77,13 +79,14 @@ class Store:
         **Raises:** `ValueError` if there is none, or if it belongs to another run.
         """
         if self._latest is None:
-            raise ValueError(f"there is no checkpoint in {str(self._directory)!r}: start without `resume`.")
-        note = json.loads(self._checkpointer.load_checkpointables(self._latest, {"note": None})["note"]["json"])
+            raise ValueError(f"there is no checkpoint in {str(self.where.directory)!r}: start without `resume`.")
+        found = self._checkpointer.load_checkpointables(self._latest, {"note": None})
+        note = json.loads(np.asarray(found["note"]["json"]).tobytes())
         for name, mine in self._note.items():
             if note.get(name) != mine:
                 raise ValueError(
-                    f"the checkpoint in {str(self._directory)!r} belongs to another run: its {name} differs from this one's "
-                    f"({note.get(name)!r}, not {mine!r}). Resume with the same model, trainer settings, data and key."
+                    f"the checkpoint in {str(self.where.directory)!r} belongs to another run: its {name} differs from this "
+                    f"one's ({note.get(name)!r}, not {mine!r}). Resume with the same model, trainer settings, data and key."
                 )
         leaves, structure = jax.tree.flatten(like)
         sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])

@@ -73,7 +73,7 @@ def _weights(
     return weight * (n / weight.sum())
 
 
-def _of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight) -> np.ndarray:
+def _of_classes(y: np.ndarray, classes: int, class_weight: str | Mapping[int, float]) -> np.ndarray:
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"`class_weight` must be 'balanced' or a mapping from class to weight, got {class_weight!r}.")

@@ -58,7 +58,8 @@ def start(plan: Plan, params: PyTree, key: Array) -> LoopState:
     zero, infinity = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.result_type(float))
     return LoopState(
         params=params,
-        rule=plan.rule.init(params),
+        # Numbers of a weak type become strong in the first epoch: another type, for which all would be compiled again.
+        rule=jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), plan.rule.init(params)),
         key=key,
         epoch=zero,
         step=zero,
@@ -112,9 +113,10 @@ def _epoch(
     # The parameters that the monitored value belongs to: those before the update if it is the loss of one batch.
     scored = state.params if validation is None and plan.batch_size is None else params
 
-    healthy = jnp.isfinite(loss) & jnp.isfinite(monitored) & _all_finite(params)
-    better = healthy & (monitored < state.best)
-    improved = healthy & (state.best - monitored > plan.stopping.min_delta)
+    sound = jnp.isfinite(loss) & jnp.isfinite(monitored) & _all_finite(scored)
+    healthy = sound & _all_finite(params)
+    better = sound & (monitored < state.best)
+    improved = sound & (state.best - monitored > plan.stopping.min_delta)
     waited = jnp.where(improved, 0, state.waited + 1)
     # A tolerance of zero asks for no change beyond rounding, which never quite ends; a negative one is never met.
     rounding = jnp.where(plan.stopping.tolerance >= 0, 4 * jnp.finfo(monitored.dtype).eps * jnp.abs(monitored), 0)
@@ -122,7 +124,7 @@ def _epoch(
     status = jnp.where(waited >= plan.stopping.patience, PATIENCE, RUNNING)
     status = jnp.where(converged, CONVERGED, status)
     status = jnp.where(healthy, status, DIVERGED)
-    safe = _choose(healthy, scored, state.safe)
+    safe = _choose(sound, scored, state.safe)
     state = LoopState(
         params=_choose(healthy, params, safe),
         rule=rule,

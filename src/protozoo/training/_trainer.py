@@ -52,8 +52,8 @@ class Trainer(eqx.Module):
     - `epochs`: how often all samples are seen, at most.
     - `batch_size`: samples in a mini-batch; all of them by default. The last batch of an epoch may be smaller; every sample is
       seen exactly once, in a new random order in every epoch.
-    - `freeze`: which parts do not learn: dotted names (`"metric"`, `"prototypes.points"`) or a function (`lambda m: m.encoder`).
-      They get no gradient, no optimiser state and no weight decay, and come out bit-identical.
+    - `freeze`: which parts do not learn: dotted names (`"metric"`, `"prototypes.points"`) or a function (`lambda m:
+      m.encoder`). They get no gradient, no optimiser state and no weight decay, and come out bit-identical.
     - `stopping`: when to end early; never by default.
     - `restore_best`: return the whole model of the epoch with the best monitored loss instead of the last one.
     - `checkpoints`: where and how often the training state is written.
@@ -97,6 +97,9 @@ class Trainer(eqx.Module):
         self.stopping = Stopping() if stopping is None else stopping
         self.restore_best, self.checkpoints = restore_best, checkpoints
         self.callbacks = (*callbacks, Progress()) if progress else tuple(callbacks)
+        for callback in self.callbacks:
+            if callback.every is not None:
+                _positive_integer(callback.every, "every")
 
     def fit(
         self,
@@ -129,7 +132,7 @@ class Trainer(eqx.Module):
         batch_size = None if self.batch_size is None or self.batch_size >= len(data.x) else self.batch_size
         params, rest = eqx.partition(model, mask)
         plan = Plan(self.rule, self.stopping, jnp.asarray(self.epochs, jnp.int32), batch_size, self.restore_best)
-        key_data = key if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.key_data(key)
+        key_data = _key_data(key)
         state = start(plan, params, key_data)
         history = {name: np.zeros(0) for name in (["loss"] if held_out is None else ["loss", "validation_loss"])}
 
@@ -144,7 +147,7 @@ class Trainer(eqx.Module):
                     state, history = store.restore(state)
                 elif store.latest is not None:
                     raise ValueError(
-                        f"{str(self.checkpoints.directory)!r} already holds checkpoints: continue them with `resume=True`, or "
+                        f"{str(store.where.directory)!r} already holds checkpoints: continue them with `resume=True`, or "
                         "choose another directory."
                     )
             return self._drive(plan, state, rest, data, held_out, history, store)
@@ -158,8 +161,7 @@ class Trainer(eqx.Module):
         self.rule.check(model, mask)
         params, rest = eqx.partition(model, mask)
         plan = Plan(self.rule, self.stopping, jnp.asarray(self.epochs, jnp.int32), None, False)
-        data = jax.random.key_data(jax.random.key(0)) if key is None else jax.random.key_data(key)
-        return TrainState(plan, start(plan, params, data), rest)
+        return TrainState(plan, start(plan, params, _key_data(jax.random.key(0) if key is None else key)), rest)
 
     def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
         """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
@@ -179,8 +181,8 @@ class Trainer(eqx.Module):
             refuse_single_class(np.asarray(data.y))
         held_out = None
         if validation is not None:
-            pair = validation if isinstance(validation, tuple) else (validation, None)
-            held_out = as_batch(model, *pair, name="validation ")
+            x, y = validation if isinstance(validation, tuple) else (validation, None)
+            held_out = as_batch(model, x, y, name="validation ")
         mask = trainable_mask(model, self.freeze)
         self.rule.check(model, mask)
         return encode_once(model, mask, data), None if held_out is None else encode_once(model, mask, held_out), mask
@@ -202,7 +204,7 @@ class Trainer(eqx.Module):
 
         intervals = [c.every for c in self.callbacks if c.every is not None]
         if store is not None:
-            intervals.append(self.checkpoints.every)
+            intervals.append(store.where.every)
         epoch, size, stopped = int(state.epoch), 1, False
         for callback in self.callbacks:
             callback.on_fit_start(view())
@@ -216,7 +218,7 @@ class Trainer(eqx.Module):
             size = max(1, min(CHUNK, int(size * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
             epoch += ran
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
-            if store is not None and (epoch % self.checkpoints.every == 0):
+            if store is not None and (epoch % store.where.every == 0):
                 store.save(epoch, state, history, float(state.previous))
             stopped = any([callback.on_chunk_end(view()) for callback in self.callbacks])
         if store is not None:
@@ -252,6 +254,15 @@ def _note(model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None
         "data": [list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
         "key": np.asarray(key).tolist(),
     }
+
+
+def _key_data(key: PRNGKeyArray) -> Array:
+    """The loop and its checkpoints hold a key as a plain array; a key of another kind seeds one of the default kind."""
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    if key.dtype != jax.random.key(0).dtype:
+        key = jax.random.key(jax.random.bits(key))
+    return jax.random.key_data(key)
 
 
 def _positive_integer(value: int, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -42,11 +43,12 @@ class Context:
     """What a maker knows: the samples (where they are compared), their classes, a random key, and the parts made so far."""
 
     x: Array
-    y: np.ndarray | None
+    y: Any
     key: PRNGKeyArray
     space: AbstractManifold
-    prototypes: Prototypes | None = None
-    metric: AbstractMetric | None = None
+    # Set before the makers that need them are called.
+    prototypes: Any = None
+    metric: Any = None
 
     def nearest(self) -> Array:
         """The dissimilarity of each sample to the nearest prototype (of its class), in the model's own metric."""
@@ -119,14 +121,13 @@ def gaussian_kernel(context: Context) -> AbstractQuadratic:
     return GaussianKernel.from_data(SquaredEuclidean(), context.x, context.prototypes, y)
 
 
-def mahalanobis(
-    context: Context, *, covariance: str = "full", regularisation: float | None = None
-) -> AbstractQuadratic:
-    if regularisation is None:
-        # Relative to the data, and to the precision in which a covariance will be factorised.
-        variance = float(jnp.mean(jnp.var(context.x, axis=0)))
-        regularisation = float(jnp.finfo(context.x.dtype).eps) ** 0.5 * (variance if variance > 0 else 1.0)
-    return Mahalanobis.from_data(context.x, context.prototypes, covariance, regularisation)
+def mahalanobis(context: Context, *, covariance: str = "full", regularisation: float | None = None) -> AbstractQuadratic:
+    # By default relative to the data, and to the precision in which a covariance will be factorised.
+    variance = float(jnp.mean(jnp.var(context.x, axis=0))) or 1.0
+    relative = float(jnp.finfo(context.x.dtype).eps) ** 0.5 * variance
+    return Mahalanobis.from_data(
+        context.x, context.prototypes, covariance, relative if regularisation is None else regularisation
+    )
 
 
 # Losses.

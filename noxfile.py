@@ -1,0 +1,73 @@
+"""The project's checks. `nox` runs lint, typecheck and tests; `nox -l` lists all of them."""
+
+from pathlib import Path
+
+import nox
+
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "typecheck", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+HEADLESS = {"MPLBACKEND": "Agg"}
+
+
+def install(session: nox.Session, *groups: str, project: str | None = None) -> None:
+    """Install dependency groups and, in place, the project: "." or ".[extras]"."""
+    editable = [] if project is None else ["--editable", project]
+    session.install(*editable, *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting."""
+    install(session, "lint")
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Static types of the library and of its tests."""
+    install(session, "typecheck", project=".")
+    session.run("pyright", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite, with shapes checked at run time."""
+    install(session, "tests", project=".")
+    session.run("pytest", *session.posargs, env=HEADLESS)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Every example, or those named, runs to its end."""
+    install(session, project=".[all]")
+    for example in session.posargs or sorted(map(str, Path("examples").glob("*.py"))):
+        session.run("python", example, env=HEADLESS)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation builds without a warning and leaves no public name out."""
+    install(session, "docs", project=".[all]")
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+    session.run("python", "docs/check_coverage.py", "site")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks, side by side with what they compare against."""
+    install(session, "bench", project=".")
+    for benchmark in sorted(map(str, Path("benchmarks").glob("*.py"))):
+        session.run("python", benchmark, *session.posargs, env=HEADLESS)
+
+
+@nox.session(reuse_venv=False)
+def demo(session: nox.Session) -> None:
+    """What the README promises a newcomer, from a built wheel."""
+    session.install(".[demo]")
+    session.run("protozoo", "demo", *session.posargs, env=HEADLESS)
