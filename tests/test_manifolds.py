@@ -67,17 +67,17 @@ def symmetric(a):
 
 @each
 def test_shapes(space):
-    points, x = draw(space, 0), draw(space, 1)
-    assert points.shape == (COUNT, *space.point_shape)
-    c = ask(space, "coordinates", points[:2], x)
-    assert c.shape == (COUNT, 2, space.dimension)
-    assert ask(space, "squared_distances", points[:2], x).shape == (COUNT, 2)
-    assert ask(space, "exp", points[:2], c[0]).shape == (2, *space.point_shape)
+    points, x = draw(space, 0)[:3], draw(space, 1)
+    assert x.shape == (COUNT, *space.point_shape)
+    c = jax.eval_shape(space.coordinates, points, x)
+    assert c.shape == (COUNT, 3, space.dimension)
+    assert jax.eval_shape(space.squared_distances, points, x).shape == (COUNT, 3)
+    assert jax.eval_shape(space.exp, points, np.zeros(c.shape[1:])).shape == points.shape
 
 
 @each
 def test_distances_are_a_metric(space, tolerance):
-    x = np.concatenate([draw(space, 0), draw(space, 1)])
+    x = draw(space, 0)
     d = distances(space, x, x)
     np.testing.assert_allclose(d**2, d.T**2, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(np.diagonal(d) ** 2, 0, atol=tolerance)
@@ -124,7 +124,7 @@ def test_random_points_are_distinct_members_and_projection_leaves_them_alone(spa
 
 @each
 def test_the_gradient_at_zero_coordinates_is_the_riemannian_one(space, x64):
-    points, x = draw(space, 0), draw(space, 1)
+    points, x = jnp.asarray(draw(space, 0)), jnp.asarray(draw(space, 1))
     gradient = jax.jit(jax.grad(lambda c: jnp.trace(space.squared_distances(space.exp(points, c), x))))
     expected = -2 * own_coordinates(space, points, x)
     np.testing.assert_allclose(gradient(np.zeros_like(expected)), expected, rtol=1e-12, atol=1e-12)
@@ -184,7 +184,7 @@ def test_spd_matrix_functions_agree_with_general_ones(space, tolerance):
 
 @each_spd
 def test_the_frame_of_spd_is_orthonormal(space, x64):
-    point = draw(space, 0)[:1]
+    point = jnp.asarray(draw(space, 0)[:1])
     jacobian = jax.jit(jax.jacfwd(lambda c: space.exp(point, c[None])[0]))(np.zeros(space.dimension))
     frame = np.linalg.solve(point, np.moveaxis(jacobian, -1, 0))
     products = np.einsum("kij,lji->kl", frame, frame)
@@ -223,14 +223,12 @@ def assert_derivatives(space, method, arguments, directions, step=1e-5):
 def pairs_of(space, pair):
     """Points and samples: in general position, or where eigenvectors have no derivative."""
     points = draw(space, 0)
+    if pair == "generic":
+        return points, draw(space, 1)
     if pair == "coincident":
         return points, points
-    unit = np.broadcast_to(np.eye(*space.point_shape), points.shape) if not space.flat else None
-    return {
-        "generic": lambda: (points, draw(space, 1)),
-        "identities": lambda: (unit, unit),
-        "repeated eigenvalues": lambda: (unit, 2 * unit),
-    }[pair]()
+    unit = np.broadcast_to(np.eye(space.n), points.shape)
+    return unit, {"identities": 1, "repeated eigenvalues": 2}[pair] * unit
 
 
 def ambient(space, seed):
@@ -240,13 +238,13 @@ def ambient(space, seed):
 
 
 @pytest.mark.parametrize(
-    "space, pair",
-    [(space, "generic") for space in SPACES]
-    + [(space, pair) for space in SPACES[2:] for pair in ("coincident", "identities", "repeated eigenvalues")],
+    "space, method, pair",
+    [(space, method, "generic") for space in SPACES for method in ("squared_distances", "coordinates")]
+    + [(SPD(n), "squared_distances", pair) for n in (2, 3, 10) for pair in ("coincident", "repeated eigenvalues")]
+    + [(SPD(n), "coordinates", pair) for n in (2, 3, 10) for pair in ("coincident", "identities", "repeated eigenvalues")],
     ids=str,
 )
-@pytest.mark.parametrize("method", ["squared_distances", "coordinates"])
-def test_derivatives_equal_finite_differences(space, pair, method, x64):
+def test_derivatives_equal_finite_differences(space, method, pair, x64):
     assert_derivatives(space, method, pairs_of(space, pair), (ambient(space, 2), ambient(space, 3)))
 
 
@@ -269,15 +267,15 @@ def test_derivatives_at_multiples_of_the_identity_are_exact(space):
 
 @each_spd
 @pytest.mark.parametrize("gap", [1e-6, 1e-3])
-def test_gradients_in_float32_survive_nearly_repeated_eigenvalues(space, gap):
+def test_derivatives_in_float32_survive_nearly_repeated_eigenvalues(space, gap):
     points = draw(space, 0).astype(float)
     factors = np.linalg.cholesky(points)
     x = symmetric(factors * (1.5 + gap * np.arange(space.n)) @ factors.swapaxes(1, 2))
-    weights = normal((space.dimension,), 1)
-    gradient = jax.jit(jax.grad(lambda w, x: jnp.sum(space.coordinates(w, x) @ weights.astype(x.dtype)), (0, 1)))
-    rounded = gradient(points.astype(np.float32), x.astype(np.float32))
+    directions = ambient(space, 2).astype(float), ambient(space, 3).astype(float)
+    halved = [tuple(a.astype(np.float32) for a in pair) for pair in ((points, x), directions)]
+    rounded = derivatives(space, "coordinates", *halved)
     with jax.enable_x64(True):
-        exact = gradient(points, x)
+        exact = derivatives(space, "coordinates", (points, x), directions)
     for a, b in zip(rounded, exact, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 

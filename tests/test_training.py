@@ -87,6 +87,12 @@ def plain_loop(
     params, rest = eqx.partition(model, trainable_mask(model, freeze))
     optimiser = optax.with_extra_args_support(optimiser)
     state = optimiser.init(params)
+
+    @jax.jit
+    def update(params, state, value, gradient):
+        change, state = optimiser.update(gradient, state, params, value=value, grad=gradient)
+        return optax.apply_updates(params, change), state
+
     n = len(x)
     size = n if batch_size is None else batch_size
     batches = int(np.ceil(n / size))
@@ -108,8 +114,7 @@ def plain_loop(
             rows = order[start : start + size]
             progress = progress_of(updates)
             value, gradient = slope(params, rest, x[rows], y[rows], weight[rows] / len(rows), progress)
-            change, state = optimiser.update(gradient, state, params, value=value, grad=gradient)
-            params = optax.apply_updates(params, change)
+            params, state = update(params, state, value, gradient)
             loss += float(value) * len(rows) / n
             updates += 1
         history.append(loss)
@@ -185,7 +190,7 @@ RUNS = [
         settings={"freeze": "metric", "restore_best": True},
     ),
     Run("tolerance", "converged", lambda: optax.adam(0.05), stopping={"tolerance": 2e-3, "patience": 50}),
-    Run("best of training", "max epochs", lambda: optax.adam(0.5), 30, settings={"restore_best": True}),
+    Run("best of training", "max epochs", lambda: optax.adam(2.0), 30, settings={"restore_best": True}),
     Run(
         "plateaus",
         "max epochs",
@@ -247,12 +252,12 @@ def test_the_compiled_loop_is_the_plain_loop(run, key, x64):
 @pytest.mark.parametrize("patience", [1, 2, 4])
 def test_patience_is_a_number_of_epochs_in_a_row_without_improvement(patience, min_delta, key):
     model, epochs = gmlvq(), 60
-    history = pz.Trainer(adam(0.4), epochs).fit(model, X, Y, key=key).history["loss"]
+    history = pz.Trainer(adam(2.0), epochs).fit(model, X, Y, key=key).history["loss"]
     best_before = np.minimum.accumulate(np.append(np.inf, history))[:-1]
     failed = ~(best_before - history > min_delta)
     ends = [e for e in range(patience, epochs + 1) if failed[e - patience : e].all()]
     assert ends and ends[0] > patience
-    fit = pz.Trainer(adam(0.4), epochs, stopping=pz.Stopping(patience, min_delta)).fit(model, X, Y, key=key)
+    fit = pz.Trainer(adam(2.0), epochs, stopping=pz.Stopping(patience, min_delta)).fit(model, X, Y, key=key)
     assert (fit.epochs, fit.reason) == (ends[0], "patience")
     np.testing.assert_array_equal(fit.history["loss"], history[: ends[0]])
 
@@ -276,7 +281,7 @@ def test_a_tolerance_of_zero_ends_where_nothing_changes(key):
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_divergence_returns_a_finite_model_and_a_remedy(batch_size, key):
     model = gmlvq()
-    fit = pz.Trainer(pz.GradientDescent(optax.sgd(1e9)), 50, batch_size).fit(model, X, Y, key=key)
+    fit = pz.Trainer(pz.GradientDescent(optax.sgd(1e15)), 50, batch_size).fit(model, X, Y, key=key)
     assert fit.reason == "diverged"
     assert "learning rate" in fit.reason.remedy
     assert fit.epochs == len(fit.history["loss"]) < 50
@@ -309,13 +314,13 @@ def test_an_order_is_a_permutation(n):
 
 @pytest.mark.parametrize("n", [2, 3, 7, 16])
 def test_orders_are_roughly_uniform(n):
-    many = 20_000
+    many = 100_000
     some = orders(n, many)
     where = np.stack([np.bincount(column, minlength=n) for column in some.T]) * n / many
-    np.testing.assert_allclose(where, 1, atol=0.2)
+    np.testing.assert_allclose(where, 1, atol=0.1)
     first_two = np.bincount(some[:, 0] * n + some[:, 1], minlength=n * n).reshape(n, n) * n * (n - 1) / many
     assert np.all(np.diag(first_two) == 0)
-    np.testing.assert_allclose(first_two[~np.eye(n, dtype=bool)], 1, atol=0.4)
+    np.testing.assert_allclose(first_two[~np.eye(n, dtype=bool)], 1, atol=0.35)
 
 
 class Recording(pz.training.AbstractRule):
@@ -476,7 +481,7 @@ def test_a_frozen_encoder_is_an_encoder_applied_beforehand(key, x64):
 
 
 class Counted(eqx.Module):
-    """An encoder that counts how many samples go through it."""
+    """An encoder that counts how often it is applied to samples."""
 
     scale: jax.Array
     calls: list = eqx.field(static=True)
@@ -494,8 +499,8 @@ def test_a_frozen_encoder_is_applied_once(key):
         jax.effects_barrier()
         return len(encoder.calls)
 
-    assert calls("encoder") == N
-    assert calls(None) >= 7 * N
+    assert calls("encoder") == 1
+    assert calls(None) >= 7
 
 
 # Callbacks.
@@ -685,7 +690,7 @@ def unchecked():
     config.update("jaxtyping_disable", False)
 
 
-def test_numpy_integers_are_integers(key, recwarn):
+def test_numpy_integers_are_integers(key, recwarn, unchecked):
     trainer = pz.Trainer(adam(), np.int64(3), np.int64(16))
     fit = trainer.fit(gmlvq(), X, Y, key=key)
     assert fit.epochs == 3

@@ -9,6 +9,7 @@ from . import (
     manifolds as manifolds,
     metrics as metrics,
     models as models,
+    persistence as persistence,
     plots as plots,
     prototypes as prototypes,
     training as training,
@@ -17,6 +18,7 @@ from . import (
 from ._schedules import Constant as Constant, Exponential as Exponential, Linear as Linear
 from .cooperation import RankCooperation as RankCooperation, WinnerTakesAll as WinnerTakesAll
 from .models import PrototypeModel as PrototypeModel
+from .persistence import load as load, register as register, save as save
 from .prototypes import Prototypes as Prototypes
 from .training import (
     AlternatingOptimization as AlternatingOptimization,

@@ -34,7 +34,7 @@ class Plan(eqx.Module):
     def progress(self, step: Int[Array, ""], batches: int) -> Scalar:
         """Of the training: 0 at the first update, 1 at the last."""
         last = jnp.maximum(self.epochs * batches - 1, 1)
-        return jnp.minimum(step / last, 1.0).astype(jnp.result_type(float))
+        return jnp.minimum(step.astype(jnp.result_type(float)) / last, 1)
 
 
 class LoopState(eqx.Module):

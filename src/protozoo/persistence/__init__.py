@@ -1,0 +1,11 @@
+"""How does a model reach another day? Models that describe themselves, on disk."""
+
+from ._files import load as load, save as save
+from ._registry import register as register
+from ._structure import (
+    decompose as decompose,
+    describe as describe,
+    digest as digest,
+    fingerprint as fingerprint,
+    rebuild as rebuild,
+)
