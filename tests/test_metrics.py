@@ -1,5 +1,6 @@
 """Metrics against their definitions, on flat and curved spaces."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -169,3 +170,31 @@ def test_a_metric_of_ones_own(key):
 def test_bad_parts(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["euclidean", "omega", "relevance", "local omega"])
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_a_derivative_at_the_winners_is_the_derivative(space, name):
+    """What training differentiates, against automatic differentiation of the whole matrix."""
+    x, prototypes = problem(space)
+    prototypes = pz.Prototypes(prototypes.points, np.array([0, 1, 2]), space)
+    y = jnp.arange(N, dtype=jnp.int32) % 3
+    inner = make_all(space.dimension)[name][0]
+    for metric in (inner, metrics.GaussianKernel.with_bandwidths(inner, np.array([0.5, 1.0, 2.0]))):
+        for loss in (pz.losses.GLVQ("sigmoid"), pz.losses.HardClustering()):
+            model = pz.PrototypeModel(prototypes, metric, loss)
+            params, rest = eqx.partition(model, pz.training.trainable_mask(model))
+
+            def trained(params, rest=rest):
+                return eqx.combine(params, rest).objective(x, y, jnp.full(N, 1 / N))
+
+            def whole(params, rest=rest):
+                model = eqx.combine(params, rest)
+                delta = model.metric(x, model.prototypes)
+                return model.loss.objective(delta, model.prototypes.labels, y, jnp.full(N, 1 / N), 1.0)
+
+            value, gradient = jax.value_and_grad(trained)(params)
+            expected, expected_gradient = jax.value_and_grad(whole)(params)
+            np.testing.assert_allclose(value, expected, rtol=1e-5)
+            for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected_gradient), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)

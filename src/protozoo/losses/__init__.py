@@ -1,6 +1,10 @@
 """What the dissimilarities should be, and what they mean."""
 
-from ._base import AbstractLoss as AbstractLoss, AbstractSampleLoss as AbstractSampleLoss
+from ._base import (
+    AbstractLoss as AbstractLoss,
+    AbstractSampleLoss as AbstractSampleLoss,
+    AbstractWinnerLoss as AbstractWinnerLoss,
+)
 from ._clustering import Fuzzy as Fuzzy, HardClustering as HardClustering, NeuralGas as NeuralGas
 from ._cross_entropy import CrossEntropy as CrossEntropy
 from ._glvq import GLVQ as GLVQ

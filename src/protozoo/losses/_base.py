@@ -65,6 +65,19 @@ class AbstractSampleLoss(AbstractLoss):
         return jnp.sum(weight * values)
 
 
+class AbstractWinnerLoss(AbstractSampleLoss):
+    """A loss whose derivative is zero but for a few columns of δ in each row.
+
+    Training then differentiates these entries alone: a matrix of dissimilarities is computed once, and never differentiated.
+    """
+
+    @abc.abstractmethod
+    def columns(
+        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
+    ) -> tuple[Int[Array, " n"], ...] | None:
+        """The columns that matter, an index for each sample; `None` if they are too many to single out."""
+
+
 def floor(delta: Array) -> float:
     """A dissimilarity that is zero for every purpose: it and its inverse square stay within the dtype's range."""
     return float(jnp.finfo(delta.dtype).tiny) ** 0.45

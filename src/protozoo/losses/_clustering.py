@@ -7,13 +7,13 @@ import jax.numpy as jnp
 
 from .._module import hyper
 from .._schedules import AbstractSchedule, as_schedule, positive
-from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
-from ._base import AbstractSampleLoss, PrototypeLabels, floor
+from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, floor
 from ._pooling import nearest
 
 
-class HardClustering(AbstractSampleLoss):
+class HardClustering(AbstractWinnerLoss):
     """\\(\\ell = \\min_j \\delta_j\\): the quantisation error. ∂ℓ/∂δ is the assignment; alternating optimisation is Lloyd's
     k-means.
 
@@ -32,6 +32,11 @@ class HardClustering(AbstractSampleLoss):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         return nearest(delta)
+
+    def columns(
+        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
+    ) -> tuple[Int[Array, " n"], ...] | None:
+        return (jnp.argmin(delta, axis=1),)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return -jnp.log(delta + floor(delta))

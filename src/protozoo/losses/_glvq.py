@@ -7,14 +7,14 @@ import jax.numpy as jnp
 
 from .._module import hyper, static
 from .._schedules import concrete, positive
-from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
-from ._base import AbstractSampleLoss, PrototypeLabels, floor
-from ._pooling import class_minimum, fold, own_class, winners
+from ._base import AbstractWinnerLoss, PrototypeLabels, floor
+from ._pooling import class_minimum, fold, own_class, winner_columns, winners
 from ._transfer import as_transfer, identity
 
 
-class GLVQ(AbstractSampleLoss):
+class GLVQ(AbstractWinnerLoss):
     """\\(\\ell = f(\\mu + m)\\) with \\(\\mu = (d^+ - d^-)/(d^+ + d^-) \\in [-1, 1]\\), negative for a correct decision.
 
     d⁺ is the dissimilarity to the nearest prototype of the sample's own class, d⁻ to the nearest of any other.
@@ -75,6 +75,11 @@ class GLVQ(AbstractSampleLoss):
             return self.transfer(relative + self.margin, self.steepness)
 
         return self.cooperation.pool(cost, closest, lambda: own_class(fold(delta, labels), y), progress)
+
+    def columns(
+        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
+    ) -> tuple[Int[Array, " n"], ...] | None:
+        return winner_columns(delta, labels, y) if isinstance(self.cooperation, WinnerTakesAll) else None
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return -jnp.log(class_minimum(delta, labels) + floor(delta))

@@ -58,6 +58,11 @@ def winners(delta: Float[Array, "n p"], labels: PrototypeLabels, y: Labels) -> t
     return _winners(tuple(labels.tolist()), delta, y)
 
 
+def winner_columns(delta: Float[Array, "n p"], labels: PrototypeLabels, y: Labels) -> tuple[Int[Array, " n"], Int[Array, " n"]]:
+    """Which prototypes `winners` finds."""
+    return _find_winners(tuple(labels.tolist()), delta, y)[1]
+
+
 def _find_winners(labels: tuple[int, ...], delta: Array, y: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     columns = jnp.asarray(_columns(np.array(labels)))
     grouped = fold(delta, np.array(labels))

@@ -1,13 +1,14 @@
 """What a metric answers, and what it must answer besides so that closed forms can be found for it."""
 
 import abc
+from collections.abc import Callable
 from typing import Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float
+from .._types import Array, Float, Int
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
 
@@ -96,12 +97,54 @@ class AbstractQuadratic(AbstractMetric):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         return self.radial(self.squared(x, prototypes))
 
+    def differentiable_at(
+        self,
+        x: Float[Array, "n ..."],
+        prototypes: Prototypes,
+        choose: Callable[[Float[Array, "n p"]], tuple[Int[Array, " n"], ...] | None],
+    ) -> Float[Array, "n p"]:
+        """The dissimilarities, with a derivative at a few chosen columns of each row only.
+
+        `choose` picks them, an index for each sample, given the dissimilarities. In a flat space with one map for all
+        prototypes, the derivative then costs the differences of the chosen pairs instead of further passes over the (n, p)
+        matrix; elsewhere, nothing is gained, and all of the matrix is differentiated.
+        """
+        if not prototypes.space.flat or self.local:
+            return self(x, prototypes)
+        squared = jax.lax.stop_gradient(self.squared(x, prototypes))
+        columns = choose(self.radial(squared))
+        if columns is None:
+            return self(x, prototypes)
+        linear, points = self.linear_map(prototypes), prototypes.points
+        x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
+        reference = jax.lax.stop_gradient(points.mean(axis=0))
+        z, v = linear.apply(x - reference), linear.apply(points - reference)
+        chosen = [jnp.sum((z - v[j]) ** 2, axis=1) for j in columns]
+        return self.radial(_with_derivative(squared, jnp.stack(chosen, axis=1), jnp.stack(columns, axis=1)))
+
 
 class AbstractAdaptation(AbstractQuadratic):
     """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by `Chain`."""
 
     def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
         return squared
+
+
+@jax.custom_vjp
+def _with_derivative(squared: Array, chosen: Array, columns: Array) -> Array:
+    """`squared`, whose entries in `columns` depend on parameters through `chosen`."""
+    return squared
+
+
+def _with_derivative_forward(squared: Array, chosen: Array, columns: Array) -> tuple[Array, Array]:
+    return squared, columns
+
+
+def _with_derivative_backward(columns: Array, cotangent: Array) -> tuple:
+    return None, jnp.take_along_axis(cotangent, columns, axis=1), None
+
+
+_with_derivative.defvjp(_with_derivative_forward, _with_derivative_backward)
 
 
 def _expanded(linear: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:

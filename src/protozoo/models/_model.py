@@ -12,7 +12,7 @@ from jax.core import Tracer
 from .._checks import as_labels, as_samples, refuse_nonfinite
 from .._module import static
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
-from ..losses import AbstractLoss
+from ..losses import AbstractLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
 from ..metrics import AbstractMetric, AbstractQuadratic
 from ..prototypes import Prototypes
@@ -51,10 +51,6 @@ class PrototypeModel(eqx.Module):
         """The prototypes in the space in which they are compared."""
         return encoded(self.encoder, self.prototypes) if self.encode_prototypes else self.prototypes
 
-    def dissimilarities(self, x: Float[Array, "n ..."], encoded: bool = False) -> Float[Array, "n p"]:
-        """δ in one piece, differentiable; `encoded` samples have been through the encoder already."""
-        return self.metric(x if encoded else self.encode(x), self.encoded_prototypes())
-
     def objective(
         self,
         x: Float[Array, "n ..."],
@@ -63,8 +59,17 @@ class PrototypeModel(eqx.Module):
         progress: Float[ArrayLike, ""] = 1.0,
         encoded: bool = False,
     ) -> Scalar:
-        """What training lowers: the loss of these samples, `weight` holding each one's share."""
-        return self.loss.objective(self.dissimilarities(x, encoded), self.prototypes.labels, y, weight, progress)
+        """What training lowers: the loss of these samples, `weight` holding each one's share.
+
+        `encoded` samples have been through the encoder already.
+        """
+        labels, points, prototypes = self.prototypes.labels, x if encoded else self.encode(x), self.encoded_prototypes()
+        loss, metric = self.loss, self.metric
+        if isinstance(loss, AbstractWinnerLoss) and isinstance(metric, AbstractQuadratic):
+            delta = metric.differentiable_at(points, prototypes, lambda delta: loss.columns(delta, labels, y))
+        else:
+            delta = metric(points, prototypes)
+        return loss.objective(delta, labels, y, weight, progress)
 
     # Answers.
 

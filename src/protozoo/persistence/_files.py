@@ -56,12 +56,12 @@ def save(path: str | os.PathLike[str], model: PyTree, *, overwrite: bool = False
     }
     # Orbax refuses an empty tree and empty arrays. The digest goes with the arrays, and an empty array is all structure.
     stored = {_DIGEST: np.frombuffer(bytes.fromhex(identity), np.uint8)}
-    stored |= {name: _native(array) for name, array in arrays.items() if array.size}
+    stored |= {name: np.asarray(array) for name, array in arrays.items() if array.size}
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     partial.mkdir()
     try:
-        ocp.save(partial / _ARRAYS, stored)
+        ocp.save(str(partial / _ARRAYS), stored)
         (partial / _STRUCTURE).write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
         if overwrite and target.exists():
             _replace(target, partial)
@@ -100,7 +100,7 @@ def load(path: str | os.PathLike[str]) -> PyTree:
 
     try:
         # Without a target, and from NumPy arrays, Orbax returns what is stored; it would cast to the dtypes of a target.
-        stored = ocp.load(source / _ARRAYS)
+        stored = ocp.load(str(source / _ARRAYS))
     except Exception as error:  # of many kinds, for many kinds of damage
         raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}") from error
     own = isinstance(stored, dict) and _DIGEST in stored
@@ -124,12 +124,6 @@ def _read(directory: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise ValueError(f"{str(path)!r} is not a saved protozoo model: its {_STRUCTURE} names no format.")
     return record
-
-
-def _native(array: Any) -> np.ndarray:
-    """On the host, in the byte order that Orbax keeps."""
-    array = np.asarray(array)
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _replace(target: Path, partial: Path) -> None:

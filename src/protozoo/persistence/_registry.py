@@ -117,22 +117,23 @@ def register(thing: Thing, name: str | None = None) -> Thing:
     **Raises:** `ValueError` for anything but a function or a concrete `eqx.Module` class, without a name for something that
     has no unique one (a lambda, a local function, a partial), and for a name that means something else already.
     """
-    if isinstance(thing, type):
-        if not issubclass(thing, eqx.Module) or not concrete(thing):
-            raise ValueError(f"`thing` must be a concrete `eqx.Module` class or a function, got the class {qualified(thing)}.")
-    elif isinstance(thing, eqx.Module) or not callable(thing):
+    given: Any = thing
+    if isinstance(given, type):
+        if not issubclass(given, eqx.Module) or not concrete(given):
+            raise ValueError(f"`thing` must be a concrete `eqx.Module` class or a function, got the class {qualified(given)}.")
+    elif isinstance(given, eqx.Module) or not callable(given):
         raise ValueError(
-            f"`thing` must be a concrete `eqx.Module` class or a function, got an instance of {qualified(type(thing))}."
+            f"`thing` must be a concrete `eqx.Module` class or a function, got an instance of {qualified(type(given))}."
         )
     if name is None:
-        if not hasattr(thing, "__qualname__") or "<" in thing.__qualname__:
-            raise ValueError(f"{thing!r} has no unique name of its own: give it one, `register(thing, name)`.")
-        name = qualified(thing)
-    other = known().get(name, thing)
+        if not hasattr(given, "__qualname__") or "<" in given.__qualname__:
+            raise ValueError(f"{given!r} has no unique name of its own: give it one, `register(thing, name)`.")
+        name = qualified(given)
+    other = known().get(name, given)
     # The cell of a notebook that defines and registers a class runs more than once.
-    if other is not thing and not (name in _REGISTERED and qualified(other) == qualified(thing)):
+    if other is not given and not (name in _REGISTERED and qualified(other) == qualified(given)):
         raise ValueError(f"the name {name!r} means {other!r} already: choose another `name`.")
-    _REGISTERED[name] = thing
+    _REGISTERED[name] = given
     return thing
 
 
@@ -144,8 +145,7 @@ def known() -> dict[str, Any]:
             # Private modules are an arrangement of today; files outlive it.
             public = [part for part in cls.__module__.split(".") if not part.startswith("_")]
             own[".".join([*public, cls.__qualname__])] = cls
-    library = own | _LISTED
-    return library | {name: thing for name, thing in _REGISTERED.items() if name not in library}
+    return own | _LISTED | _REGISTERED
 
 
 def _subclasses(cls: type) -> list[type]:

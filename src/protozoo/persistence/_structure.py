@@ -136,14 +136,14 @@ class _Description:
         if isinstance(node, jax.Array) or kind is np.ndarray:
             return self._array(node, path)
         if isinstance(node, eqx.Module):
-            name = self._names.get(id(kind)) or self._unknown(kind, path)["opaque"]
+            name = self._names.get(id(kind)) or self._unknown(node, path)["opaque"]
             fields = [field.name for field in dataclasses.fields(node)]
             return {"class": name, "fields": {f: self.describe(getattr(node, f), f"{path}.{f}") for f in fields}}
         if id(node) in self._names and not isinstance(node, type):
             return {"function": self._names[id(node)]}
         return self._opaque(node, path)
 
-    def _array(self, array: Array | np.ndarray, path: str) -> Any:
+    def _array(self, array: Any, path: str) -> Any:
         if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             if self.strict:
                 raise ValueError(
@@ -170,15 +170,16 @@ class _Description:
         """A stand-in for what `rebuild` could not make again, or an error."""
         if not self.strict:
             return {"opaque": qualified(thing)}
-        if isinstance(thing, type) and issubclass(thing, eqx.Module):
-            what, remedy = f"a {qualified(thing)}", f"Register the class, `pz.register({thing.__name__})`"
+        if isinstance(thing, eqx.Module):
+            cls = type(thing)
+            what, remedy = f"a {qualified(cls)}", f"Register the class, `pz.register({cls.__name__})`"
         elif callable(thing) and not isinstance(thing, type):
             what, remedy = _brief(thing), "Register the function, `pz.register(function)`"
         else:
             raise ValueError(
-                f"{path} is {_brief(thing)} of type {qualified(type(thing))}, which cannot be saved. Models hold arrays, numbers, "
-                "strings, None, lists, tuples, dicts with string keys, and modules and functions that are known or were "
-                "registered with `pz.register`."
+                f"{path} is {_brief(thing)} of type {qualified(type(thing))}, which cannot be saved. Models hold arrays, "
+                "numbers, strings, None, lists, tuples, dicts with string keys, and modules and functions that are known or "
+                "were registered with `pz.register`."
             )
         raise ValueError(
             f"{path} is {what}, which cannot be saved: a saved model names classes and functions, and this one has no known "

@@ -1,7 +1,10 @@
 """The trainer: what the user says, checked; the compiled loop, driven; what came of it, returned."""
 
+import hashlib
 import time
 from collections.abc import Sequence
+from types import FunctionType
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -246,10 +249,19 @@ def _note(model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None
     """What must be the same for a run to be continued."""
     from ..persistence import fingerprint
 
+    def named(leaf: Any) -> Any:
+        function = getattr(leaf, "fn", leaf)  # Equinox wraps those of an optimiser
+        return f"{function.__module__}.{function.__qualname__}" if isinstance(function, FunctionType) else leaf
+
+    # What learns is in the checkpoint; what does not comes from the model, and must be what it was.
+    fixed = hashlib.sha256()
+    for leaf in jax.tree.leaves(eqx.filter(eqx.partition(model, mask)[1], eqx.is_inexact_array)):
+        fixed.update(np.asarray(leaf).tobytes())
     return {
-        "model": fingerprint(model),
-        "rule": fingerprint(plan.rule),
-        "frozen parts": fingerprint(jax.tree.map(lambda learns: bool(learns), mask)),
+        "model": fingerprint(model, strict=False),
+        "rule": fingerprint(jax.tree.map(named, plan.rule), strict=False),
+        "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
+        "numbers that do not learn": fixed.hexdigest(),
         "settings": [plan.batch_size, plan.restore_best],
         "data": [list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
         "key": np.asarray(key).tolist(),
