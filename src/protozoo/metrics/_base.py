@@ -91,8 +91,9 @@ class AbstractQuadratic(AbstractMetric):
                 return linear.local_squared_norms(x, points)
             return _expanded(linear, x, points)
         v = space.coordinates(points, x)
-        v = jax.vmap(lambda a, u: a.apply(u), (0, 1), 1)(linear, v) if self.local else linear.apply(v)
-        return jnp.sum(v * v, axis=-1)
+        if self.local:
+            return jax.vmap(lambda a, u: a.squared_norm(u), (0, 1), 1)(linear, v)
+        return linear.squared_norm(v)
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         return self.radial(self.squared(x, prototypes))

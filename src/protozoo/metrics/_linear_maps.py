@@ -21,6 +21,10 @@ class AbstractLinearMap(eqx.Module):
         """Map row vectors (by one map: without the axis p)."""
 
     @abc.abstractmethod
+    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        """\\(\\lVert vA \\rVert^2\\) by one map."""
+
+    @abc.abstractmethod
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for a local map."""
 
@@ -31,24 +35,57 @@ class Identity(AbstractLinearMap):
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
         return v
 
+    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        return jnp.sum(self.apply(v) ** 2, axis=-1)
+
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
 
 
 class Scale(AbstractLinearMap):
-    """A diagonal: (vA)_j = v_j a_j."""
+    """A diagonal, given by its squares: (vA)_j = v_j a_j. Zeros are welcome."""
 
-    factors: Float[Array, "*p d"]
+    squares: Float[Array, "*p d"]
 
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
-        return v * self.factors
+        # A square that is zero has no derivative here: it comes from a softmax or a projection, which has none there either.
+        positive = self.squares > 0
+        return v * jnp.where(positive, jnp.sqrt(jnp.where(positive, self.squares, 1)), 0)
+
+    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        return jnp.sum(v * v * self.squares, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # Σ_j a² (x - w)² expands into two matrix products, near a common reference as every expansion.
         reference = jax.lax.stop_gradient(points.mean(axis=0))
-        x, points, squares = x - reference, points - reference, self.factors**2
-        expanded = (x * x) @ squares.T - 2 * x @ (squares * points).T + jnp.sum(squares * points**2, axis=1)
+        x, points = x - reference, points - reference
+        expanded = (x * x) @ self.squares.T - 2 * x @ (self.squares * points).T + jnp.sum(self.squares * points**2, axis=1)
         return jnp.maximum(expanded, 0)
+
+
+class Residual(AbstractLinearMap):
+    """What an orthonormal basis leaves: vA = v - (vB)Bᵀ."""
+
+    basis: Float[Array, "*p d s"]
+
+    def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
+        return v - (v @ self.basis) @ self.basis.T
+
+    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        return jnp.maximum(jnp.sum(v * v, axis=-1) - jnp.sum((v @ self.basis) ** 2, axis=-1), 0)
+
+    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+        # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and an (n, p) block each.
+        reference = jax.lax.stop_gradient(points.mean(axis=0))
+        x, points = x - reference, points - reference
+        squares = jnp.sum(x * x, axis=1)[:, None] + jnp.sum(points * points, axis=1)[None, :] - 2 * x @ points.T
+
+        @jax.checkpoint
+        def subtract(rest: Float[Array, "n p"], vectors: Float[Array, "p d"]) -> tuple[Float[Array, "n p"], None]:
+            along = x @ vectors.T - jnp.sum(points * vectors, axis=1)
+            return rest - along**2, None
+
+        return jnp.maximum(jax.lax.scan(subtract, squares, jnp.moveaxis(self.basis, -1, 0))[0], 0)
 
 
 class Dense(AbstractLinearMap):
@@ -58,6 +95,9 @@ class Dense(AbstractLinearMap):
 
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
         return v @ self.matrix
+
+    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        return jnp.sum(self.apply(v) ** 2, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
@@ -72,6 +112,9 @@ class Composed(AbstractLinearMap):
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
         return self.second.apply(self.first.apply(v))
 
+    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        return jnp.sum(self.apply(v) ** 2, axis=-1)
+
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
 
@@ -81,7 +124,6 @@ def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Fl
 
     @jax.checkpoint
     def column(one: AbstractLinearMap, w: Float[Array, " d"]) -> Float[Array, " n"]:
-        v = one.apply(x - w)
-        return jnp.sum(v * v, axis=-1)
+        return one.squared_norm(x - w)
 
     return jax.lax.map(lambda args: column(*args), (maps, points)).T

@@ -76,7 +76,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
         return inverse.swapaxes(-1, -2) @ inverse
 
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
-        return Scale(jnp.exp(self.log_scales)) if self.upper is None else Dense(self._factor())
+        return Scale(jnp.exp(2 * self.log_scales)) if self.upper is None else Dense(self._factor())
 
     def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
         if not self.normalised:

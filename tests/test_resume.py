@@ -1,0 +1,286 @@
+"""A run that was interrupted, however rudely, ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from zoo import N, blobs
+
+import protozoo as pz
+
+
+X, Y = blobs()
+HELD_OUT = np.arange(N) % 3 == 0
+TRAIN, VALIDATION = (X[~HELD_OUT], Y[~HELD_OUT]), (X[HELD_OUT], Y[HELD_OUT])
+EPOCHS, EVERY = 60, 3
+
+
+class Interruption(pz.training.AbstractCallback):
+    """Stops training after some epochs; tells when training started."""
+
+    every = 1
+
+    def __init__(self, at: int | None = None):
+        self.at, self.started = at, None
+
+    def on_fit_start(self, view):
+        self.started = view.epoch
+
+    def on_chunk_end(self, view):
+        return view.epoch == self.at
+
+    def on_fit_end(self, view):
+        pass
+
+
+class Report(Interruption):
+    """Prints where training is, and takes its time."""
+
+    def on_fit_start(self, view):
+        print(f"start {view.epoch}", flush=True)
+
+    def on_chunk_end(self, view):
+        print(f"epoch {view.epoch}", flush=True)
+        time.sleep(0.02)
+
+
+def gmlvq() -> pz.PrototypeModel:
+    return pz.zoo.GMLVQ(*TRAIN, key=jax.random.key(3), prototypes_per_class=2)
+
+
+def train(directory=None, resume=False, *, model=None, rule=None, data=TRAIN, validation=VALIDATION, key=None, **settings):
+    """One run: mini-batches, Adam, validation, the best model. The process that is killed runs it, too."""
+    settings = {"epochs": EPOCHS, "batch_size": 16, "restore_best": True} | settings
+    if directory is not None:
+        settings = {"checkpoints": pz.Checkpoints(directory, EVERY)} | settings
+    trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.2)) if rule is None else rule, **settings)
+    key = jax.random.key(1) if key is None else key
+    return trainer.fit(gmlvq() if model is None else model, *data, key=key, validation=validation, resume=resume)
+
+
+def arrays(tree) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
+
+
+def assert_same(fit: pz.training.Fit, other: pz.training.Fit) -> None:
+    """Bit by bit."""
+    for a, b in zip(arrays(fit.model), arrays(other.model), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    assert fit.history.keys() == other.history.keys()
+    for name, values in fit.history.items():
+        np.testing.assert_array_equal(values, other.history[name])
+    assert (fit.epochs, fit.reason) == (other.epochs, other.reason)
+
+
+def steps(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def unfinished(directory: Path) -> list[str]:
+    return [name for name in os.listdir(directory) if not name.isdigit()] if directory.exists() else []
+
+
+# Interruptions within a process.
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"stopping": pz.Stopping(patience=25)}, {"batch_size": None, "restore_best": False}],
+    ids=["mini-batches", "patience", "full batch"],
+)
+def test_a_run_that_was_stopped_goes_on(settings, tmp_path):
+    whole = train(**settings)
+    assert whole.reason == ("patience" if "stopping" in settings else "max epochs")
+    assert whole.epochs > 20
+    first = train(tmp_path, **settings, callbacks=[Interruption(8)])
+    assert (first.epochs, first.reason) == (8, "callback")
+    # The last checkpoint is that of the last epoch, not of the last multiple.
+    second_part, third_part = Interruption(20), Interruption()
+    second = train(tmp_path, resume=True, **settings, callbacks=[second_part])
+    third = train(tmp_path, resume=True, **settings, callbacks=[third_part])
+    assert (second_part.started, second.epochs, third_part.started) == (8, 20, 20)
+    assert_same(third, whole)
+    # A finished run has nothing left to do.
+    assert_same(train(tmp_path, resume=True, **settings), whole)
+
+
+def test_alternating_optimisation_goes_on(tmp_path):
+    model = pz.zoo.GaussianMixture(X, key=jax.random.key(3), prototypes=4)
+
+    def run(stop_at=None, resume=False, **settings):
+        trainer = pz.Trainer(pz.AlternatingOptimization(), 12, **settings, callbacks=[Interruption(stop_at)])
+        return trainer.fit(model, X, key=jax.random.key(0), resume=resume)
+
+    run(5, checkpoints=pz.Checkpoints(tmp_path, 2))
+    assert_same(run(resume=True, checkpoints=pz.Checkpoints(tmp_path, 2)), run())
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path):
+    train(tmp_path, epochs=10)
+    assert_same(train(tmp_path, resume=True, epochs=21), train(epochs=21))
+
+
+def test_a_diverged_run_stays_diverged(tmp_path):
+    rule = pz.GradientDescent(optax.sgd(lambda count: jnp.where(count < 22, 0.2, jnp.nan)))
+    fit = train(tmp_path, rule=rule)
+    assert (fit.reason, fit.epochs) == ("diverged", 8)
+    assert all(np.isfinite(leaf).all() for leaf in arrays(fit.model))
+    # The last epoch has a checkpoint, but not as the best one: its loss is no number.
+    assert steps(tmp_path) == {"6", "8"}
+    assert_same(train(tmp_path, resume=True, rule=rule), fit)
+
+
+# Interruptions from outside.
+
+
+class Child:
+    """A process that trains, and can be killed."""
+
+    def __init__(self, directory: Path, resume: bool):
+        path = os.pathsep.join([str(Path(pz.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        command = [sys.executable, __file__, str(directory), *(["resume"] if resume else [])]
+        self.directory = directory
+        self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        word, epoch = self.process.stdout.readline().split()
+        assert word == "start"
+        self.started = self.epoch = int(epoch)
+
+    def wait_for(self, epoch: int) -> None:
+        while self.epoch < epoch:
+            assert self.process.stdout is not None
+            self.epoch = int(self.process.stdout.readline().split()[1])
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        rest, _ = self.process.communicate()
+        assert self.process.returncode == -signal.SIGKILL
+        self.epoch = max([self.epoch, *(int(line.split()[1]) for line in rest.splitlines())])
+        assert self.epoch < EPOCHS - EVERY, "it was killed too late to tell anything"
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def test_a_run_that_was_killed_again_and_again_goes_on(tmp_path):
+    directory, chance = tmp_path / "run", random.Random(0)
+    caught = []
+    # At some moment after the first checkpoint; then while checkpoints are being written, twice.
+    with Child(directory, resume=False) as child:
+        assert child.started == 0
+        child.wait_for(2 * EVERY + chance.randrange(1, 2 * EVERY))
+        time.sleep(0.03 * chance.random())
+        child.kill()
+    reached = [(child.started, child.epoch)]
+    for _ in range(2):
+        with Child(directory, resume=True) as child:
+            child.wait_for(child.started + chance.randrange(2, 4) * EVERY + 1)
+            while not unfinished(directory):
+                pass
+            time.sleep(0.01 * chance.random())
+            child.kill()
+        caught.append(unfinished(directory))
+        reached.append((child.started, child.epoch))
+    assert any(caught), "no checkpoint was being written when the process was killed"
+    # Every process continued from a checkpoint of the one before, and lost little.
+    for (_, last), (started, _) in zip(reached, reached[1:], strict=False):
+        assert started % EVERY == 0
+        assert 0 <= last - started <= 2 * EVERY
+    assert_same(train(directory, resume=True), train())
+    assert unfinished(directory) == []
+
+
+# What is kept.
+
+
+def test_the_latest_and_the_best_are_kept(tmp_path):
+    fit = train(tmp_path, epochs=30, checkpoints=pz.Checkpoints(tmp_path, 4, keep=2))
+    saved = [4, 8, 12, 16, 20, 24, 28, 30]
+    best = min(saved, key=lambda epoch: fit.history["validation_loss"][epoch - 1])
+    assert best not in (28, 30)
+    assert steps(tmp_path) == {"28", "30", str(best)}
+
+
+def test_checkpoints_change_nothing_and_complain_of_nothing(tmp_path, caplog):
+    assert_same(train(tmp_path, epochs=10), train(epochs=10))
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+# What cannot be continued.
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("begun")
+    train(directory, epochs=4)
+    return directory
+
+
+def zoo_model(name: str, **options) -> pz.PrototypeModel:
+    return getattr(pz.zoo, name)(*TRAIN, key=jax.random.key(3), prototypes_per_class=2, **options)
+
+
+@pytest.mark.parametrize(
+    "other, what",
+    [
+        (lambda: {"model": zoo_model("GLVQ")}, "model"),
+        (lambda: {"model": zoo_model("GMLVQ", latent_dim=2)}, "model"),
+        (lambda: {"model": zoo_model("GMLVQ", transfer="sigmoid")}, "model"),
+        (lambda: {"rule": pz.GradientDescent(optax.rmsprop(0.2))}, "rule"),
+        (lambda: {"rule": pz.GradientDescent(optax.adagrad(0.2))}, "rule"),
+        (lambda: {"freeze": "metric"}, "frozen parts"),
+        (lambda: {"batch_size": 8}, "settings"),
+        (lambda: {"restore_best": False}, "settings"),
+        (lambda: {"data": (X[:50], Y[:50])}, "data"),
+        (lambda: {"validation": None}, "data"),
+        (lambda: {"key": jax.random.key(2)}, "key"),
+    ],
+)
+def test_another_run_is_refused(other, what, begun):
+    other = other()
+    model = other.pop("model", None) or gmlvq()
+    before = [leaf.copy() for leaf in arrays(model)]
+    files = steps(begun)
+    with pytest.raises(ValueError, match=f"belongs to another run: its {what} differs.*Resume with the same"):
+        train(begun, resume=True, epochs=8, model=model, **other)
+    for a, b in zip(arrays(model), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert steps(begun) == files
+
+
+def test_another_number_that_does_not_learn_is_refused(tmp_path):
+    """It is not in the checkpoint, but in the model: nothing else would notice."""
+    train(tmp_path, epochs=2, model=zoo_model("GMLVQ", transfer="sigmoid", steepness=5.0))
+    with pytest.raises(ValueError, match="belongs to another run: its numbers that do not learn"):
+        train(tmp_path, True, epochs=4, model=zoo_model("GMLVQ", transfer="sigmoid", steepness=6.0))
+    train(tmp_path, True, epochs=4, model=zoo_model("GMLVQ", transfer="sigmoid", steepness=5.0))
+
+
+def test_a_run_begins_in_an_empty_directory_only(begun, tmp_path):
+    files = steps(begun)
+    with pytest.raises(ValueError, match="already holds checkpoints: continue them with `resume=True`"):
+        train(begun)
+    assert steps(begun) == files
+    with pytest.raises(ValueError, match="there is no checkpoint in .*start without `resume`"):
+        train(tmp_path / "empty", resume=True)
+    with pytest.raises(ValueError, match="`resume` continues from `checkpoints`, and this trainer has none"):
+        train(resume=True)
+
+
+if __name__ == "__main__":
+    train(sys.argv[1], resume="resume" in sys.argv, callbacks=[Report()])
