@@ -229,7 +229,7 @@ def assert_derivatives(space, method, arguments, directions, step=1e-5):
     forward, backward = derivatives(space, method, arguments, directions)
     there, back = (ask(space, method, *(a + h * v for a, v in zip(arguments, directions, strict=True))) for h in (step, -step))
     difference = (np.asarray(there) - np.asarray(back)) / (2 * step)
-    size = np.linalg.norm(difference)
+    size = float(np.linalg.norm(difference))
     assert size > 0.1
     np.testing.assert_allclose(forward, difference, rtol=0, atol=1e-8 * size)
     np.testing.assert_allclose(backward, size**2, rtol=1e-8)
@@ -368,13 +368,13 @@ UNDEFINED = np.diag([1, 1, np.nan])
 def test_violation_says_which_point_is_wrong_and_how(wrong, message):
     points = np.stack([wrong.get(i, np.eye(3)) for i in range(4)])
     violation = SPD(3).violation(jnp.asarray(points))
-    assert violation is None if message is None else violation.startswith(message)
+    assert str(violation).startswith(str(message))
 
 
 def test_violation_judges_by_the_precision_of_the_points(x64):
     singular = np.diag([1, 1, 1e-8])[None]
     assert SPD(3).violation(jnp.asarray(singular)) is None
-    assert "smallest eigenvalue is 1e-08" in SPD(3).violation(jnp.asarray(singular, jnp.float32))
+    assert "smallest eigenvalue is 1e-08" in str(SPD(3).violation(jnp.asarray(singular, jnp.float32)))
     # The asymmetry of a product of three factors is rounding, not a mistake.
     basis, member = normal((10, 10), 0).astype(np.float32), draw(SPD(10), 1).astype(np.float32)
     product = basis @ member @ basis.T

@@ -133,10 +133,10 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
 
 def test_a_diverged_run_stays_diverged(tmp_path):
     rule = pz.GradientDescent(optax.sgd(lambda count: jnp.where(count < 22, 0.2, jnp.nan)))
-    fit = train(tmp_path, rule=rule)
+    fit = train(tmp_path, rule=rule, checkpoints=pz.Checkpoints(tmp_path, EVERY, keep=1))
     assert (fit.reason, fit.epochs) == ("diverged", 8)
     assert all(np.isfinite(leaf).all() for leaf in arrays(fit.model))
-    # The last epoch has a checkpoint, but not as the best one: its loss is no number.
+    # The last epoch has a checkpoint, but not as the best one, which its loss would be if NaN were small.
     assert steps(tmp_path) == {"6", "8"}
     assert_same(train(tmp_path, resume=True, rule=rule), fit)
 

@@ -1,3 +1,4 @@
 """What a point is made from: encoders that compose with every metric and loss. Any callable module will do."""
 
+from ._cnn import CNN as CNN
 from ._mlp import MLP as MLP

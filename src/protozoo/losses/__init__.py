@@ -8,6 +8,7 @@ from ._base import (
 from ._clustering import Fuzzy as Fuzzy, HardClustering as HardClustering, NeuralGas as NeuralGas
 from ._cross_entropy import CrossEntropy as CrossEntropy
 from ._glvq import GLVQ as GLVQ
+from ._lvq import LVQ1 as LVQ1, LVQ21 as LVQ21
 from ._mixture import Mixture as Mixture
 from ._pooling import (
     class_logsumexp as class_logsumexp,
@@ -15,5 +16,5 @@ from ._pooling import (
     nearest as nearest,
     winners as winners,
 )
-from ._rslvq import RSLVQ as RSLVQ
+from ._soft import RSLVQ as RSLVQ, AbstractSoftLoss as AbstractSoftLoss, SoftLVQ as SoftLVQ
 from ._transfer import identity as identity, sigmoid as sigmoid, swish as swish

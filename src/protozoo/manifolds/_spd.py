@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
@@ -81,11 +82,11 @@ class SPD(AbstractManifold):
 
     def violation(self, points: Float[Array, "p ..."]) -> str | None:
         # What is being traced has no values yet.
-        if isinstance(points, jax.core.Tracer):
+        if isinstance(points, Tracer):
             return None
         # In NumPy's double precision: the points are judged, not the rounding of this check; and nothing compiles.
         matrices = np.asarray(points).astype(float)
-        finite = np.isfinite(matrices).all(axis=(1, 2))
+        finite = np.all(np.isfinite(matrices), axis=(1, 2))
         matrices = np.where(finite[:, None, None], matrices, 0)
         asymmetry = np.abs(matrices - matrices.mT).max(axis=(1, 2))
         symmetric = asymmetry <= _epsilon(points) ** 0.5 * np.abs(matrices).max(axis=(1, 2))

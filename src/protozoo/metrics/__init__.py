@@ -8,9 +8,18 @@ from ._base import (
     Moments as Moments,
 )
 from ._chain import Chain as Chain
+from ._exponential_kernel import ExponentialKernel as ExponentialKernel
 from ._gaussian_kernel import GaussianKernel as GaussianKernel
 from ._linear_maps import AbstractLinearMap as AbstractLinearMap
 from ._mahalanobis import Mahalanobis as Mahalanobis
-from ._omega import LocalOmega as LocalOmega, Omega as Omega
-from ._relevance import Relevance as Relevance
+from ._norms import Cosine as Cosine, LpNorm as LpNorm
+from ._omega import (
+    AbstractOmega as AbstractOmega,
+    ClassOmega as ClassOmega,
+    LocalOmega as LocalOmega,
+    Omega as Omega,
+)
+from ._relevance import Relevance as Relevance, SparseRelevance as SparseRelevance
 from ._squared_euclidean import SquaredEuclidean as SquaredEuclidean
+from ._tangent import Tangent as Tangent
+from ._wasserstein import Wasserstein as Wasserstein

@@ -77,7 +77,7 @@ class AbstractQuadratic(AbstractMetric):
         """The map A; if `local`, its arrays have a leading axis p."""
 
     @abc.abstractmethod
-    def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
+    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
         """The dissimilarities as an increasing function of the squared norms."""
 
     def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
@@ -96,7 +96,7 @@ class AbstractQuadratic(AbstractMetric):
         return linear.squared_norm(v)
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        return self.radial(self.squared(x, prototypes))
+        return self.radial(self.squared(x, prototypes), prototypes)
 
     def differentiable_at(
         self,
@@ -113,7 +113,7 @@ class AbstractQuadratic(AbstractMetric):
         if not prototypes.space.flat or self.local:
             return self(x, prototypes)
         squared = jax.lax.stop_gradient(self.squared(x, prototypes))
-        columns = choose(self.radial(squared))
+        columns = choose(self.radial(squared, prototypes))
         if columns is None:
             return self(x, prototypes)
         linear, points = self.linear_map(prototypes), prototypes.points
@@ -121,13 +121,14 @@ class AbstractQuadratic(AbstractMetric):
         reference = jax.lax.stop_gradient(points.mean(axis=0))
         z, v = linear.apply(x - reference), linear.apply(points - reference)
         chosen = [jnp.sum((z - v[j]) ** 2, axis=1) for j in columns]
-        return self.radial(_with_derivative(squared, jnp.stack(chosen, axis=1), jnp.stack(columns, axis=1)))
+        squared = _with_derivative(squared, jnp.stack(chosen, axis=1), jnp.stack(columns, axis=1))
+        return self.radial(squared, prototypes)
 
 
 class AbstractAdaptation(AbstractQuadratic):
     """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by `Chain`."""
 
-    def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
+    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
         return squared
 
 

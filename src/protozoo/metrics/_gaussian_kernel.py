@@ -63,5 +63,5 @@ class GaussianKernel(AbstractQuadratic):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         return self.metric.linear_map(prototypes)
 
-    def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
-        return -2 * jnp.expm1(-0.5 * jnp.exp(-2 * self.log_bandwidths) * self.metric.radial(squared))
+    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
+        return -2 * jnp.expm1(-0.5 * jnp.exp(-2 * self.log_bandwidths) * self.metric.radial(squared, prototypes))

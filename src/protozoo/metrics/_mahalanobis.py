@@ -78,7 +78,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         return Scale(jnp.exp(2 * self.log_scales)) if self.upper is None else Dense(self._factor())
 
-    def radial(self, squared: Float[Array, "n p"]) -> Float[Array, "n p"]:
+    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
         if not self.normalised:
             return squared
         dimension = self.log_scales.shape[-1]

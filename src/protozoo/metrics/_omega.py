@@ -1,20 +1,51 @@
-"""Learned linear projections of the displacement, one for all prototypes or one for each."""
+"""Learned linear projections of the displacement: one for all prototypes, one for each, or one for each class."""
 
+import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
-from .._types import Array, Float
+from .._module import AbstractConstrained, static
+from .._types import Array, ArrayLike, Float, PyTree
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Dense
 
 
-class Omega(AbstractAdaptation):
+class AbstractOmega(AbstractAdaptation, AbstractConstrained):
+    """What projections have in common: the trace of Λ = ΩΩᵀ may be held at one, as the papers do.
+
+    The scale of Ω means nothing to a loss that is invariant to it (GLVQ); for a loss that is not (RSLVQ, cross-entropy) it is
+    an inverse temperature, which learning raises without bound.
+    """
+
+    matrix: eqx.AbstractVar[Float[Array, "*p d l"]]
+    normalised: eqx.AbstractVar[bool]
+
+    def __check_init__(self):
+        _check_rank(self.matrix.shape)
+
+    # A frozen matrix was taken out of the tree, and leaves `None`.
+
+    def chart(self) -> "AbstractOmega":
+        return self
+
+    def retract(self, base: PyTree) -> "AbstractOmega":
+        return self.project()
+
+    def project(self) -> "AbstractOmega":
+        if self.matrix is None or not self.normalised:
+            return self
+        return type(self)(unit_trace(self.matrix), True)
+
+
+class Omega(AbstractOmega):
     """\\(\\delta = \\lVert (x - w)\\,\\Omega \\rVert^2 = (x-w)\\,\\Lambda\\,(x-w)^\\top\\) with
     \\(\\Lambda = \\Omega\\Omega^\\top\\).
 
     **Arguments:**
 
     - `matrix`: Ω, shape `(d, l)` with l ≤ d; it acts on row vectors.
+    - `normalised`: hold tr Λ at one.
 
     **Raises:** `ValueError` if l > d (the surplus columns could only repeat what d columns express).
 
@@ -23,14 +54,35 @@ class Omega(AbstractAdaptation):
     """
 
     matrix: Float[Array, "d l"]
-
-    def __check_init__(self):
-        _check_rank(self.matrix.shape)
+    normalised: bool = static(default=False)
 
     @classmethod
-    def identity(cls, dimension: int, latent_dim: int | None = None) -> "Omega":
+    def identity(cls, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "Omega":
         """The first `latent_dim` columns of the identity (all of them by default)."""
-        return cls(_truncated_identity(dimension, latent_dim))
+        return cls(_start(_truncated_identity(dimension, latent_dim), normalised), normalised)
+
+    @classmethod
+    def from_pca(cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None, normalised: bool = False) -> "Omega":
+        """The directions of largest variance."""
+        x = np.asarray(x)
+        _check_rank((x.shape[1], x.shape[1] if latent_dim is None else latent_dim))
+        return cls(_start(principal_directions(x)[:, :latent_dim], normalised), normalised)
+
+    @classmethod
+    def from_lda(
+        cls, x: Float[ArrayLike, "n d"], y: ArrayLike, latent_dim: int | None = None, normalised: bool = False
+    ) -> "Omega":
+        """Fisher's discriminant directions, in units of the (slightly regularised) scatter within classes.
+
+        There are c - 1 of them; the rest is filled with directions in which classes do not differ.
+        """
+        x, y = np.asarray(x, np.float64), np.asarray(y)
+        _check_rank((x.shape[1], x.shape[1] if latent_dim is None else latent_dim))
+        within = sum((y == k).mean() * np.cov(x[y == k].T, bias=True) for k in np.unique(y))
+        within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))
+        whiten = np.linalg.inv(np.linalg.cholesky(within)).T
+        means = np.stack([x[y == k].mean(axis=0) for k in y]) @ whiten
+        return cls(_start(whiten @ principal_directions(means)[:, :latent_dim], normalised), normalised)
 
     @property
     def local(self) -> bool:
@@ -40,35 +92,80 @@ class Omega(AbstractAdaptation):
         return Dense(self.matrix)
 
 
-class LocalOmega(AbstractAdaptation):
+class LocalOmega(AbstractOmega):
     """\\(\\delta_j = \\lVert (x - w_j)\\,\\Omega_j \\rVert^2\\): a projection for each prototype.
 
     **Arguments:**
 
-    - `matrices`: Ω_j, shape `(p, d, l)` with l ≤ d.
+    - `matrix`: Ω_j, shape `(p, d, l)` with l ≤ d.
+    - `normalised`: hold each tr Λ_j at one.
 
     **Raises:** `ValueError` if l > d.
 
     Source: Schneider, Biehl & Hammer 2009 (see `Omega`), there called localised GMLVQ.
     """
 
-    matrices: Float[Array, "p d l"]
-
-    def __check_init__(self):
-        _check_rank(self.matrices.shape)
+    matrix: Float[Array, "p d l"]
+    normalised: bool = static(default=False)
 
     @classmethod
-    def identity(cls, prototypes: int, dimension: int, latent_dim: int | None = None) -> "LocalOmega":
+    def identity(cls, prototypes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "LocalOmega":
         """Truncated identities for all prototypes."""
-        one = _truncated_identity(dimension, latent_dim)
-        return cls(jnp.broadcast_to(one, (prototypes, *one.shape)))
+        one = _start(_truncated_identity(dimension, latent_dim), normalised)
+        return cls(jnp.broadcast_to(one, (prototypes, *one.shape)), normalised)
 
     @property
     def local(self) -> bool:
         return True
 
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
-        return Dense(self.matrices)
+        return Dense(self.matrix)
+
+
+class ClassOmega(AbstractOmega):
+    """\\(\\delta_j = \\lVert (x - w_j)\\,\\Omega_{c(j)} \\rVert^2\\): a projection for each class, c(j) that of prototype j.
+
+    **Arguments:**
+
+    - `matrix`: Ω_k, shape `(c, d, l)` with l ≤ d.
+    - `normalised`: hold each tr Λ_k at one.
+
+    **Raises:** `ValueError` if l > d.
+
+    Source: Schneider, Biehl & Hammer 2009 (see `Omega`), there class-wise matrices.
+    """
+
+    matrix: Float[Array, "c d l"]
+    normalised: bool = static(default=False)
+
+    @classmethod
+    def identity(cls, classes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "ClassOmega":
+        """Truncated identities for all classes."""
+        one = _start(_truncated_identity(dimension, latent_dim), normalised)
+        return cls(jnp.broadcast_to(one, (classes, *one.shape)), normalised)
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
+        return Dense(self.matrix[prototypes.labels])
+
+
+def unit_trace(matrix: Float[Array, "*p d l"]) -> Float[Array, "*p d l"]:
+    """Scale Ω so that tr ΩΩᵀ = ‖Ω‖² = 1."""
+    return matrix / jnp.sqrt(jnp.sum(matrix**2, axis=(-2, -1), keepdims=True))
+
+
+def principal_directions(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"]:
+    """Orthonormal columns in descending order of variance, each with its largest entry positive."""
+    directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=True)[2].T
+    return directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
+
+
+def _start(matrix: ArrayLike, normalised: bool) -> Float[Array, "*p d l"]:
+    matrix = jnp.asarray(matrix)
+    return unit_trace(matrix) if normalised else matrix
 
 
 def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, "d l"]:

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from .._types import Array, Float
 from ..prototypes import Prototypes
@@ -31,6 +32,38 @@ class Relevance(AbstractAdaptation):
     def relevances(self) -> Float[Array, " d"]:
         """λ: positive, with sum one."""
         return jax.nn.softmax(self.logits)
+
+    @property
+    def local(self) -> bool:
+        return False
+
+    def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
+        return Scale(self.relevances)
+
+
+class SparseRelevance(AbstractAdaptation):
+    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with λ the projection of r onto the simplex: relevances can
+    be exactly zero.
+
+    **Arguments:**
+
+    - `logits`: r, shape `(d,)`.
+
+    Source: Hammer & Villmann 2002 (see `Relevance`), where negative relevances are cut and the rest rescaled; the projection:
+    A. Martins, R. Astudillo, *From softmax to sparsemax*, ICML 2016.
+    """
+
+    logits: Float[Array, " d"]
+
+    @classmethod
+    def uniform(cls, dimension: int) -> "SparseRelevance":
+        """Equal relevances 1/d."""
+        return cls(jnp.full(dimension, 1 / dimension))
+
+    @property
+    def relevances(self) -> Float[Array, " d"]:
+        """λ: non-negative, with sum one."""
+        return optax.projections.projection_simplex(self.logits)
 
     @property
     def local(self) -> bool:

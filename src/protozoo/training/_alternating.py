@@ -116,7 +116,7 @@ def _expectation(model: PrototypeModel, batch: Batch, progress: Float[ArrayLike,
         squared = metric.squared(points, prototypes)
 
         def objective(squared: Array) -> Scalar:
-            return loss.objective(metric.radial(squared), prototypes.labels, y, weight, progress)
+            return loss.objective(metric.radial(squared, prototypes), prototypes.labels, y, weight, progress)
 
         value, w = jax.value_and_grad(objective)(squared)
         return displacement_moments(prototypes, points, w, order), value

@@ -1,6 +1,7 @@
 """Makers: functions from data, and the parts made before, to the next part. Their keyword arguments are a row's options."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,12 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._schedules import Exponential
+from .._schedules import AbstractSchedule, Exponential
 from .._types import Array, ArrayLike, PRNGKeyArray
-from ..backbones import MLP
-from ..cooperation import AbstractCooperation, RankCooperation, WinnerTakesAll
+from ..backbones import CNN, MLP
+from ..cooperation import AbstractCooperation, RankCooperation
 from ..losses import (
     GLVQ,
+    LVQ1,
+    LVQ21,
     RSLVQ,
     AbstractLoss,
     CrossEntropy,
@@ -22,18 +25,24 @@ from ..losses import (
     HardClustering,
     Mixture,
     NeuralGas,
+    SoftLVQ,
     winners,
 )
 from ..manifolds import AbstractManifold
 from ..metrics import (
+    AbstractAdaptation,
     AbstractMetric,
     AbstractQuadratic,
+    ClassOmega,
+    ExponentialKernel,
     GaussianKernel,
     LocalOmega,
     Mahalanobis,
     Omega,
     Relevance,
     SquaredEuclidean,
+    Tangent,
+    Wasserstein,
 )
 from ..prototypes import Prototypes
 
@@ -82,6 +91,15 @@ def mlp(
     return MLP((context.space.dimension, *hidden, latent_dim), activation, key=context.key)
 
 
+def cnn(context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: int = 32, pool: int = 2) -> Callable:
+    if len(context.space.point_shape) != 3:
+        raise ValueError(
+            f"`x` must hold images (n, height, width, channels), got samples of shape {context.space.point_shape}; gray "
+            "images have one channel: `x[..., None]`."
+        )
+    return CNN(context.space.point_shape, latent_dim, channels, pool=pool, key=context.key)
+
+
 # Prototypes.
 
 
@@ -100,25 +118,61 @@ def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callab
 # Metrics.
 
 
-def squared_euclidean(context: Context) -> AbstractQuadratic:
+def squared_euclidean(context: Context) -> AbstractAdaptation:
     return SquaredEuclidean()
 
 
-def relevance(context: Context) -> AbstractQuadratic:
+def relevance(context: Context) -> AbstractAdaptation:
     return Relevance.uniform(context.space.dimension)
 
 
-def omega(context: Context, *, latent_dim: int | None = None) -> AbstractQuadratic:
-    return Omega.identity(context.space.dimension, latent_dim)
+def omega(context: Context, *, latent_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
+    return Omega.identity(context.space.dimension, latent_dim, normalised)
 
 
-def local_omega(context: Context, *, latent_dim: int | None = None) -> AbstractQuadratic:
-    return LocalOmega.identity(len(context.prototypes), context.space.dimension, latent_dim)
+def projection(context: Context, *, omega_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
+    # Behind an encoder, whose output the option `latent_dim` measures already.
+    return Omega.identity(context.space.dimension, omega_dim, normalised)
 
 
-def gaussian_kernel(context: Context) -> AbstractQuadratic:
-    y = None if context.y is None else jnp.asarray(context.y)
-    return GaussianKernel.from_data(SquaredEuclidean(), context.x, context.prototypes, y)
+def local_omega(context: Context, *, latent_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
+    return LocalOmega.identity(len(context.prototypes), context.space.dimension, latent_dim, normalised)
+
+
+def class_omega(context: Context, *, latent_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
+    return ClassOmega.identity(context.prototypes.classes, context.space.dimension, latent_dim, normalised)
+
+
+def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
+    return Tangent.from_data(context.x, context.prototypes, subspace_dim, context.y)
+
+
+def gaussian_kernel(inner: Callable) -> Callable:
+    """The kernel of another maker's metric; the options are those of that maker."""
+
+    @functools.wraps(inner)
+    def make(context: Context, **options: Any) -> AbstractMetric:
+        y = None if context.y is None else jnp.asarray(context.y)
+        return GaussianKernel.from_data(inner(context, **options), context.x, context.prototypes, y)
+
+    return make
+
+
+def exponential_kernel(context: Context, *, latent_dim: int | None = None) -> AbstractMetric:
+    return ExponentialKernel.from_data(context.x, latent_dim)
+
+
+def wasserstein(inner: Callable) -> Callable:
+    """Prototypes with variances, which start as those of the classes; the options are those of the inner maker."""
+
+    @functools.wraps(inner)
+    def make(context: Context, **options: Any) -> AbstractMetric:
+        x, prototypes = np.asarray(context.x), context.prototypes
+        variances = np.stack([x[context.y == k].reshape(-1, prototypes.space.dimension).var(0) for k in prototypes.labels])
+        floor = 1e-6 * (variances.max() or 1.0)
+        return Wasserstein(inner(context, **options), jnp.log(jnp.maximum(variances, floor)))
+
+    return make
 
 
 def mahalanobis(context: Context, *, covariance: str = "full", regularisation: float | None = None) -> AbstractQuadratic:
@@ -151,14 +205,51 @@ def supervised_neural_gas(
     return GLVQ(transfer, margin, steepness, _annealed(context, neighbourhood, final_neighbourhood))
 
 
-def rslvq(context: Context, *, variance: float | None = None) -> AbstractLoss:
-    if variance is None:
-        variance = _scale(context) / context.space.dimension
-    return RSLVQ(variance)
+def lvq1(context: Context) -> AbstractLoss:
+    return LVQ1()
+
+
+def lvq21(context: Context, *, window: float = 0.3) -> AbstractLoss:
+    return LVQ21(window)
+
+
+def soft_lvq(context: Context, *, variance: float | AbstractSchedule | None = None) -> AbstractLoss:
+    return SoftLVQ(_variance(context) if variance is None else variance)
+
+
+def rslvq(context: Context, *, variance: float | AbstractSchedule | None = None) -> AbstractLoss:
+    return RSLVQ(_variance(context) if variance is None else variance)
+
+
+def rslvq_neural_gas(
+    context: Context,
+    *,
+    variance: float | AbstractSchedule | None = None,
+    neighbourhood: float | None = None,
+    final_neighbourhood: float | None = None,
+) -> AbstractLoss:
+    # Ranks among all prototypes: a range near zero would leave the nearest one alone, with a posterior of zero or one and
+    # no gradient. So the range grows, from a few prototypes to all of them, where the loss is RSLVQ's.
+    count = len(context.prototypes)
+    start = count / 2 if neighbourhood is None else neighbourhood
+    end = 100.0 * count if final_neighbourhood is None else final_neighbourhood
+    variance = _variance(context) if variance is None else variance
+    return RSLVQ(variance, RankCooperation(Exponential(start, end)))
 
 
 def cross_entropy(context: Context, *, temperature: float | None = None) -> AbstractLoss:
-    return CrossEntropy(_scale(context) if temperature is None else temperature, WinnerTakesAll())
+    return CrossEntropy(_scale(context) if temperature is None else temperature)
+
+
+def cross_entropy_neural_gas(
+    context: Context,
+    *,
+    temperature: float | None = None,
+    neighbourhood: float | None = None,
+    final_neighbourhood: float = 0.01,
+) -> AbstractLoss:
+    cooperation = _annealed(context, neighbourhood, final_neighbourhood)
+    return CrossEntropy(_scale(context) if temperature is None else temperature, cooperation)
 
 
 def hard_clustering(context: Context) -> AbstractLoss:
@@ -184,6 +275,11 @@ def _range(context: Context, start: float | None, end: float) -> Exponential:
 
 def _annealed(context: Context, start: float | None, end: float) -> AbstractCooperation:
     return RankCooperation(_range(context, start, end))
+
+
+def _variance(context: Context) -> float:
+    """The variance of a spherical component, by the dissimilarities between samples and their prototypes."""
+    return _scale(context) / context.space.dimension
 
 
 def _scale(context: Context) -> float:

@@ -5,65 +5,127 @@ from typing import Any
 
 import optax
 
-from ..training import GradientDescent, Trainer
+from .._schedules import Linear
+from ..training import AlternatingOptimization, GradientDescent, Trainer
 from ._makers import (
+    class_omega,
+    cnn,
     cross_entropy,
+    cross_entropy_neural_gas,
+    exponential_kernel,
     gaussian_kernel,
     glvq,
     local_omega,
+    lvq1,
+    lvq21,
     mlp,
     omega,
     per_class,
+    projection,
     relevance,
     rslvq,
+    rslvq_neural_gas,
+    soft_lvq,
     squared_euclidean,
     supervised_neural_gas,
+    tangent,
+    wasserstein,
 )
 from ._recipe import Recipe
 
 
-SATO_1995 = (
-    "A. Sato, K. Yamada: Generalized learning vector quantization. Advances in Neural Information Processing Systems 8, 1995."
-)
-HAMMER_2002 = "B. Hammer, T. Villmann: Generalized relevance learning vector quantization. Neural Networks 15, 1059-1068, 2002."
+SATO_1995 = "A. Sato, K. Yamada: Generalized learning vector quantization. NIPS 8, 1995."
+KOHONEN_1990 = "T. Kohonen: Improved versions of learning vector quantization. IJCNN 1990."
+HAMMER_2002 = "B. Hammer, T. Villmann: Generalized relevance learning vector quantization. Neural Networks 15, 2002."
 SCHNEIDER_2009 = (
     "P. Schneider, M. Biehl, B. Hammer: Adaptive relevance matrices in learning vector quantization. Neural Computation 21, "
-    "3532-3561, 2009."
+    "2009."
 )
 HAMMER_2005 = (
     "B. Hammer, M. Strickert, T. Villmann: Supervised neural gas with general similarity measure. Neural Processing Letters "
-    "21, 21-44, 2005."
+    "21, 2005."
 )
-SEO_2003 = "S. Seo, K. Obermayer: Soft learning vector quantization. Neural Computation 15, 1589-1604, 2003."
+SARALAJEW_2016 = (
+    "S. Saralajew, T. Villmann: Adaptive tangent distances in generalized learning vector quantization for transformation "
+    "and distortion invariant classification learning. IJCNN 2016."
+)
+SEO_2003 = "S. Seo, K. Obermayer: Soft learning vector quantization. Neural Computation 15, 2003."
 VILLMANN_2015 = (
-    "T. Villmann, S. Haase, M. Kaden: Kernelized vector quantization in gradient-descent learning. Neurocomputing 147, 83-95, "
-    "2015."
+    "T. Villmann, S. Haase, M. Kaden: Kernelized vector quantization in gradient-descent learning. Neurocomputing 147, 2015."
 )
 VILLMANN_2017 = (
     "T. Villmann, A. Bohnsack, M. Kaden: Can learning vector quantization be an alternative to SVM and deep learning? "
-    "Journal of Artificial Intelligence and Soft Computing Research 7, 65-81, 2017."
+    "Journal of Artificial Intelligence and Soft Computing Research 7, 2017."
 )
+VILLANI_2009 = "C. Villani: Optimal transport: old and new. Springer, 2009."
 
 
-def _training() -> Trainer:
+def _gradient() -> Trainer:
     return Trainer(GradientDescent(optax.adam(2e-2)), epochs=300)
 
 
-def _row(name: str, citation: str, metric: Callable, loss: Callable, **parts: Any) -> Recipe:
-    return Recipe(name, citation, per_class, metric, loss, _training, **parts)
+def _kohonen() -> Trainer:
+    """Steps towards and away from the mean of what a prototype wins, ever smaller."""
+    return Trainer(AlternatingOptimization(Linear(0.3, 0.001)), epochs=100)
 
+
+def _row(name: str, citation: str, metric: Callable, loss: Callable, training: Callable = _gradient, **parts: Any) -> Recipe:
+    return Recipe(name, citation, per_class, metric, loss, training, **parts)
+
+
+SIAMESE = {"encoder": mlp, "encode_prototypes": True}
+IMAGE = {"encoder": cnn, "encode_prototypes": True}
 
 ROWS = (
+    # Hard winners.
+    _row("LVQ1", KOHONEN_1990, squared_euclidean, lvq1, _kohonen),
+    _row("LVQ21", KOHONEN_1990, squared_euclidean, lvq21, _kohonen),
+    _row("GLVQ1", f"{SATO_1995} {KOHONEN_1990}", squared_euclidean, lvq1),
+    _row("GLVQ21", f"{SATO_1995} {KOHONEN_1990}", squared_euclidean, lvq21),
     _row("GLVQ", SATO_1995, squared_euclidean, glvq),
     _row("GRLVQ", HAMMER_2002, relevance, glvq),
     _row("GMLVQ", SCHNEIDER_2009, omega, glvq),
     _row("LGMLVQ", SCHNEIDER_2009, local_omega, glvq),
+    _row("GTLVQ", SARALAJEW_2016, tangent, glvq),
+    # Neural-gas cooperation.
+    _row("SNG", HAMMER_2005, squared_euclidean, supervised_neural_gas),
     _row("SRNG", HAMMER_2005, relevance, supervised_neural_gas),
     _row("SMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", omega, supervised_neural_gas),
+    _row("SLNG", f"{HAMMER_2005} {SCHNEIDER_2009}", local_omega, supervised_neural_gas),
+    _row("SCMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", class_omega, supervised_neural_gas),
+    _row("STNG", f"{HAMMER_2005} {SARALAJEW_2016}", tangent, supervised_neural_gas),
+    # Soft posteriors.
+    _row("SLVQ", SEO_2003, squared_euclidean, soft_lvq),
     _row("RSLVQ", SEO_2003, squared_euclidean, rslvq),
     _row("MRSLVQ", f"{SCHNEIDER_2009} {SEO_2003}", omega, rslvq),
+    _row("LMRSLVQ", f"{SCHNEIDER_2009} {SEO_2003}", local_omega, rslvq),
+    _row("RSLVQ_NG", f"{SEO_2003} {HAMMER_2005}", squared_euclidean, rslvq_neural_gas),
+    _row("MRSLVQ_NG", f"{SCHNEIDER_2009} {SEO_2003} {HAMMER_2005}", omega, rslvq_neural_gas),
+    _row("LMRSLVQ_NG", f"{SCHNEIDER_2009} {SEO_2003} {HAMMER_2005}", local_omega, rslvq_neural_gas),
+    # Cross-entropy.
     _row("CELVQ", VILLMANN_2017, squared_euclidean, cross_entropy),
-    _row("DKGLVQ", VILLMANN_2015, gaussian_kernel, glvq),
+    _row("CELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005}", squared_euclidean, cross_entropy_neural_gas),
+    _row("MCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SCHNEIDER_2009}", omega, cross_entropy_neural_gas),
+    _row("LCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SCHNEIDER_2009}", local_omega, cross_entropy_neural_gas),
+    _row("TCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SARALAJEW_2016}", tangent, cross_entropy_neural_gas),
+    # Kernels.
+    _row("DKGLVQ", VILLMANN_2015, gaussian_kernel(squared_euclidean), glvq),
+    _row("DKGRLVQ", f"{VILLMANN_2015} {HAMMER_2002}", gaussian_kernel(relevance), glvq),
+    _row("DKGMLVQ", f"{VILLMANN_2015} {SCHNEIDER_2009}", exponential_kernel, glvq),
+    _row("DKGLVQ_NG", f"{VILLMANN_2015} {HAMMER_2005}", gaussian_kernel(squared_euclidean), supervised_neural_gas),
+    _row("DKGRLVQ_NG", f"{VILLMANN_2015} {HAMMER_2005}", gaussian_kernel(relevance), supervised_neural_gas),
+    _row("DKGMLVQ_NG", f"{VILLMANN_2015} {HAMMER_2005}", exponential_kernel, supervised_neural_gas),
+    # Prototypes that are distributions.
+    _row("WGLVQ", f"{SATO_1995} {VILLANI_2009}", wasserstein(squared_euclidean), glvq),
+    _row("WGRLVQ", f"{HAMMER_2002} {VILLANI_2009}", wasserstein(relevance), glvq),
+    _row("WGMLVQ", f"{SCHNEIDER_2009} {VILLANI_2009}", wasserstein(omega), glvq),
+    # Behind neural networks.
     _row("LVQMLN", VILLMANN_2017, squared_euclidean, glvq, encoder=mlp),
-    _row("SiameseGLVQ", f"{SATO_1995} {VILLMANN_2017}", squared_euclidean, glvq, encoder=mlp, encode_prototypes=True),
+    _row("PLVQ", f"{VILLMANN_2017} {SEO_2003}", squared_euclidean, rslvq, encoder=mlp),
+    _row("SiameseGLVQ", f"{SATO_1995} {VILLMANN_2017}", squared_euclidean, glvq, **SIAMESE),
+    _row("SiameseGMLVQ", f"{SCHNEIDER_2009} {VILLMANN_2017}", projection, glvq, **SIAMESE),
+    _row("SiameseGTLVQ", f"{SARALAJEW_2016} {VILLMANN_2017}", tangent, glvq, **SIAMESE),
+    _row("ImageGLVQ", f"{SATO_1995} {VILLMANN_2017}", squared_euclidean, glvq, **IMAGE),
+    _row("ImageGMLVQ", f"{SCHNEIDER_2009} {VILLMANN_2017}", projection, glvq, **IMAGE),
+    _row("ImageGTLVQ", f"{SARALAJEW_2016} {VILLMANN_2017}", tangent, glvq, **IMAGE),
 )

@@ -1,0 +1,100 @@
+"""Clocks, memory and data that cases share."""
+
+import atexit
+import ctypes
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+
+def seconds(function: Callable, *arguments: object) -> float:
+    began = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - began
+
+
+def milliseconds_per_epoch(
+    fit: Callable[[int], None], short: int, long: int, pairs: int, memory: "Memory | None" = None
+) -> float:
+    """The steady state: what the epochs between a short fit and a long one take, once nothing is left to compile.
+
+    `fit(epochs)` trains a fresh model. Both lengths run once beforehand; what is traced anew in every fit is then found in
+    JAX's cache of compiled programs, and what remains of the cost of a start cancels in the difference.
+    """
+    fit(short), fit(long)
+    if memory:
+        memory.settle()
+    spans = [seconds(fit, long) - seconds(fit, short) for _ in range(pairs)]
+    return 1e3 * statistics.median(spans) / (long - short)
+
+
+def cache_compilations() -> None:
+    """Keep what this process compiles on disk, for this process only; call it before JAX is imported."""
+    folder = os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="benchmark-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+def one_core() -> None:
+    """Stay on one core from now on."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+class Memory:
+    """The peak of this process above what it holds now, and above what it holds once everything is compiled."""
+
+    def __init__(self):
+        _forget()
+        self.start, self.settled, self.before = _resident(), None, 0
+
+    def settle(self) -> None:
+        """Compilation is over: give back what it leaves behind, and watch for a new peak."""
+        self.before = _peak()
+        self.settled = _resident() if _forget() else None
+
+    def megabytes(self) -> dict[str, float | None]:
+        peak = _peak()
+        working = None if self.settled is None else (peak - self.settled) / 1e6
+        return {"peak MB": (max(peak, self.before) - self.start) / 1e6, "working MB": working}
+
+
+def _forget() -> bool:
+    """Give freed memory back and set the peak to what is held now, where that can be done (on Linux)."""
+    time.sleep(0.2)  # JAX frees in the background
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def _peak() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _resident() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return _peak()
+
+
+def gaussian_classes(n: int, features: int, classes: int, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping normal clouds in float32 and their classes, made in place: nothing larger than x is ever held."""
+    rng = np.random.default_rng(0)
+    centres = spread * rng.standard_normal((classes, features), np.float32)
+    x = rng.standard_normal((n, features), np.float32)
+    for k, centre in enumerate(centres):
+        x[k::classes] += centre
+    return x, np.arange(n) % classes

@@ -1,0 +1,85 @@
+"""What the trainer's options cost
+
+GMLVQ on 50,000 samples with 64 features, 10 classes with 10 prototypes each, in batches of 256 (with `--quick`, far fewer
+samples): an epoch with the option against one without any.
+"""
+
+import tempfile
+from contextlib import ExitStack
+from typing import Any
+
+from ._measure import gaussian_classes, milliseconds_per_epoch
+
+
+COLUMNS = COMPARED = ("ms per epoch",)
+
+OPTIONS = (
+    "validation (a tenth of the samples)",
+    "restore_best",
+    "stopping",
+    "freeze the metric",
+    "class_weight",
+    "checkpoints every 10",
+    "a callback every 1",
+    "progress",
+)
+
+
+def rows(quick: bool) -> dict:
+    if quick:
+        size = {"n": 1000, "features": 8, "classes": 3, "per_class": 2, "pairs": 1}
+    else:
+        size = {"n": 50_000, "features": 64, "classes": 10, "per_class": 10, "pairs": 2}
+    return {option: {"with": {"option": option, **size}, "without": {"option": None, **size}} for option in OPTIONS}
+
+
+def measure(option: str | None, n: int, features: int, classes: int, per_class: int, pairs: int) -> dict[str, float]:
+    import jax
+    import optax
+
+    import protozoo as pz
+
+    class Listener(pz.training.AbstractCallback):
+        every = 1
+
+        def on_fit_start(self, view: pz.training.View) -> None:
+            pass
+
+        on_chunk_end = on_fit_end = on_fit_start
+
+    x, y = gaussian_classes(n, features, classes)
+    key = jax.random.key(0)
+    model = pz.zoo.GMLVQ(x, y, key=key, prototypes_per_class=per_class, initialiser="samples")
+
+    def settings(stack: ExitStack) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Of the trainer, and of its `fit`."""
+        match option:
+            case None:
+                return {}, {}
+            case "validation (a tenth of the samples)":
+                return {}, {"validation": (x[: n // 10], y[: n // 10])}
+            case "restore_best":
+                return {"restore_best": True}, {}
+            case "stopping":
+                return {"stopping": pz.Stopping(patience=1000, min_delta=1e-6, tolerance=0.0)}, {}
+            case "freeze the metric":
+                return {"freeze": "metric"}, {}
+            case "class_weight":
+                return {}, {"class_weight": "balanced"}
+            case "checkpoints every 10":
+                return {"checkpoints": pz.Checkpoints(stack.enter_context(tempfile.TemporaryDirectory()), every=10)}, {}
+            case "a callback every 1":
+                return {"callbacks": [Listener()]}, {}
+            case "progress":
+                return {"progress": True}, {}
+        raise ValueError(f"no such option: {option}")
+
+    def fit(epochs: int) -> None:
+        with ExitStack() as stack:
+            of_trainer, of_fit = settings(stack)
+            trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.01)), epochs, 256, **of_trainer)
+            result = trainer.fit(model, x, y, key=key, **of_fit)
+            jax.block_until_ready(result.model.prototypes.points)
+        assert result.epochs == epochs, result.reason
+
+    return {"ms per epoch": milliseconds_per_epoch(fit, 10, 30, pairs)}

@@ -1,0 +1,84 @@
+"""A convolutional network."""
+
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._types import Array, Float, PRNGKeyArray
+
+
+class CNN(eqx.Module):
+    """Convolution, layer normalisation, activation and pooling, several times; the mean over places; an affine map.
+
+    **Arguments:**
+
+    - `shape`: `(height, width, channels)` of one image.
+    - `latent_dim`: l.
+    - `channels`: the number of feature maps of each stage.
+    - `kernel_size`, `stride`: of every convolution (zero padding keeps the size, but for the stride).
+    - `pool`: width of the maximum pooling after each stage; 1 for none.
+    - `normalise`: layer normalisation, which means the same for one image as for many.
+    - `activation`: an elementwise function.
+    - `key`: a random key.
+
+    It acts on one image, channels last, as models store them; models vectorise it.
+
+    **Raises:** `ValueError` for a shape that is no image, sizes that are not positive, or an image that the stages shrink to
+    nothing.
+    """
+
+    convolutions: tuple[eqx.nn.Conv2d, ...]
+    norms: tuple[eqx.nn.LayerNorm, ...]
+    final: eqx.nn.Linear
+    pool: int = static()
+    activation: Callable = static()
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latent_dim: int,
+        channels: Sequence[int] = (16, 32),
+        kernel_size: int = 3,
+        stride: int = 1,
+        pool: int = 2,
+        normalise: bool = True,
+        activation: Callable[[Array], Array] = jax.nn.relu,
+        *,
+        key: PRNGKeyArray,
+    ):
+        if len(shape) != 3 or min(shape) < 1:
+            raise ValueError(f"`shape` must be (height, width, channels), got {shape!r}.")
+        for name, value in dict(kernel_size=kernel_size, stride=stride, pool=pool, latent_dim=latent_dim).items():
+            if value < 1:
+                raise ValueError(f"`{name}` must be positive, got {value!r}.")
+        if not channels or min(channels) < 1:
+            raise ValueError(f"`channels` must hold positive numbers, got {tuple(channels)!r}.")
+        *keys, last = jax.random.split(key, len(channels) + 1)
+        size, before, convolutions, norms = shape[:2], shape[2], [], []
+        for count, k in zip(channels, keys, strict=True):
+            convolutions.append(eqx.nn.Conv2d(before, count, kernel_size, stride, padding="SAME", key=k))
+            size = tuple(-(-s // stride) // pool for s in size)
+            if min(size) < 1:
+                raise ValueError(
+                    f"an image of shape {shape} is too small for {len(channels)} stages: lower `pool` or `stride`."
+                )
+            norms.append(eqx.nn.LayerNorm(count))
+            before = count
+        self.convolutions, self.norms = tuple(convolutions), tuple(norms) if normalise else ()
+        self.final = eqx.nn.Linear(before, latent_dim, key=last)
+        self.pool, self.activation = pool, activation
+
+    def __call__(self, x: Float[Array, "height width channels"]) -> Float[Array, " l"]:
+        maps = jnp.moveaxis(x, -1, 0)
+        for i, convolution in enumerate(self.convolutions):
+            maps = convolution(maps)
+            if self.norms:
+                norm = self.norms[i]
+                maps = jnp.moveaxis(jax.vmap(jax.vmap(norm))(jnp.moveaxis(maps, 0, -1)), -1, 0)
+            maps = self.activation(maps)
+            if self.pool > 1:
+                maps = eqx.nn.MaxPool2d(self.pool, self.pool)(maps)
+        return self.final(maps.mean(axis=(1, 2)))

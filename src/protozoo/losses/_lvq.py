@@ -1,0 +1,87 @@
+"""Kohonen's rules as costs: their derivatives by δ are the signed weights of his updates."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from .._module import hyper
+from .._schedules import concrete
+from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
+from ._base import AbstractWinnerLoss, PrototypeLabels, floor
+from ._pooling import class_minimum, winner_columns, winners
+
+
+class LVQ1(AbstractWinnerLoss):
+    """\\(\\ell = d^+\\) if the winner is of the sample's own class, else \\(-d^-\\).
+
+    ∂ℓ/∂δ is one or minus one at the winner: alternating optimisation with a small step is LVQ1, in batches or (with one
+    sample at a time) online.
+
+    Source: T. Kohonen, *Learning vector quantization*, in: Self-Organizing Maps, 1995; first in 1986.
+    """
+
+    supervised: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        closest, rival = winners(delta, labels, y)
+        return jnp.where(closest <= rival, closest, -rival)
+
+    def columns(
+        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
+    ) -> tuple[Int[Array, " n"], ...] | None:
+        return winner_columns(delta, labels, y)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return -jnp.log(class_minimum(delta, labels) + floor(delta))
+
+
+class LVQ21(AbstractWinnerLoss):
+    """\\(\\ell = d^+ - d^-\\) for samples in a window around the border between the two nearest prototypes, else zero.
+
+    **Arguments:**
+
+    - `window`: relative width ω in (0, 1): a sample counts if \\(\\min(d^+/d^-, d^-/d^+) > ((1-\\omega)/(1+\\omega))^2\\) (δ
+      being a squared distance) and its two nearest prototypes are one of its own class and one of another. Without a window
+      (ω = 1) the cost has no lower bound, and prototypes of wrong classes are driven to infinity.
+
+    **Raises:** `ValueError` for a window outside (0, 1].
+
+    Source: T. Kohonen, *Improved versions of learning vector quantization*, IJCNN 1990.
+    """
+
+    window: Scalar = hyper(default=0.3)
+    supervised: ClassVar[bool] = True
+
+    def __check_init__(self):
+        known = concrete(self.window)
+        if known is not None and known.dtype != object and not 0 < known <= 1:
+            raise ValueError(f"`window` must lie in (0, 1], got {float(known):g}.")
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        closest, rival = winners(delta, labels, y)
+        near, far = jnp.minimum(closest, rival), jnp.maximum(closest, rival)
+        inside = near > ((1 - self.window) / (1 + self.window)) ** 2 * far
+        # The two nearest of all prototypes straddle the border if no other one lies between the two winners.
+        straddling = jnp.sum(jax.lax.stop_gradient(delta) < jax.lax.stop_gradient(far)[:, None], axis=1) <= 1
+        return jnp.where(inside & straddling, closest - rival, 0)
+
+    def columns(
+        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
+    ) -> tuple[Int[Array, " n"], ...] | None:
+        return winner_columns(delta, labels, y)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return -jnp.log(class_minimum(delta, labels) + floor(delta))

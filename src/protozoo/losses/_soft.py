@@ -1,0 +1,119 @@
+"""Soft learning vector quantisation: prototypes are the components of a Gaussian mixture, each of one class."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._schedules import AbstractSchedule, as_schedule, positive
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
+from ..cooperation import RankCooperation
+from ._base import AbstractSampleLoss, PrototypeLabels
+from ._pooling import class_logsumexp, own_class
+
+
+class AbstractSoftLoss(AbstractSampleLoss):
+    """What soft losses share: the components' logits \\(\\log\\pi_j - \\tfrac k2 \\log v_j - \\delta_j/2\\sigma^2v_j\\),
+    and the posterior as the decision."""
+
+    #: σ² > 0, in the units of δ: a number, or a schedule of training progress (annealing).
+    variance: eqx.AbstractVar[AbstractSchedule]
+    #: log v_j, learned: shape `(p,)`, or a scalar for all prototypes; `None`: v = 1.
+    log_scales: eqx.AbstractVar[Float[Array, "*p"] | None]
+    #: log π_j up to a constant, learned: shape `(p,)`; `None`: all components are equally likely.
+    log_priors: eqx.AbstractVar[PerPrototype | None]
+    #: k, the dimension in which components are normalised; needed for learned variances only.
+    dimension: eqx.AbstractVar[int]
+
+    def __check_init__(self):
+        for progress in (0.0, 1.0):
+            positive(self.variance(progress), "variance")
+        if self.log_scales is not None and self.dimension < 1:
+            raise ValueError("`dimension` must be that of the adapted space if variances are learned (`log_scales`).")
+
+    def logits(self, delta: Float[Array, "n p"], progress: Float[ArrayLike, ""]) -> Float[Array, "n p"]:
+        """The logarithms of the components' joint densities, up to a constant."""
+        logits = -delta / (2 * self.variance(progress))
+        if self.log_scales is not None:
+            logits = logits * jnp.exp(-self.log_scales) - 0.5 * self.dimension * self.log_scales
+        if self.log_priors is not None:
+            logits = logits + self.log_priors
+        return logits
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return class_logsumexp(self.logits(delta, 1.0), labels)
+
+
+class RSLVQ(AbstractSoftLoss):
+    """\\(\\ell = -\\log P(y\\,|\\,x)\\), the posterior of a mixture of which each component belongs to one class:
+    \\(P(k\\,|\\,x) = \\sum_{j \\in k} \\pi_j e^{-\\delta_j/2\\sigma^2} / \\sum_j \\pi_j e^{-\\delta_j/2\\sigma^2}\\).
+
+    **Arguments:**
+
+    - `variance`: σ² > 0, in the units of δ: a number, or a schedule (annealing).
+    - `cooperation`: `RankCooperation` multiplies each component by \\(e^{-r_j/\\gamma}\\), r_j its rank among all prototypes
+      (γ → ∞ recovers no cooperation). It takes part in training only; the posterior is that of the mixture.
+    - `log_scales`: learned factors of the variance, \\(\\sigma_j^2 = \\sigma^2 e^{s_j}\\), `(p,)` or a scalar; one by
+      default.
+    - `log_priors`: learned logarithms of the π_j, `(p,)`; equal by default.
+    - `dimension`: of the adapted space, to normalise components of different variances.
+
+    Computed in the log domain: badly misclassified samples keep their gradient however small σ² is.
+
+    **Raises:** `ValueError` if the variance is not positive, or is learned without a `dimension`.
+
+    Source: S. Seo, K. Obermayer, *Soft learning vector quantization*, Neural Computation 15, 2003; learned variances:
+    P. Schneider, M. Biehl, B. Hammer, *Hyperparameter learning in probabilistic prototype-based models*, Neurocomputing 73,
+    2010.
+    """
+
+    variance: AbstractSchedule = eqx.field(converter=as_schedule, default=1.0)
+    cooperation: RankCooperation | None = None
+    log_scales: Float[Array, "*p"] | None = None
+    log_priors: PerPrototype | None = None
+    dimension: int = static(default=0)
+    supervised: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        logits = self.logits(delta, progress)
+        if self.cooperation is not None:
+            logits = logits + self.cooperation.log_weights(delta, progress)
+        totals = class_logsumexp(logits, labels)
+        return jax.nn.logsumexp(totals, axis=1) - own_class(totals, y)
+
+
+class SoftLVQ(AbstractSoftLoss):
+    """\\(\\ell = -\\log \\bigl(P(y\\,|\\,x) / (1 - P(y\\,|\\,x))\\bigr)\\): the negative log-likelihood ratio of the sample's own
+    class and all others, under the mixture of `RSLVQ`.
+
+    The arguments are those of `RSLVQ`, without the cooperation. The ratio has no lower bound: correct samples keep pulling.
+
+    **Raises:** `ValueError` if the variance is not positive, or is learned without a `dimension`.
+
+    Source: S. Seo, K. Obermayer, *Soft learning vector quantization*, Neural Computation 15, 2003.
+    """
+
+    variance: AbstractSchedule = eqx.field(converter=as_schedule, default=1.0)
+    log_scales: Float[Array, "*p"] | None = None
+    log_priors: PerPrototype | None = None
+    dimension: int = static(default=0)
+    supervised: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        totals = class_logsumexp(self.logits(delta, progress), labels)
+        own = jax.nn.one_hot(y, totals.shape[1], dtype=bool)
+        return jax.nn.logsumexp(jnp.where(own, -jnp.inf, totals), axis=1) - own_class(totals, y)

@@ -1,0 +1,93 @@
+"""Distances to affine subspaces."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._module import AbstractConstrained
+from .._types import Array, ArrayLike, Float, PyTree
+from ..prototypes import Prototypes
+from ._base import AbstractAdaptation
+from ._linear_maps import AbstractLinearMap, Residual
+
+
+class Tangent(AbstractAdaptation, AbstractConstrained):
+    """\\(\\delta_j = \\lVert (I - B_jB_j^\\top)(x - w_j)\\rVert^2\\): the squared distance to an affine subspace through each
+    prototype.
+
+    **Arguments:**
+
+    - `bases`: B_j, orthonormal columns, shape `(p, d, s)` with s < d; s = 0 is the Euclidean distance.
+
+    The columns stay orthonormal: after every update they are orthonormalised, without changing the subspace they span.
+
+    **Raises:** `ValueError` unless 0 ≤ s < d (with s = d every distance would be zero).
+
+    Source: S. Saralajew, T. Villmann, *Adaptive tangent distances in generalized learning vector quantization for
+    transformation and distortion invariant classification learning*, IJCNN 2016.
+    """
+
+    bases: Float[Array, "p d s"]
+
+    def __check_init__(self):
+        _check_subspace(self.bases.shape[-1], self.bases.shape[-2])
+
+    @classmethod
+    def from_data(
+        cls, x: Float[ArrayLike, "n d"], prototypes: Prototypes, subspace_dim: int = 2, y: ArrayLike | None = None
+    ) -> "Tangent":
+        """The directions of largest variance among the samples (of the class) nearest to each prototype.
+
+        A prototype with fewer than s + 1 such samples takes those of its whole class.
+        """
+        space, d = prototypes.space, prototypes.space.dimension
+        _check_subspace(subspace_dim, d)
+        v = np.asarray(space.coordinates(prototypes.points, jnp.asarray(x)), np.float64)
+        squared = (v**2).sum(-1)
+        own = np.ones(squared.shape, bool) if y is None else np.asarray(y)[:, None] == prototypes.labels
+        nearest = np.where(own, squared, np.inf).argmin(axis=1)
+        bases = []
+        for j in range(len(prototypes)):
+            mine = own[:, j] & (nearest == j)
+            mine = mine if mine.sum() > subspace_dim else own[:, j]
+            directions = np.linalg.svd(v[mine, j] - v[mine, j].mean(axis=0), full_matrices=True)[2]
+            bases.append(directions[:subspace_dim].T)
+        return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
+        return Residual(self.bases)
+
+    # A frozen basis was taken out of the tree, and leaves `None`.
+
+    def chart(self) -> "Tangent":
+        return self
+
+    def retract(self, base: PyTree) -> "Tangent":
+        return self.project()
+
+    def project(self) -> "Tangent":
+        if self.bases is None or self.bases.shape[-1] == 0:
+            return self
+        return Tangent(_orthonormal(self.bases))
+
+
+def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
+    """Cholesky orthonormalisation, twice for full precision: B ← BL⁻ᵀ with LLᵀ = BᵀB.
+
+    It is smooth where the columns are orthonormal already, as every derivative taken by training is; the derivatives of
+    singular vectors, by which the polar factor is found, are infinite there.
+    """
+    for _ in range(2):
+        gram = bases.swapaxes(-1, -2) @ bases
+        factor = jnp.linalg.cholesky(gram)
+        bases = jax.lax.linalg.triangular_solve(factor, bases, left_side=False, lower=True, transpose_a=True)
+    return bases
+
+
+def _check_subspace(s: int, d: int) -> None:
+    if not 0 <= s < d:
+        raise ValueError(f"`subspace_dim` must lie between 0 and {d - 1}, one less than the number of features, got {s}.")

@@ -1,0 +1,39 @@
+"""Prototypes that are distributions."""
+
+import jax
+import jax.numpy as jnp
+
+from .._types import Array, Float
+from ..prototypes import Prototypes
+from ._base import AbstractAdaptation, AbstractQuadratic
+from ._linear_maps import AbstractLinearMap
+
+
+class Wasserstein(AbstractQuadratic):
+    """\\(\\delta_j = \\lVert (x - w_j)A_j \\rVert^2 + \\mathrm{tr}(A_j^\\top \\Sigma_j A_j)\\): the squared
+    2-Wasserstein distance
+    between a sample and the Gaussian N(w_j, Σ_j), Σ_j diagonal, in the adapted space.
+
+    **Arguments:**
+
+    - `metric`: the adaptation A; it acts on the variances as on the means.
+    - `log_variances`: logarithms of the diagonals of the Σ_j, shape `(p, k)`: any value is a valid variance.
+
+    Source: C. Villani, *Optimal transport: old and new*, 2009 (the distance between Gaussians).
+    """
+
+    metric: AbstractAdaptation
+    log_variances: Float[Array, "p k"]
+
+    @property
+    def local(self) -> bool:
+        return self.metric.local
+
+    def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
+        return self.metric.linear_map(prototypes)
+
+    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
+        # tr(AᵀΣA) = Σ_j σ_j² ‖e_j A‖²: the diagonal of Λ weighs the variances.
+        linear, unit = self.linear_map(prototypes), jnp.eye(self.log_variances.shape[1], dtype=squared.dtype)
+        diagonal = jax.vmap(lambda a: a.squared_norm(unit))(linear) if self.local else linear.squared_norm(unit)
+        return squared + jnp.sum(jnp.exp(self.log_variances) * diagonal, axis=1)
