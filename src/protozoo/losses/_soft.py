@@ -91,7 +91,8 @@ class RSLVQ(AbstractSoftLoss):
 
 
 class SoftLVQ(AbstractSoftLoss):
-    """\\(\\ell = -\\log \\bigl(P(y\\,|\\,x) / (1 - P(y\\,|\\,x))\\bigr)\\): the negative log-likelihood ratio of the sample's own
+    """\\(\\ell = -\\log \\bigl(P(y\\,|\\,x) / (1 - P(y\\,|\\,x))\\bigr)\\): the negative log-likelihood
+    ratio of the sample's own
     class and all others, under the mixture of `RSLVQ`.
 
     The arguments are those of `RSLVQ`, without the cooperation. The ratio has no lower bound: correct samples keep pulling.

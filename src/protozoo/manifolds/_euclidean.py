@@ -47,9 +47,7 @@ class Euclidean(AbstractManifold):
         # Both sides move by a common reference before the square is expanded: far from the origin the terms of the
         # expansion would otherwise cancel to noise.
         reference = jax.lax.stop_gradient(points.mean(axis=0))
-        points, x = points - reference, x - reference
-        squares = jnp.sum(x * x, axis=1)[:, None] + jnp.sum(points * points, axis=1)[None, :]
-        return jnp.maximum(squares - 2 * x @ points.T, 0)
+        return pairwise_squares(x - reference, points - reference)
 
     def exp(self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]) -> Float[Array, "p ..."]:
         return points + coordinates.reshape(points.shape)
@@ -62,3 +60,25 @@ class Euclidean(AbstractManifold):
 
     def random_points(self, key: PRNGKeyArray, count: int) -> Float[Array, "p ..."]:
         return jax.random.normal(key, (count, *self.shape))
+
+
+@jax.custom_vjp
+def pairwise_squares(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+    """\\(\\lVert x_i - w_j \\rVert^2\\) by one matrix product, not below zero.
+
+    Its derivative is that of the exact squares, two matrix products; rounding below zero has no part in it.
+    """
+    squares = jnp.sum(x * x, axis=1)[:, None] + jnp.sum(points * points, axis=1)[None, :]
+    return jnp.maximum(squares - 2 * x @ points.T, 0)
+
+
+def _forward(x: Array, points: Array) -> tuple[Array, tuple[Array, Array]]:
+    return pairwise_squares(x, points), (x, points)
+
+
+def _backward(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, points = residuals
+    return 2 * (jnp.sum(g, axis=1)[:, None] * x - g @ points), 2 * (jnp.sum(g, axis=0)[:, None] * points - g.T @ x)
+
+
+pairwise_squares.defvjp(_forward, _backward)

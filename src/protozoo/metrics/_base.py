@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float, Int
+from ..manifolds import pairwise_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
 
@@ -152,6 +153,4 @@ _with_derivative.defvjp(_with_derivative_forward, _with_derivative_backward)
 def _expanded(linear: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
     """Map both sides once, then one matrix product; the common reference keeps far-away data precise."""
     reference = jax.lax.stop_gradient(points.mean(axis=0))
-    z, v = linear.apply(x - reference), linear.apply(points - reference)
-    squares = jnp.sum(z * z, axis=1)[:, None] + jnp.sum(v * v, axis=1)[None, :]
-    return jnp.maximum(squares - 2 * z @ v.T, 0)
+    return pairwise_squares(linear.apply(x - reference), linear.apply(points - reference))

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float
+from ..manifolds import pairwise_squares
 
 
 class AbstractLinearMap(eqx.Module):
@@ -78,7 +79,7 @@ class Residual(AbstractLinearMap):
         # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and an (n, p) block each.
         reference = jax.lax.stop_gradient(points.mean(axis=0))
         x, points = x - reference, points - reference
-        squares = jnp.sum(x * x, axis=1)[:, None] + jnp.sum(points * points, axis=1)[None, :] - 2 * x @ points.T
+        squares = pairwise_squares(x, points)
 
         @jax.checkpoint
         def subtract(rest: Float[Array, "n p"], vectors: Float[Array, "p d"]) -> tuple[Float[Array, "n p"], None]:
@@ -120,10 +121,12 @@ class Composed(AbstractLinearMap):
 
 
 def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-    """One prototype at a time: memory for one (n, l) block, forwards and (recomputed) backwards."""
+    """A few prototypes at a time: memory for a few (n, l) blocks, forwards and (recomputed) backwards."""
 
     @jax.checkpoint
     def column(one: AbstractLinearMap, w: Float[Array, " d"]) -> Float[Array, " n"]:
         return one.squared_norm(x - w)
 
-    return jax.lax.map(lambda args: column(*args), (maps, points)).T
+    # Few samples leave a processor idle; a few prototypes at a time then make one product, but never all of them.
+    together = max(1, min(len(points) // 4, 2**18 // x.size))
+    return jax.lax.map(lambda args: column(*args), (maps, points), batch_size=together).T

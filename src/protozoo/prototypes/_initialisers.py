@@ -36,13 +36,13 @@ def class_means(
     Identical prototypes have identical gradients and never part, so that points beyond the first start one tenth of the
     samples' standard deviation away from the mean, along random tangent directions.
     """
-    mean = _frechet_mean(space, jnp.asarray(x))
+    mean = _frechet_mean(space, x)
     if count == 1:
-        return np.asarray(mean)
-    spread = np.asarray(space.coordinates(mean, jnp.asarray(x))).std(axis=0)[0]
+        return mean
+    spread = np.asarray(space.coordinates(jnp.asarray(mean), jnp.asarray(x))).std(axis=0)[0]
     jitter = 0.1 * spread * generator(key).normal(size=(count, space.dimension))
     jitter[0] = 0
-    points = jnp.broadcast_to(mean[0], (count, *mean.shape[1:]))
+    points = jnp.broadcast_to(jnp.asarray(mean[0]), (count, *mean.shape[1:]))
     return np.asarray(space.exp(points, jnp.asarray(jitter, mean.dtype)))
 
 
@@ -53,32 +53,40 @@ def kmeans_plus_plus(
     nearest point chosen so far (Arthur & Vassilvitskii 2007). Where all samples coincide with chosen points, uniformly.
     """
     random, chosen = generator(key), []
-    data = jnp.asarray(x)
     nearest = np.full(len(x), np.inf)
     for _ in range(count):
         total = nearest.sum()
         weights = nearest / total if np.isfinite(total) and total > 0 else np.full(len(x), 1 / len(x))
         chosen.append(random.choice(len(x), p=weights))
-        nearest = np.minimum(nearest, np.asarray(_distances(space, data[chosen[-1]], data), float))
+        nearest = np.minimum(nearest, _distances(space, x[chosen[-1]], x))
     return x[np.array(chosen)]
 
 
+def _distances(space: AbstractManifold, point: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Squared distances to one point; in a flat space without compiling anything."""
+    if space.flat:
+        return np.sum((x - point).reshape(len(x), -1) ** 2, axis=1)
+    return np.asarray(_curved_distances(space, jnp.asarray(point), jnp.asarray(x)), float)
+
+
 @eqx.filter_jit
-def _distances(space: AbstractManifold, point: Float[Array, "..."], x: Float[Array, "n ..."]) -> Float[Array, " n"]:
+def _curved_distances(space: AbstractManifold, point: Float[Array, "..."], x: Float[Array, "n ..."]) -> Float[Array, " n"]:
     return space.squared_distances(point[None], x)[:, 0]
 
 
-def _frechet_mean(space: AbstractManifold, x: Float[Array, "n ..."]) -> Float[Array, "1 ..."]:
-    """Karcher iterations from the first sample; in a flat space the first one arrives."""
+def _frechet_mean(space: AbstractManifold, x: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "1 ..."]:
+    """The mean of a flat space; Karcher iterations from the first sample in a curved one."""
+    if space.flat:
+        return x.mean(axis=0, keepdims=True)
+    mean = jnp.asarray(x[:1])
+    for _ in range(20):
+        mean = _karcher_step(space, mean, jnp.asarray(x))
+    return np.asarray(mean)
 
-    @eqx.filter_jit
-    def iterate(mean, x):
-        return space.exp(mean, space.coordinates(mean, x).mean(axis=0))
 
-    mean = x[:1]
-    for _ in range(1 if space.flat else 20):
-        mean = iterate(mean, x)
-    return mean
+@eqx.filter_jit
+def _karcher_step(space: AbstractManifold, mean: Float[Array, "1 ..."], x: Float[Array, "n ..."]) -> Float[Array, "1 ..."]:
+    return space.exp(mean, space.coordinates(mean, x).mean(axis=0))
 
 
 INITIALISERS = {"samples": random_samples, "means": class_means, "kmeans++": kmeans_plus_plus}

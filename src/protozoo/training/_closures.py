@@ -1,0 +1,71 @@
+"""Optimisers as trees.
+
+Optax hides its numbers (learning rates, decays) in closures of functions that are new objects in every call, so that equal
+optimisers are never equal, and each of them would be compiled anew. Here a function becomes a module: its code is
+structure, compared by value, and what it closes over are leaves.
+"""
+
+import types
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._types import PyTree
+
+
+class Code:
+    """A function without what it closes over. Equal code with equal defaults is equal."""
+
+    def __init__(self, function: types.FunctionType):
+        self.function = function
+        self.defaults = (function.__defaults__, function.__kwdefaults__)
+
+    def __hash__(self) -> int:
+        return hash(self.function.__code__)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Code)
+            and self.function.__code__ == other.function.__code__
+            and self.function.__globals__ is other.function.__globals__
+            and self.defaults == other.defaults
+        )
+
+
+class Closure(eqx.Module):
+    """A function whose closed-over values are fields."""
+
+    code: Code = static()
+    contents: tuple[Any, ...]
+
+
+def opened(tree: PyTree) -> PyTree:
+    """`tree` with all functions turned into modules, recursively, and all floats into arrays."""
+    return jax.tree.map(_open, tree)
+
+
+def _open(leaf: Any) -> Any:
+    if isinstance(leaf, types.FunctionType) and leaf.__closure__ is not None:
+        return Closure(Code(leaf), tuple(opened(cell.cell_contents) for cell in leaf.__closure__))
+    return jnp.asarray(leaf) if type(leaf) is float else leaf
+
+
+def closed(tree: PyTree) -> PyTree:
+    """Undo `opened`: plain functions again, over the leaves as they are now.
+
+    They must be plain: JAX takes the branches of a conditional for functions that can be hashed, and a module that holds
+    traced numbers cannot.
+    """
+    return jax.tree.map(_close, tree, is_leaf=lambda node: isinstance(node, Closure))
+
+
+def _close(node: Any) -> Any:
+    if not isinstance(node, Closure):
+        return node
+    old, cells = node.code.function, tuple(types.CellType(closed(value)) for value in node.contents)
+    new = types.FunctionType(old.__code__, old.__globals__, old.__name__, old.__defaults__, cells)
+    new.__kwdefaults__ = old.__kwdefaults__
+    return new
