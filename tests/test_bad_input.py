@@ -127,7 +127,7 @@ def test_options_of_a_fit(options, message, key):
     "freeze, message",
     [
         ("metrik", "'metrik' names no part.*PrototypeModel has 'prototypes', 'metric'"),
-        ("metric.omega", "Omega has 'matrix', not 'omega'"),
+        ("metric.omega", "Omega has 'matrix', 'normalised', not 'omega'"),
         (["metric", "prototypes"], "leaves no parameter to train"),
         (lambda m: m.backbone, "freeze.*does not have.*backbone"),
         (lambda m: "metric", "freeze.*must return parts"),

@@ -54,7 +54,7 @@ def test_answers_have_their_shapes_and_agree(case):
         np.testing.assert_allclose(model.win_ratios(case.x, case.y).sum(), np.mean(nearest == case.y), rtol=1e-5)
 
 
-@each(CASES)
+@each([case for case in CASES if case.quadratic])
 def test_the_relevance_matrix_is_symmetric_and_positive_semidefinite(case):
     model = case.model
     k = model.encoded_prototypes().space.dimension
@@ -65,7 +65,7 @@ def test_the_relevance_matrix_is_symmetric_and_positive_semidefinite(case):
     np.testing.assert_allclose(model.relevances().sum(), 1, rtol=1e-5)
 
 
-@each(CASES)
+@each([case for case in CASES if case.quadratic])
 def test_transform_is_the_space_of_the_metric(case):
     """Squared norms of differences (or of displacements from the winner) are the metric's inner dissimilarities."""
     model = case.model
@@ -109,7 +109,8 @@ def test_training_lowers_the_loss_and_leaves_the_model_alone(case, key):
     fit = case.recipe.trainer(epochs=20).fit(case.model, case.x, case.y, key=key)
     assert fit.reason in ("max epochs", "converged")
     assert len(fit.history["loss"]) == fit.epochs
-    assert fit.history["loss"][-1] < fit.history["loss"][0]
+    if case.cost_falls:
+        assert fit.history["loss"][-1] < fit.history["loss"][0]
     assert eqx.tree_equal(before, jax.tree.map(np.array, eqx.filter(case.model, eqx.is_array)))
     moved = fit.model.prototypes.points
     assert case.model.prototypes.space.violation(moved) is None
@@ -144,7 +145,7 @@ def test_frozen_parts_are_bit_identical_after_weight_decay(case, key):
             assert not eqx.tree_equal(getattr(after, other), getattr(model, other))
 
 
-@each([case for case in CASES if case.flat])
+@each([case for case in CASES if case.translation_invariant])
 def test_a_large_offset_changes_no_prediction(case):
     model, offset = case.model, np.float32(1e4)
     prototypes = np.round(np.asarray(model.prototypes.points) * 128) / 128
@@ -163,9 +164,12 @@ def test_relabelling_classes_permutes_outputs(case):
     p = len(model.prototypes)
 
     def permute(leaf):
-        return leaf[order] if eqx.is_array(leaf) and leaf.ndim and leaf.shape[0] == p else leaf
+        """What belongs to prototypes or to classes moves with them."""
+        if not eqx.is_array(leaf) or leaf.ndim == 0 or leaf.shape[0] not in (p, CLASSES):
+            return leaf
+        return leaf[order if leaf.shape[0] == p else np.argsort(renamed)]
 
-    assert p not in (D, CLASSES)
+    assert len({p, D, CLASSES}) == 3
     other = eqx.tree_at(
         lambda m: (m.prototypes, m.metric),
         model,

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compilations import count_compilations
 from zoo import N, blobs
 
 import protozoo as pz
@@ -54,8 +55,11 @@ class Report(Interruption):
         time.sleep(0.02)
 
 
-def gmlvq() -> pz.PrototypeModel:
-    return pz.zoo.GMLVQ(*TRAIN, key=jax.random.key(3), prototypes_per_class=2)
+def build(metric=None, loss=None) -> pz.PrototypeModel:
+    """Generalized matrix LVQ, or something else."""
+    prototypes = pz.Prototypes.from_classes(*TRAIN, 2, key=jax.random.key(3))
+    metric = pz.metrics.Omega.identity(X.shape[1]) if metric is None else metric
+    return pz.PrototypeModel(prototypes, metric, pz.losses.GLVQ() if loss is None else loss)
 
 
 def train(directory=None, resume=False, *, model=None, rule=None, data=TRAIN, validation=VALIDATION, key=None, **settings):
@@ -65,7 +69,7 @@ def train(directory=None, resume=False, *, model=None, rule=None, data=TRAIN, va
         settings = {"checkpoints": pz.Checkpoints(directory, EVERY)} | settings
     trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.2)) if rule is None else rule, **settings)
     key = jax.random.key(1) if key is None else key
-    return trainer.fit(gmlvq() if model is None else model, *data, key=key, validation=validation, resume=resume)
+    return trainer.fit(build() if model is None else model, *data, key=key, validation=validation, resume=resume)
 
 
 def arrays(tree) -> list[np.ndarray]:
@@ -107,7 +111,9 @@ def test_a_run_that_was_stopped_goes_on(settings, tmp_path):
     assert (first.epochs, first.reason) == (8, "callback")
     # The last checkpoint is that of the last epoch, not of the last multiple.
     second_part, third_part = Interruption(20), Interruption()
-    second = train(tmp_path, resume=True, **settings, callbacks=[second_part])
+    with count_compilations() as compiled:
+        second = train(tmp_path, resume=True, **settings, callbacks=[second_part])
+    assert "jit(run_epochs)" not in compiled.names
     third = train(tmp_path, resume=True, **settings, callbacks=[third_part])
     assert (second_part.started, second.epochs, third_part.started) == (8, 20, 20)
     assert_same(third, whole)
@@ -231,16 +237,12 @@ def begun(tmp_path_factory) -> Path:
     return directory
 
 
-def zoo_model(name: str, **options) -> pz.PrototypeModel:
-    return getattr(pz.zoo, name)(*TRAIN, key=jax.random.key(3), prototypes_per_class=2, **options)
-
-
 @pytest.mark.parametrize(
     "other, what",
     [
-        (lambda: {"model": zoo_model("GLVQ")}, "model"),
-        (lambda: {"model": zoo_model("GMLVQ", latent_dim=2)}, "model"),
-        (lambda: {"model": zoo_model("GMLVQ", transfer="sigmoid")}, "model"),
+        (lambda: {"model": build(pz.metrics.SquaredEuclidean())}, "model"),
+        (lambda: {"model": build(pz.metrics.Omega.identity(X.shape[1], 2))}, "model"),
+        (lambda: {"model": build(loss=pz.losses.GLVQ("sigmoid"))}, "model"),
         (lambda: {"rule": pz.GradientDescent(optax.rmsprop(0.2))}, "rule"),
         (lambda: {"rule": pz.GradientDescent(optax.adagrad(0.2))}, "rule"),
         (lambda: {"freeze": "metric"}, "frozen parts"),
@@ -253,7 +255,7 @@ def zoo_model(name: str, **options) -> pz.PrototypeModel:
 )
 def test_another_run_is_refused(other, what, begun):
     other = other()
-    model = other.pop("model", None) or gmlvq()
+    model = other.pop("model", None) or build()
     before = [leaf.copy() for leaf in arrays(model)]
     files = steps(begun)
     with pytest.raises(ValueError, match=f"belongs to another run: its {what} differs.*Resume with the same"):
@@ -263,12 +265,19 @@ def test_another_run_is_refused(other, what, begun):
     assert steps(begun) == files
 
 
+def test_another_optimiser_of_the_same_shape_is_refused(tmp_path):
+    """These two close over the same kinds of numbers, in the same places."""
+    train(tmp_path, epochs=1, rule=pz.GradientDescent(optax.rprop(0.01)))
+    with pytest.raises(ValueError, match="belongs to another run: its rule differs"):
+        train(tmp_path, True, epochs=2, rule=pz.GradientDescent(optax.yogi(0.01)))
+
+
 def test_another_number_that_does_not_learn_is_refused(tmp_path):
     """It is not in the checkpoint, but in the model: nothing else would notice."""
-    train(tmp_path, epochs=2, model=zoo_model("GMLVQ", transfer="sigmoid", steepness=5.0))
+    train(tmp_path, epochs=2, model=build(loss=pz.losses.GLVQ("sigmoid", steepness=5.0)))
     with pytest.raises(ValueError, match="belongs to another run: its numbers that do not learn"):
-        train(tmp_path, True, epochs=4, model=zoo_model("GMLVQ", transfer="sigmoid", steepness=6.0))
-    train(tmp_path, True, epochs=4, model=zoo_model("GMLVQ", transfer="sigmoid", steepness=5.0))
+        train(tmp_path, True, epochs=4, model=build(loss=pz.losses.GLVQ("sigmoid", steepness=6.0)))
+    train(tmp_path, True, epochs=4, model=build(loss=pz.losses.GLVQ("sigmoid", steepness=5.0)))
 
 
 def test_a_run_begins_in_an_empty_directory_only(begun, tmp_path):

@@ -36,6 +36,16 @@ def matrices() -> tuple[np.ndarray, np.ndarray]:
     return np.einsum("nij,njk,nlk->nil", g, centres[y], g).astype(np.float32), y
 
 
+@functools.cache
+def images() -> tuple[np.ndarray, np.ndarray]:
+    """Three classes of 6×6 gray images: a bright bar at one of three heights, and noise."""
+    rng = np.random.default_rng(2)
+    y = np.repeat(np.arange(CLASSES), N // CLASSES)
+    x = 0.3 * rng.normal(size=(N, 6, 6, 1))
+    x[np.arange(N), 2 * y] += 1
+    return x.astype(np.float32), y
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One model under test."""
@@ -66,17 +76,39 @@ class Case:
         """Points are compared where the samples live, in a flat space."""
         return self.data is blobs and self.recipe.encoder.__name__ == "no_encoder"
 
+    @property
+    def translation_invariant(self) -> bool:
+        """Distances depend on differences alone."""
+        return self.flat and not self.name.startswith("DKGM")
+
+    @property
+    def quadratic(self) -> bool:
+        """The metric has a linear adaptation."""
+        return isinstance(self.model.metric, pz.metrics.AbstractQuadratic)
+
+    @property
+    def cost_falls(self) -> bool:
+        """Kohonen's LVQ1 cost counts a wrong winner as minus its distance: it rises when decisions become right."""
+        return self.name not in ("LVQ1", "GLVQ1")
+
     def __str__(self) -> str:
         return self.name + self.label
 
 
-def _labelled(*names: str, **options: Any) -> list[Case]:
-    return [Case(name, options={"prototypes_per_class": 2, **options}) for name in names]
+def _labelled(*names: str, data: Callable = blobs, **options: Any) -> list[Case]:
+    return [Case(name, options={"prototypes_per_class": 2, **options}, data=data) for name in names]
 
 
 CASES = [
-    *_labelled("GLVQ", "GRLVQ", "GMLVQ", "LGMLVQ", "SRNG", "SMNG", "RSLVQ", "MRSLVQ", "CELVQ", "DKGLVQ"),
-    *_labelled("LVQMLN", "SiameseGLVQ", hidden=(8,), latent_dim=3),
+    *_labelled("LVQ1", "LVQ21", "GLVQ1", "GLVQ21"),
+    *_labelled("GLVQ", "GRLVQ", "GMLVQ", "LGMLVQ", "GTLVQ"),
+    *_labelled("SNG", "SRNG", "SMNG", "SLNG", "SCMNG", "STNG"),
+    *_labelled("SLVQ", "RSLVQ", "MRSLVQ", "LMRSLVQ", "RSLVQ_NG", "MRSLVQ_NG", "LMRSLVQ_NG"),
+    *_labelled("CELVQ", "CELVQ_NG", "MCELVQ_NG", "LCELVQ_NG", "TCELVQ_NG"),
+    *_labelled("DKGLVQ", "DKGRLVQ", "DKGMLVQ", "DKGLVQ_NG", "DKGRLVQ_NG", "DKGMLVQ_NG"),
+    *_labelled("WGLVQ", "WGRLVQ", "WGMLVQ"),
+    *_labelled("LVQMLN", "PLVQ", "SiameseGLVQ", "SiameseGMLVQ", "SiameseGTLVQ", hidden=(8,), latent_dim=4),
+    *_labelled("ImageGLVQ", "ImageGMLVQ", "ImageGTLVQ", data=images, channels=(4,), latent_dim=4),
     Case("RiemannianSRNG", options={"prototypes_per_class": 2}, data=matrices),
     Case("RiemannianSMNG", options={"prototypes_per_class": 2}, data=matrices),
     *[Case(name, options={"prototypes": 4}) for name in ("HCM", "FCM", "NeuralGas")],

@@ -121,8 +121,7 @@ class AbstractQuadratic(AbstractMetric):
         x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
         reference = jax.lax.stop_gradient(points.mean(axis=0))
         z, v = linear.apply(x - reference), linear.apply(points - reference)
-        chosen = [jnp.sum((z - v[j]) ** 2, axis=1) for j in columns]
-        squared = _with_derivative(squared, jnp.stack(chosen, axis=1), jnp.stack(columns, axis=1))
+        squared = _with_derivative(squared, z, v, jnp.stack(columns, axis=1))
         return self.radial(squared, prototypes)
 
 
@@ -134,17 +133,22 @@ class AbstractAdaptation(AbstractQuadratic):
 
 
 @jax.custom_vjp
-def _with_derivative(squared: Array, chosen: Array, columns: Array) -> Array:
-    """`squared`, whose entries in `columns` depend on parameters through `chosen`."""
+def _with_derivative(squared: Array, z: Array, v: Array, columns: Array) -> Array:
+    """The squared norms \\(\\lVert z_i - v_j \\rVert^2\\), computed before, as a function of z and v in these columns."""
     return squared
 
 
-def _with_derivative_forward(squared: Array, chosen: Array, columns: Array) -> tuple[Array, Array]:
-    return squared, columns
+def _with_derivative_forward(squared: Array, z: Array, v: Array, columns: Array) -> tuple[Array, tuple]:
+    return squared, (z, v, columns)
 
 
-def _with_derivative_backward(columns: Array, cotangent: Array) -> tuple:
-    return None, jnp.take_along_axis(cotangent, columns, axis=1), None
+def _with_derivative_backward(residuals: tuple, cotangent: Array) -> tuple:
+    z, v, columns = residuals
+    dz, dv = jnp.zeros_like(z), jnp.zeros_like(v)
+    for j, g in zip(columns.T, jnp.take_along_axis(cotangent, columns, axis=1).T, strict=True):
+        dz += 2 * g[:, None] * (z - v[j])
+        dv += 2 * (jax.ops.segment_sum(g, j, len(v))[:, None] * v - jax.ops.segment_sum(g[:, None] * z, j, len(v)))
+    return None, dz, dv, None
 
 
 _with_derivative.defvjp(_with_derivative_forward, _with_derivative_backward)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._types import PyTree
@@ -92,7 +93,9 @@ class Store:
         sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         wanted = {str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding) for i, leaf in enumerate(leaves)}
         found = self._checkpointer.load_checkpointables(self._latest, {"state": wanted})["state"]
-        state = jax.tree.unflatten(structure, [found[str(i)] for i in range(len(leaves))])
+        # Bound to no device, as those of a run that begins: the same program serves both.
+        free = [jnp.asarray(np.asarray(found[str(i)])) for i in range(len(leaves))]
+        state = jax.tree.unflatten(structure, free)
         return state, {name: np.asarray(values) for name, values in note["history"].items()}
 
     def close(self) -> None:

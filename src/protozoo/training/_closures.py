@@ -38,6 +38,7 @@ class Code:
 class Closure(eqx.Module):
     """A function whose closed-over values are fields."""
 
+    name: str = static()  # what tells one function from another in the description of a checkpoint
     code: Code = static()
     contents: tuple[Any, ...]
 
@@ -49,7 +50,8 @@ def opened(tree: PyTree) -> PyTree:
 
 def _open(leaf: Any) -> Any:
     if isinstance(leaf, types.FunctionType) and leaf.__closure__ is not None:
-        return Closure(Code(leaf), tuple(opened(cell.cell_contents) for cell in leaf.__closure__))
+        contents = tuple(opened(cell.cell_contents) for cell in leaf.__closure__)
+        return Closure(f"{leaf.__module__}.{leaf.__qualname__}", Code(leaf), contents)
     return jnp.asarray(leaf) if type(leaf) is float else leaf
 
 

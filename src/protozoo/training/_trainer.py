@@ -250,8 +250,7 @@ def _note(model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None
     from ..persistence import fingerprint
 
     def named(leaf: Any) -> Any:
-        function = getattr(leaf, "fn", leaf)  # Equinox wraps those of an optimiser
-        return f"{function.__module__}.{function.__qualname__}" if isinstance(function, FunctionType) else leaf
+        return f"{leaf.__module__}.{leaf.__qualname__}" if isinstance(leaf, FunctionType) else leaf
 
     # What learns is in the checkpoint; what does not comes from the model, and must be what it was.
     fixed = hashlib.sha256()
