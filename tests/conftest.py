@@ -1,7 +1,22 @@
 """Shared by all tests."""
 
+import gc
+import itertools
+
 import jax
 import pytest
+
+
+_count = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def forget_compiled_programs():
+    """Every compiled program takes memory maps, of which a process has some ten thousands; the suite would use them up."""
+    yield
+    if next(_count) % 40 == 0:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

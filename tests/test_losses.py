@@ -132,9 +132,9 @@ def test_cooperation_shrinks_to_the_winner(make):
 
 def test_rank_cooperation_of_the_soft_loss_grows_to_none():
     delta, y = problem()
-    shared, alone = losses.RSLVQ(0.5, pz.RankCooperation(1e8)), losses.RSLVQ(0.5)
+    shared, alone = losses.RSLVQ(0.5, cooperation=pz.RankCooperation(1e8)), losses.RSLVQ(0.5)
     np.testing.assert_allclose(gradient(shared, delta, y), gradient(alone, delta, y), atol=1e-6)
-    near = losses.RSLVQ(0.5, pz.RankCooperation(0.5))
+    near = losses.RSLVQ(0.5, cooperation=pz.RankCooperation(0.5))
     assert np.abs(gradient(near, delta, y) - gradient(alone, delta, y)).max() > 1e-3
 
 

@@ -53,12 +53,12 @@ class RSLVQ(AbstractSoftLoss):
     **Arguments:**
 
     - `variance`: σ² > 0, in the units of δ: a number, or a schedule (annealing).
-    - `cooperation`: `RankCooperation` multiplies each component by \\(e^{-r_j/\\gamma}\\), r_j its rank among all prototypes
-      (γ → ∞ recovers no cooperation). It takes part in training only; the posterior is that of the mixture.
     - `log_scales`: learned factors of the variance, \\(\\sigma_j^2 = \\sigma^2 e^{s_j}\\), `(p,)` or a scalar; one by
       default.
     - `log_priors`: learned logarithms of the π_j, `(p,)`; equal by default.
     - `dimension`: of the adapted space, to normalise components of different variances.
+    - `cooperation`: `RankCooperation` multiplies each component by \\(e^{-r_j/\\gamma}\\), r_j its rank among all prototypes
+      (γ → ∞ recovers no cooperation). It takes part in training only; the posterior is that of the mixture.
 
     Computed in the log domain: badly misclassified samples keep their gradient however small σ² is.
 
@@ -70,10 +70,10 @@ class RSLVQ(AbstractSoftLoss):
     """
 
     variance: AbstractSchedule = eqx.field(converter=as_schedule, default=1.0)
-    cooperation: RankCooperation | None = None
     log_scales: Float[Array, "*p"] | None = None
     log_priors: PerPrototype | None = None
     dimension: int = static(default=0)
+    cooperation: RankCooperation | None = None
     supervised: ClassVar[bool] = True
 
     def __call__(

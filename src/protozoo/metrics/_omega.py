@@ -78,7 +78,7 @@ class Omega(AbstractOmega):
         """
         x, y = np.asarray(x, np.float64), np.asarray(y)
         _check_rank((x.shape[1], x.shape[1] if latent_dim is None else latent_dim))
-        within = sum((y == k).mean() * np.cov(x[y == k].T, bias=True) for k in np.unique(y))
+        within = np.sum([(y == k).mean() * np.cov(x[y == k].T, bias=True) for k in np.unique(y)], axis=0)
         within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))
         whiten = np.linalg.inv(np.linalg.cholesky(within)).T
         means = np.stack([x[y == k].mean(axis=0) for k in y]) @ whiten

@@ -63,7 +63,8 @@ class Store:
         """Write a checkpoint in the background, unless this epoch has one."""
         if epoch == self._latest:
             return
-        leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+        # Orbax refuses arrays without entries (a subspace of dimension zero); there is nothing to remember of them.
+        leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state)) if leaf.size}
         note = {**self._note, "history": {name: values.tolist() for name, values in history.items()}}
         # As bytes: Orbax warns at every checkpoint that holds no array.
         text = np.frombuffer(json.dumps(note).encode(), np.uint8)
@@ -91,10 +92,14 @@ class Store:
                 )
         leaves, structure = jax.tree.flatten(like)
         sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        wanted = {str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding) for i, leaf in enumerate(leaves)}
+        wanted = {
+            str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+            for i, leaf in enumerate(leaves)
+            if leaf.size
+        }
         found = self._checkpointer.load_checkpointables(self._latest, {"state": wanted})["state"]
         # Bound to no device, as those of a run that begins: the same program serves both.
-        free = [jnp.asarray(np.asarray(found[str(i)])) for i in range(len(leaves))]
+        free = [jnp.asarray(np.asarray(found[str(i)])) if leaf.size else leaf for i, leaf in enumerate(leaves)]
         state = jax.tree.unflatten(structure, free)
         return state, {name: np.asarray(values) for name, values in note["history"].items()}
 

@@ -14,6 +14,10 @@ from ..models import PrototypeModel
 Freeze = str | Sequence[str] | Callable[[PrototypeModel], Any] | None
 
 
+class _Place(int):
+    """The number of a leaf, which no other number is mistaken for."""
+
+
 def trainable_mask(model: PrototypeModel, freeze: Freeze = None) -> PyTree:
     """A tree of bools with the structure of `model`: inexact arrays not marked by `hyper`, less what `freeze` names.
 
@@ -34,14 +38,14 @@ def trainable_mask(model: PrototypeModel, freeze: Freeze = None) -> PyTree:
         wheres = [lambda m, name=name: part_at(m, name) for name in names]
     # A copy of the model with a number for each leaf: the numbers in the returned parts are the frozen leaves.
     leaves, structure = jax.tree.flatten(mask)
-    numbered = jax.tree.unflatten(structure, range(len(leaves)))
+    numbered = jax.tree.unflatten(structure, [_Place(i) for i in range(len(leaves))])
     frozen = set()
     for where in wheres:
         try:
             found = jax.tree.leaves(where(numbered))
         except AttributeError as error:
             raise ValueError(f"`freeze` asks for a part that the model does not have: {error}") from error
-        if not all(type(leaf) is int for leaf in found):
+        if not all(type(leaf) is _Place for leaf in found):
             raise ValueError("`freeze` must return parts of the model it is given, such as `lambda m: m.encoder`.")
         frozen.update(found)
     return jax.tree.unflatten(structure, [learns and i not in frozen for i, learns in enumerate(leaves)])

@@ -218,7 +218,7 @@ class Trainer(eqx.Module):
             ran = int(state.epoch) - epoch
             # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
             elapsed = time.monotonic() - began
-            size = max(1, min(CHUNK, int(size * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
+            size = max(1, min(CHUNK, int(ran * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
             epoch += ran
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % store.where.every == 0):
@@ -229,7 +229,7 @@ class Trainer(eqx.Module):
         for callback in self.callbacks:
             callback.on_fit_end(view())
         reason = REASONS[int(state.status)]
-        if stopped and reason is Reason.MAX_EPOCHS:
+        if stopped and epoch < self.epochs and reason is Reason.MAX_EPOCHS:
             reason = Reason.CALLBACK
         # Before any finite loss there is no best model; the last finite one is the one that came in.
         best = self.restore_best and np.isfinite(float(state.best))
@@ -252,17 +252,21 @@ def _note(model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None
     def named(leaf: Any) -> Any:
         return f"{leaf.__module__}.{leaf.__qualname__}" if isinstance(leaf, FunctionType) else leaf
 
-    # What learns is in the checkpoint; what does not comes from the model, and must be what it was.
-    fixed = hashlib.sha256()
-    for leaf in jax.tree.leaves(eqx.filter(eqx.partition(model, mask)[1], eqx.is_inexact_array)):
-        fixed.update(np.asarray(leaf).tobytes())
+    def digest(tree: Any) -> str:
+        sha = hashlib.sha256()
+        for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array)):
+            sha.update(np.asarray(leaf).tobytes())
+        return sha.hexdigest()
+
     return {
         "model": fingerprint(model, strict=False),
         "rule": fingerprint(jax.tree.map(named, plan.rule), strict=False),
         "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
-        "numbers that do not learn": fixed.hexdigest(),
+        # What learns is in the checkpoint; what does not comes from the model, and must be what it was.
+        "numbers that do not learn": digest(eqx.filter(eqx.partition(model, mask)[1], eqx.is_inexact_array)),
         "settings": [plan.batch_size, plan.restore_best],
-        "data": [list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
+        "data shape": [list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
+        "data": digest((data, held_out)),
         "key": np.asarray(key).tolist(),
     }
 

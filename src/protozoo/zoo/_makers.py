@@ -234,7 +234,7 @@ def rslvq_neural_gas(
     start = count / 2 if neighbourhood is None else neighbourhood
     end = 100.0 * count if final_neighbourhood is None else final_neighbourhood
     variance = _variance(context) if variance is None else variance
-    return RSLVQ(variance, RankCooperation(Exponential(start, end)))
+    return RSLVQ(variance, cooperation=RankCooperation(Exponential(start, end)))
 
 
 def cross_entropy(context: Context, *, temperature: float | None = None) -> AbstractLoss:
