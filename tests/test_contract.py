@@ -178,7 +178,12 @@ def test_relabelling_classes_permutes_outputs(case):
             jax.tree.map(permute, model.metric),
         ),
     )
-    np.testing.assert_allclose(other.predict_proba(case.x)[:, renamed], model.predict_proba(case.x), rtol=1e-3, atol=1e-6)
+    # A prototype that is one of the samples is at distance zero but for rounding, which odds magnify without bound.
+    delta = np.asarray(model.distances(case.x))
+    apart = delta.min(axis=1) > 1e-3 * np.median(delta)
+    assert apart.sum() > N // 2
+    mine, theirs = model.predict_proba(case.x)[apart], other.predict_proba(case.x)[apart]
+    np.testing.assert_allclose(theirs[:, renamed], mine, rtol=1e-3, atol=1e-6)
     np.testing.assert_array_equal(other.predict(case.x), renamed[np.asarray(model.predict(case.x))])
     weight = jnp.full(N, 1 / N)
     one = model.objective(jnp.asarray(case.x), labels_of(case), weight)

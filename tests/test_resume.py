@@ -245,8 +245,9 @@ def begun(tmp_path_factory) -> Path:
         (lambda: {"freeze": "metric"}, "frozen parts"),
         (lambda: {"batch_size": 8}, "settings"),
         (lambda: {"restore_best": False}, "settings"),
-        (lambda: {"data": (X[:50], Y[:50])}, "data"),
-        (lambda: {"validation": None}, "data"),
+        (lambda: {"data": (X[:50], Y[:50])}, "data shape"),
+        (lambda: {"data": (1.5 * X, Y)}, "data"),
+        (lambda: {"validation": None}, "data shape"),
         (lambda: {"key": jax.random.key(2)}, "key"),
     ],
 )
