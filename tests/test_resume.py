@@ -246,7 +246,7 @@ def begun(tmp_path_factory) -> Path:
         (lambda: {"batch_size": 8}, "settings"),
         (lambda: {"restore_best": False}, "settings"),
         (lambda: {"data": (X[:50], Y[:50])}, "data shape"),
-        (lambda: {"data": (1.5 * X, Y)}, "data"),
+        (lambda: {"data": (1.5 * TRAIN[0], TRAIN[1])}, "data"),
         (lambda: {"validation": None}, "data shape"),
         (lambda: {"key": jax.random.key(2)}, "key"),
     ],

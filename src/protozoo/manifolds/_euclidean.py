@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
@@ -62,7 +63,7 @@ class Euclidean(AbstractManifold):
         return jax.random.normal(key, (count, *self.shape))
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def pairwise_squares(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
     """\\(\\lVert x_i - w_j \\rVert^2\\) by one matrix product, not below zero.
 
@@ -72,13 +73,15 @@ def pairwise_squares(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Flo
     return jnp.maximum(squares - 2 * x @ points.T, 0)
 
 
-def _forward(x: Array, points: Array) -> tuple[Array, tuple[Array, Array]]:
-    return pairwise_squares(x, points), (x, points)
+def _pairwise_squares_jvp(primals: tuple[Array, Array], tangents: tuple) -> tuple[Array, Array]:
+    (x, points), (dx, dpoints) = primals, tangents
+    change = jnp.zeros((len(x), len(points)), x.dtype)
+    # What is constant, as samples mostly are, costs no product.
+    if not isinstance(dx, SymbolicZero):
+        change += 2 * (jnp.sum(x * dx, axis=1)[:, None] - dx @ points.T)
+    if not isinstance(dpoints, SymbolicZero):
+        change += 2 * (jnp.sum(points * dpoints, axis=1)[None, :] - x @ dpoints.T)
+    return pairwise_squares(x, points), change
 
 
-def _backward(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    x, points = residuals
-    return 2 * (jnp.sum(g, axis=1)[:, None] * x - g @ points), 2 * (jnp.sum(g, axis=0)[:, None] * points - g.T @ x)
-
-
-pairwise_squares.defvjp(_forward, _backward)
+pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)
