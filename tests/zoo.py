@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 import protozoo as pz
 
@@ -89,7 +90,17 @@ class Case:
     @property
     def cost_falls(self) -> bool:
         """Kohonen's LVQ1 cost counts a wrong winner as minus its distance: it rises when decisions become right."""
-        return self.name not in ("LVQ1", "GLVQ1")
+        return self.name not in ("LVQ1", "GLVQ1") and self.learns
+
+    @property
+    def learns(self) -> bool:
+        return not isinstance(self.recipe.rule, pz.Lazy)
+
+    def trainer(self, epochs: int, learning_rate: float = 1e-2) -> pz.Trainer:
+        """By gradient, if the model has one."""
+        if not (self.model.loss.differentiable and self.model.metric.differentiable):
+            return self.recipe.trainer(epochs=epochs)
+        return pz.Trainer(pz.GradientDescent(optax.adam(learning_rate)), epochs)
 
     def __str__(self) -> str:
         return self.name + self.label
@@ -100,6 +111,8 @@ def _labelled(*names: str, data: Callable = blobs, **options: Any) -> list[Case]
 
 
 CASES = [
+    Case("KNN"),
+    *_labelled("NPC", "MedianLVQ"),
     *_labelled("LVQ1", "LVQ21", "GLVQ1", "GLVQ21"),
     *_labelled("GLVQ", "GRLVQ", "GMLVQ", "LGMLVQ", "GTLVQ"),
     *_labelled("SNG", "SRNG", "SMNG", "SLNG", "SCMNG", "STNG"),
@@ -109,6 +122,8 @@ CASES = [
     *_labelled("WGLVQ", "WGRLVQ", "WGMLVQ"),
     *_labelled("LVQMLN", "PLVQ", "SiameseGLVQ", "SiameseGMLVQ", "SiameseGTLVQ", hidden=(8,), latent_dim=4),
     *_labelled("ImageGLVQ", "ImageGMLVQ", "ImageGTLVQ", data=images, channels=(4,), latent_dim=4),
+    Case("CBC", options={"components": 4}),
+    Case("ImageCBC", options={"components": 4, "channels": (4,), "latent_dim": 4}, data=images),
     Case("RiemannianSRNG", options={"prototypes_per_class": 2}, data=matrices),
     Case("RiemannianSMNG", options={"prototypes_per_class": 2}, data=matrices),
     *[Case(name, options={"prototypes": 4}) for name in ("HCM", "FCM", "NeuralGas")],

@@ -24,6 +24,8 @@ from .training import (
     AlternatingOptimization as AlternatingOptimization,
     Checkpoints as Checkpoints,
     GradientDescent as GradientDescent,
+    Lazy as Lazy,
+    MedianOptimization as MedianOptimization,
     Stopping as Stopping,
     Trainer as Trainer,
 )

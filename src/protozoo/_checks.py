@@ -26,15 +26,23 @@ def as_samples(x: ArrayLike, shape: tuple[int, ...] | None = None, name: str = "
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
 
 
-def refuse_nonfinite(x: Array, name: str = "x") -> None:
-    """Raise `ValueError` with the place of the first NaN or infinity in `x`."""
-    finite = np.isfinite(np.asarray(x, np.float32 if x.dtype.itemsize < 4 else None))
+def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
+    """Raise `ValueError` with the place of the first NaN or infinity in `x`; with `gaps`, NaN is a feature left out."""
+    values = np.asarray(x, np.float32 if x.dtype.itemsize < 4 else None)
+    finite = np.isfinite(values) | (np.isnan(values) if gaps else False)
     if not finite.all():
         where = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ValueError(
             f"`{name}` has {int((~finite).sum())} values that are NaN or infinite, the first one at index {where}; "
             f"impute or remove them."
         )
+
+
+def refuse_empty_samples(x: Array, name: str = "x") -> None:
+    """Raise `ValueError` if some sample has no feature but NaN: it is equally far from everything."""
+    empty = np.isnan(np.asarray(x)).reshape(len(x), -1).all(axis=1)
+    if empty.any():
+        raise ValueError(f"`{name}` has {int(empty.sum())} samples without any feature, the first at {int(empty.argmax())}.")
 
 
 def as_labels(y: ArrayLike, n: int, name: str = "y") -> np.ndarray:

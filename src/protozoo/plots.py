@@ -1,11 +1,15 @@
 """Pictures of models. matplotlib is imported when one is drawn (`pip install "protozoo[plot]"`)."""
 
+import os
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .models import PrototypeModel
+from .training import AbstractCallback, View
 
 
 if TYPE_CHECKING:
@@ -75,8 +79,97 @@ def relevance_matrix(model: PrototypeModel, names: Sequence[str] | None = None) 
 def history(losses: dict[str, np.ndarray]) -> "Figure":
     """The losses of a fit (`fit.history`) over its epochs."""
     figure, axes = _figure(1, 1, figsize=(6, 4))
-    for name, values in losses.items():
-        axes[0, 0].plot(np.arange(1, len(values) + 1), values, label=name)
-    axes[0, 0].set_xlabel("epoch")
-    axes[0, 0].legend()
+    _draw_history(axes[0, 0], losses)
     return figure
+
+
+class LivePlot(AbstractCallback):
+    """A callback that redraws one picture while training runs: the losses beside the prototypes.
+
+    Prototypes of two or three axes are images, `(height, width)` or `(height, width, channels)`, a row for each class. Others
+    are dots coloured by class: their first two numbers or, from three prototypes and three numbers on, their coordinates
+    along the two principal axes of the prototypes that training started with.
+
+    **Arguments:**
+
+    - `path`: a `.png` file; replaced as a whole, so that a viewer never sees half a picture.
+    - `every`: redraw at multiples of this epoch and at the end; by default about once a second.
+
+    **Raises:** `ValueError` for another suffix.
+    """
+
+    def __init__(self, path: str | Path, every: int | None = None):
+        self.path, self.every = Path(path), every
+        if self.path.suffix != ".png":
+            raise ValueError(f"`path` must end in .png, got {str(path)!r}.")
+
+    def on_fit_start(self, view: View) -> None:
+        self._axes = _principal_axes(np.asarray(view.model.prototypes.points, float))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._draw(view)
+
+    def on_chunk_end(self, view: View) -> None:
+        # Other callbacks may make chunks short; drawing takes longer than they do.
+        if time.monotonic() - self._drawn > 0.5 if self.every is None else view.epoch % self.every == 0:
+            self._draw(view)
+
+    def on_fit_end(self, view: View) -> None:
+        self._draw(view)
+
+    def _draw(self, view: View) -> None:
+        figure, ((left, right),) = _figure(1, 2, figsize=(10, 4))
+        _draw_history(left, view.history)
+        left.set_title(f"epoch {view.epoch} of {view.epochs}")
+        _draw_prototypes(right, view.model, self._axes)
+        unfinished = self.path.with_name(f".{self.path.name}.part")
+        figure.savefig(unfinished, format="png")
+        os.replace(unfinished, self.path)
+        self._drawn = time.monotonic()
+
+
+def _draw_history(ax: Any, losses: dict[str, np.ndarray]) -> None:
+    for name, values in losses.items():
+        ax.plot(np.arange(1, len(values) + 1), values, label=name)
+    ax.set_xlabel("epoch")
+    ax.legend()
+
+
+def _draw_prototypes(ax: Any, model: PrototypeModel, axes: np.ndarray) -> None:
+    points, labelled = np.asarray(model.prototypes.points, float), model.prototypes.labelled
+    labels = np.asarray(model.prototypes.labels) if labelled else np.zeros(len(points), int)
+    ax.set_title("prototypes")
+    if points.ndim in (3, 4):
+        # Those without classes are laid out as good as square.
+        rows = labels if labelled else np.arange(len(points)) // int(np.ceil(np.sqrt(len(points))))
+        ax.imshow(_mosaic(points, rows), cmap="gray_r")
+        ax.set_axis_off()
+        return
+    x, y = axes @ points.reshape(len(points), -1).T
+    dots = ax.scatter(x, y, c=labels, cmap="tab10", vmin=0, vmax=max(9, labels[-1]))
+    if labelled and labels[-1] < 10:
+        ax.legend(*dots.legend_elements(num=None), title="class")
+
+
+def _principal_axes(points: np.ndarray) -> np.ndarray:
+    """Two directions to look at flat points in; they stay while the points move."""
+    points = points.reshape(len(points), -1)
+    if min(points.shape) < 3:
+        return np.eye(2, points.shape[1])
+    return np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][:2]
+
+
+def _mosaic(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Images in one, each in its row: one picture of many is drawn sooner than many pictures."""
+    images = points.reshape(*points.shape[:3], -1)
+    if images.shape[-1] != 3:
+        images = images.mean(axis=-1, keepdims=True)
+    low, high = images.min(), images.max()
+    images = (images - low) / (high - low if high > low else 1.0)
+    # One pixel of nothing between neighbours.
+    images = np.pad(images, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=np.nan)
+    columns = np.arange(len(images)) - np.searchsorted(rows, rows)
+    page = np.full((rows[-1] + 1, columns.max() + 1, *images.shape[1:]), np.nan)
+    page[rows, columns] = images
+    page = page.swapaxes(1, 2).reshape(len(page) * images.shape[1], -1, images.shape[-1])
+    # Gray images leave out what is not a number; in colours it has to be white.
+    return page[..., 0] if page.shape[-1] == 1 else np.nan_to_num(page, nan=1.0)

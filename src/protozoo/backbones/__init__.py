@@ -2,3 +2,4 @@
 
 from ._cnn import CNN as CNN
 from ._mlp import MLP as MLP
+from ._stateful import Stateful as Stateful

@@ -5,11 +5,18 @@ from ._base import (
     AbstractSampleLoss as AbstractSampleLoss,
     AbstractWinnerLoss as AbstractWinnerLoss,
 )
-from ._clustering import Fuzzy as Fuzzy, HardClustering as HardClustering, NeuralGas as NeuralGas
+from ._cbc import CBC as CBC
+from ._clustering import (
+    ClasswiseClustering as ClasswiseClustering,
+    Fuzzy as Fuzzy,
+    HardClustering as HardClustering,
+    NeuralGas as NeuralGas,
+)
 from ._cross_entropy import CrossEntropy as CrossEntropy
 from ._glvq import GLVQ as GLVQ
 from ._lvq import LVQ1 as LVQ1, LVQ21 as LVQ21
 from ._mixture import Mixture as Mixture
+from ._nearest_neighbours import NearestNeighbours as NearestNeighbours
 from ._pooling import (
     class_logsumexp as class_logsumexp,
     class_minimum as class_minimum,

@@ -1,6 +1,7 @@
 """What a loss answers."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,6 +21,8 @@ class AbstractLoss(eqx.Module):
 
     #: Whether the loss needs a class for each sample.
     supervised: eqx.AbstractClassVar[bool]
+    #: Whether it has a derivative that learning could follow.
+    differentiable: ClassVar[bool] = True
 
     @abc.abstractmethod
     def objective(
@@ -76,6 +79,11 @@ class AbstractWinnerLoss(AbstractSampleLoss):
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
     ) -> tuple[Int[Array, " n"], ...] | None:
         """The columns that matter, an index for each sample; `None` if they are too many to single out."""
+
+
+def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+    """Scores of a decision by distance: probabilities ∝ 1/δ, with a sample on a prototype certain of it."""
+    return -jnp.log(delta + floor(delta))
 
 
 def floor(delta: Array) -> float:

@@ -1,4 +1,4 @@
-"""Losses of unlabelled prototypes. Their derivatives ∂ℓ/∂δ are the textbook's assignments, memberships, neighbourhoods."""
+"""Quantisation errors. Their derivatives ∂ℓ/∂δ are the textbook's assignments, memberships, neighbourhoods."""
 
 from typing import ClassVar
 
@@ -9,8 +9,8 @@ from .._module import hyper
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
-from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, floor
-from ._pooling import nearest
+from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, nearness
+from ._pooling import class_minimum, nearest, winner_columns, winners
 
 
 class HardClustering(AbstractWinnerLoss):
@@ -39,7 +39,37 @@ class HardClustering(AbstractWinnerLoss):
         return (jnp.argmin(delta, axis=1),)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return -jnp.log(delta + floor(delta))
+        return nearness(delta)
+
+
+class ClasswiseClustering(AbstractWinnerLoss):
+    """\\(\\ell = d^+\\), the dissimilarity to the nearest prototype of the sample's own class: `HardClustering` within each
+    class.
+
+    With one prototype for each class, alternating optimisation finds the class means (the nearest-mean classifier); with
+    more, it is k-means for classification. Decision: classes have probability ∝ 1/d_k.
+
+    Source: T. Hastie, R. Tibshirani, J. Friedman, *The elements of statistical learning*, section 13.2.1, 2009.
+    """
+
+    supervised: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        return winners(delta, labels, y)[0]
+
+    def columns(
+        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
+    ) -> tuple[Int[Array, " n"], ...] | None:
+        return winner_columns(delta, labels, y)[:1]
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return nearness(class_minimum(delta, labels))
 
 
 class Fuzzy(AbstractSampleLoss):
@@ -77,7 +107,7 @@ class Fuzzy(AbstractSampleLoss):
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         # log u without its normaliser. Adding the floor (rather than clipping at it) keeps the weight of a sample that
         # lies on a prototype: ∂ℓ/∂δ → 1 as δ → 0.
-        return -jnp.log(delta + floor(delta)) / (self.fuzzifier - 1)
+        return nearness(delta) / (self.fuzzifier - 1)
 
 
 class NeuralGas(AbstractSampleLoss):
@@ -111,4 +141,4 @@ class NeuralGas(AbstractSampleLoss):
         return jnp.sum(jnp.exp(self.cooperation.log_weights(delta, progress)) * delta, axis=1)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return -jnp.log(delta + floor(delta))
+        return nearness(delta)

@@ -9,7 +9,7 @@ from .._module import hyper, static
 from .._schedules import concrete, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
-from ._base import AbstractWinnerLoss, PrototypeLabels, floor
+from ._base import AbstractWinnerLoss, PrototypeLabels, floor, nearness
 from ._pooling import class_minimum, fold, own_class, winner_columns, winners
 from ._transfer import as_transfer, identity
 
@@ -82,4 +82,4 @@ class GLVQ(AbstractWinnerLoss):
         return winner_columns(delta, labels, y) if isinstance(self.cooperation, WinnerTakesAll) else None
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return -jnp.log(class_minimum(delta, labels) + floor(delta))
+        return nearness(class_minimum(delta, labels))

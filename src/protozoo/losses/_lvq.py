@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from .._module import hyper
 from .._schedules import concrete
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
-from ._base import AbstractWinnerLoss, PrototypeLabels, floor
+from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
 from ._pooling import class_minimum, winner_columns, winners
 
 
@@ -39,7 +39,7 @@ class LVQ1(AbstractWinnerLoss):
         return winner_columns(delta, labels, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return -jnp.log(class_minimum(delta, labels) + floor(delta))
+        return nearness(class_minimum(delta, labels))
 
 
 class LVQ21(AbstractWinnerLoss):
@@ -84,4 +84,4 @@ class LVQ21(AbstractWinnerLoss):
         return winner_columns(delta, labels, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return -jnp.log(class_minimum(delta, labels) + floor(delta))
+        return nearness(class_minimum(delta, labels))

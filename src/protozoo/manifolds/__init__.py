@@ -1,5 +1,5 @@
 """Spaces in which prototypes live."""
 
 from ._base import AbstractManifold as AbstractManifold
-from ._euclidean import Euclidean as Euclidean, pairwise_squares as pairwise_squares
+from ._euclidean import Euclidean as Euclidean, centred as centred, pairwise_squares as pairwise_squares
 from ._spd import SPD as SPD

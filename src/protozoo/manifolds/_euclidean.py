@@ -45,10 +45,7 @@ class Euclidean(AbstractManifold):
 
     def squared_distances(self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
         points, x = points.reshape(len(points), -1), x.reshape(len(x), -1)
-        # Both sides move by a common reference before the square is expanded: far from the origin the terms of the
-        # expansion would otherwise cancel to noise.
-        reference = jax.lax.stop_gradient(points.mean(axis=0))
-        return pairwise_squares(x - reference, points - reference)
+        return pairwise_squares(*centred(x, points))
 
     def exp(self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]) -> Float[Array, "p ..."]:
         return points + coordinates.reshape(points.shape)
@@ -61,6 +58,12 @@ class Euclidean(AbstractManifold):
 
     def random_points(self, key: PRNGKeyArray, count: int) -> Float[Array, "p ..."]:
         return jax.random.normal(key, (count, *self.shape))
+
+
+def centred(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> tuple[Float[Array, "n d"], Float[Array, "p d"]]:
+    """Both sides, moved by a common reference: far from the origin, the terms of an expanded square cancel to noise."""
+    reference = jax.lax.stop_gradient(points.mean(axis=0))
+    return x - reference, points - reference
 
 
 @jax.custom_jvp

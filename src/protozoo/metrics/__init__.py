@@ -3,6 +3,7 @@
 from ._base import (
     AbstractAdaptation as AbstractAdaptation,
     AbstractClosedForm as AbstractClosedForm,
+    AbstractLinearlyAdapted as AbstractLinearlyAdapted,
     AbstractMetric as AbstractMetric,
     AbstractQuadratic as AbstractQuadratic,
     Moments as Moments,
@@ -12,6 +13,7 @@ from ._exponential_kernel import ExponentialKernel as ExponentialKernel
 from ._gaussian_kernel import GaussianKernel as GaussianKernel
 from ._linear_maps import AbstractLinearMap as AbstractLinearMap
 from ._mahalanobis import Mahalanobis as Mahalanobis
+from ._missing import Missing as Missing
 from ._norms import Cosine as Cosine, LpNorm as LpNorm
 from ._omega import (
     AbstractOmega as AbstractOmega,
@@ -19,7 +21,9 @@ from ._omega import (
     LocalOmega as LocalOmega,
     Omega as Omega,
 )
+from ._precomputed import Precomputed as Precomputed
 from ._relevance import Relevance as Relevance, SparseRelevance as SparseRelevance
 from ._squared_euclidean import SquaredEuclidean as SquaredEuclidean
+from ._subspace import Subspace as Subspace
 from ._tangent import Tangent as Tangent
 from ._wasserstein import Wasserstein as Wasserstein

@@ -2,20 +2,25 @@
 
 import abc
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float, Int
-from ..manifolds import pairwise_squares
+from ..manifolds import centred, pairwise_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
 
 
 class AbstractMetric(eqx.Module):
     """A dissimilarity of samples and prototypes; any function of the pair will do."""
+
+    #: Whether it has a derivative that learning could follow.
+    differentiable: ClassVar[bool] = True
+    #: Whether samples may have gaps, features that are NaN.
+    takes_gaps: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
@@ -61,12 +66,8 @@ class AbstractClosedForm(eqx.Module):
         """Move by `step` (1: all the way) towards the minimiser, the prototypes having moved by `moved`."""
 
 
-class AbstractQuadratic(AbstractMetric):
-    """δ = radial(‖(x ⊖ w) A‖²): a squared norm of the linearly adapted displacement, and a function of it.
-
-    The displacement is x - w in a flat space and the geodesic coordinates of x at w in a curved one. Because the inner
-    dissimilarity is quadratic in the points, weighted means are its minimisers, whatever the radial function.
-    """
+class AbstractLinearlyAdapted(AbstractMetric):
+    """A metric that adapts displacements by a linear map A before it measures them; Λ = AAᵀ tells what counts."""
 
     @property
     @abc.abstractmethod
@@ -76,6 +77,14 @@ class AbstractQuadratic(AbstractMetric):
     @abc.abstractmethod
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         """The map A; if `local`, its arrays have a leading axis p."""
+
+
+class AbstractQuadratic(AbstractLinearlyAdapted):
+    """δ = radial(‖(x ⊖ w) A‖²): a squared norm of the linearly adapted displacement, and a function of it.
+
+    The displacement is x - w in a flat space and the geodesic coordinates of x at w in a curved one. Because the inner
+    dissimilarity is quadratic in the points, weighted means are its minimisers, whatever the radial function.
+    """
 
     @abc.abstractmethod
     def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
@@ -119,9 +128,8 @@ class AbstractQuadratic(AbstractMetric):
             return self(x, prototypes)
         linear, points = self.linear_map(prototypes), prototypes.points
         x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
-        reference = jax.lax.stop_gradient(points.mean(axis=0))
-        z, v = linear.apply(x - reference), linear.apply(points - reference)
-        squared = _with_derivative(squared, z, v, jnp.stack(columns, axis=1))
+        x, points = centred(x, points)
+        squared = _with_derivative(squared, linear.apply(x), linear.apply(points), jnp.stack(columns, axis=1))
         return self.radial(squared, prototypes)
 
 
@@ -155,6 +163,6 @@ _with_derivative.defvjp(_with_derivative_forward, _with_derivative_backward)
 
 
 def _expanded(linear: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-    """Map both sides once, then one matrix product; the common reference keeps far-away data precise."""
-    reference = jax.lax.stop_gradient(points.mean(axis=0))
-    return pairwise_squares(linear.apply(x - reference), linear.apply(points - reference))
+    """Map both sides once, then one matrix product."""
+    x, points = centred(x, points)
+    return pairwise_squares(linear.apply(x), linear.apply(points))

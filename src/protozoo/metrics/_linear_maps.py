@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float
-from ..manifolds import pairwise_squares
+from ..manifolds import centred, pairwise_squares
 
 
 class AbstractLinearMap(eqx.Module):
@@ -57,9 +57,8 @@ class Scale(AbstractLinearMap):
         return jnp.sum(v * v * self.squares, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-        # Σ_j a² (x - w)² expands into two matrix products, near a common reference as every expansion.
-        reference = jax.lax.stop_gradient(points.mean(axis=0))
-        x, points = x - reference, points - reference
+        # Σ_j a² (x - w)² expands into two matrix products.
+        x, points = centred(x, points)
         expanded = (x * x) @ self.squares.T - 2 * x @ (self.squares * points).T + jnp.sum(self.squares * points**2, axis=1)
         return jnp.maximum(expanded, 0)
 
@@ -77,8 +76,7 @@ class Residual(AbstractLinearMap):
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and an (n, p) block each.
-        reference = jax.lax.stop_gradient(points.mean(axis=0))
-        x, points = x - reference, points - reference
+        x, points = centred(x, points)
         squares = pairwise_squares(x, points)
 
         @jax.checkpoint

@@ -42,15 +42,16 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
         """
         space, d = prototypes.space, prototypes.space.dimension
         _check_subspace(subspace_dim, d)
-        v = np.asarray(space.coordinates(prototypes.points, jnp.asarray(x)), np.float64)
-        squared = (v**2).sum(-1)
+        x = jnp.asarray(x)
+        squared = np.asarray(space.squared_distances(prototypes.points, x))
         own = np.ones(squared.shape, bool) if y is None else np.asarray(y)[:, None] == prototypes.labels
         nearest = np.where(own, squared, np.inf).argmin(axis=1)
         bases = []
         for j in range(len(prototypes)):
             mine = own[:, j] & (nearest == j)
             mine = mine if mine.sum() > subspace_dim else own[:, j]
-            directions = np.linalg.svd(v[mine, j] - v[mine, j].mean(axis=0), full_matrices=True)[2]
+            v = np.asarray(space.coordinates(prototypes.points[j : j + 1], x[mine])[:, 0], np.float64)
+            directions = np.linalg.svd(v - v.mean(axis=0), full_matrices=True)[2]
             bases.append(directions[:subspace_dim].T)
         return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))
 

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import as_labels, as_samples, refuse_nonfinite
+from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_nonfinite
 from .._module import static
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..losses import AbstractLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
-from ..metrics import AbstractMetric, AbstractQuadratic
+from ..metrics import AbstractLinearlyAdapted, AbstractMetric, AbstractQuadratic
 from ..prototypes import Prototypes
 from ._chunks import map_chunks, rows_per_chunk
 
@@ -30,6 +30,8 @@ class PrototypeModel(eqx.Module):
     - `encoder`: maps one sample to one point (it is vectorised here); any callable, an `eqx.Module` if it is to learn.
     - `encode_prototypes`: `False`: the prototypes live in the encoder's output space. `True`: they live among the samples
       and go through the same encoder (a siamese model).
+    - `learn_through_prototypes`: whether the encoder of a siamese model learns from both paths; with `False`, from samples
+      only, while the prototypes still learn through it.
 
     All answers take `(n, *sample_shape)`, work in chunks so that memory does not grow with n·p, and are compiled once for
     each shape. A sample that is NaN or infinite is an error.
@@ -40,6 +42,11 @@ class PrototypeModel(eqx.Module):
     loss: AbstractLoss
     encoder: Callable = eqx.nn.Identity()
     encode_prototypes: bool = static(default=False)
+    learn_through_prototypes: bool = static(default=True)
+
+    def __check_init__(self):
+        if not (self.learn_through_prototypes or self.encode_prototypes):
+            raise ValueError("`learn_through_prototypes=False` means nothing where prototypes are not encoded.")
 
     # What training and inference share.
 
@@ -49,7 +56,12 @@ class PrototypeModel(eqx.Module):
 
     def encoded_prototypes(self) -> Prototypes:
         """The prototypes in the space in which they are compared."""
-        return encoded(self.encoder, self.prototypes) if self.encode_prototypes else self.prototypes
+        if not self.encode_prototypes:
+            return self.prototypes
+        if self.learn_through_prototypes:
+            return encoded(self.encoder, self.prototypes)
+        weights, rest = eqx.partition(self.encoder, eqx.is_array)
+        return encoded(eqx.combine(jax.lax.stop_gradient(weights), rest), self.prototypes)
 
     def objective(
         self,
@@ -124,9 +136,11 @@ class PrototypeModel(eqx.Module):
 
         Of a metric with a matrix for each prototype, their mean, or with `per_prototype` all of them, `(p, d, d)`.
 
-        **Raises:** `ValueError` if the metric is not quadratic.
+        **Raises:** `ValueError` if the metric has no linear adaptation.
         """
-        metric = self._quadratic("relevance_matrix")
+        metric = self.metric
+        if not isinstance(metric, AbstractLinearlyAdapted):
+            raise ValueError(f"`relevance_matrix`: {type(metric).__name__} has no linear adaptation.")
         prototypes = self.encoded_prototypes()
         linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.dimension, dtype=prototypes.points.dtype)
         maps = jax.vmap(lambda a: a.apply(unit))(linear) if metric.local else linear.apply(unit)
@@ -154,6 +168,17 @@ class PrototypeModel(eqx.Module):
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
 
     # How they are asked.
+
+    @property
+    def classes(self) -> int:
+        """The number of classes that the loss tells apart."""
+        delta = jax.ShapeDtypeStruct((1, len(self.prototypes)), self.prototypes.points.dtype)
+        return jax.eval_shape(lambda d: self.loss.scores(d, self.prototypes.labels), delta).shape[1]
+
+    @property
+    def takes_gaps(self) -> bool:
+        """Whether features of a sample may be NaN: the metric leaves them out."""
+        return self.metric.takes_gaps and isinstance(self.encoder, eqx.nn.Identity)
 
     @property
     def sample_shape(self) -> tuple[int, ...] | None:
@@ -187,9 +212,11 @@ class PrototypeModel(eqx.Module):
 
     def _ask(self, question: Callable, x: ArrayLike) -> Any:
         x = self.check_samples(x)
+        if self.takes_gaps:
+            refuse_empty_samples(x)
         answer, finite = _answer(self, x, question)
         if not isinstance(finite, Tracer) and not finite:
-            refuse_nonfinite(x)
+            refuse_nonfinite(x, gaps=self.takes_gaps)
             raise ValueError("the model has parameters that are NaN or infinite: it cannot decide. Train it again.")
         return answer
 

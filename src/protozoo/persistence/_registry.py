@@ -19,6 +19,8 @@ Thing = TypeVar("Thing")
 # Layers whose fields are arrays, plain values and functions of this list. BatchNorm, SpectralNorm and WeightNorm hold
 # more than that: state that lives outside the module, or a closure.
 _LAYERS = (
+    "BatchNorm",
+    "StateIndex",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",

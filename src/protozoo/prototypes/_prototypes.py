@@ -1,6 +1,6 @@
 """Labelled points in a space."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ class Prototypes(AbstractConstrained):
     def __init__(
         self,
         points: Float[ArrayLike, "p ..."],
-        labels: ArrayLike | None = None,
+        labels: ArrayLike | Sequence[int] | None = None,
         space: AbstractManifold | None = None,
     ):
         self.points = jnp.asarray(points)

@@ -44,9 +44,7 @@ class AlternatingOptimization(AbstractRule):
         self.refit = refit
         positive(self.step_size(0.0), "step")
 
-    def check(self, model: PrototypeModel, mask: PyTree) -> None:
-        if not any(jax.tree.leaves(mask)):
-            raise ValueError("`freeze` leaves no parameter to train.")
+    def check(self, model: PrototypeModel, mask: PyTree, batch_size: int | None) -> None:
         remedy = "train it with `GradientDescent`"
         if not isinstance(model.metric, AbstractQuadratic):
             raise ValueError(f"{type(model.metric).__name__} has no closed form for the points: {remedy}.")

@@ -1,9 +1,12 @@
 """What the host does between chunks of epochs. Nothing here can change what is computed."""
 
 import abc
+import contextlib
 import dataclasses
+import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,8 +43,12 @@ class AbstractCallback(abc.ABC):
         """After the last epoch."""
 
 
+#: A meter: how to show an epoch and a text, and how to end the show.
+Meter = tuple[Callable[[int, str], None], Callable[[], None]]
+
+
 class Progress(AbstractCallback):
-    """A progress bar (by tqdm, if it is installed) or a line of text now and then.
+    """A progress bar: by rich on a terminal, else by tqdm, whichever is installed; without them, lines of text.
 
     **Arguments:**
 
@@ -50,36 +57,58 @@ class Progress(AbstractCallback):
 
     def __init__(self, every: int | None = None):
         self.every = every
-        self._meter: Any = None
+        self._meter: Meter
 
     def on_fit_start(self, view: View) -> None:
-        try:
-            from tqdm import tqdm
-
-            self._meter = tqdm(total=view.epochs, initial=view.epoch, unit="epoch")
-        except ImportError:
-            self._meter = _Lines(view.epochs, view.epoch)
+        self._meter = _best_meter(view)
 
     def on_chunk_end(self, view: View) -> None:
-        self._meter.set_postfix({name: f"{values[-1]:.4g}" for name, values in view.history.items() if len(values)})
-        self._meter.update(view.epoch - self._meter.n)
+        show, _ = self._meter
+        show(view.epoch, ", ".join(f"{name}={values[-1]:.4g}" for name, values in view.history.items()))
 
     def on_fit_end(self, view: View) -> None:
-        self._meter.close()
+        _, close = self._meter
+        close()
 
 
-class _Lines:
-    """The part of tqdm's interface that is used here, for terminals without tqdm."""
+def _best_meter(view: View) -> Meter:
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    for meter in (_rich_bar, _tqdm_bar) if terminal else (_tqdm_bar,):
+        with contextlib.suppress(ImportError):
+            return meter(view)
+    return _lines(view)
 
-    def __init__(self, total: int, n: int):
-        self.total, self.n, self.text, self.started = total, n, "", time.monotonic()
 
-    def set_postfix(self, values: dict[str, str]) -> None:
-        self.text = ", ".join(f"{name}={value}" for name, value in values.items())
+def _rich_bar(view: View) -> Meter:
+    from rich import progress
+    from rich.console import Console
 
-    def update(self, count: int) -> None:
-        self.n += count
-        print(f"epoch {self.n}/{self.total} [{time.monotonic() - self.started:.0f}s] {self.text}", file=sys.stderr)
+    columns = progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn(), progress.TimeRemainingColumn()
+    # No thread, no redirected streams, no hidden cursor: a fit that an exception ends leaves the terminal as it was.
+    quiet: Any = {"auto_refresh": False, "redirect_stdout": False, "redirect_stderr": False}
+    bar = progress.Progress("epoch", *columns, "{task.fields[text]}", console=Console(stderr=True), **quiet)
+    task = bar.add_task("", total=view.epochs, completed=view.epoch, text="")
+    bar.start()
+    bar.console.show_cursor()
+    return lambda epoch, text: bar.update(task, completed=epoch, text=text, refresh=True), bar.stop
 
-    def close(self) -> None:
-        pass
+
+def _tqdm_bar(view: View) -> Meter:
+    from tqdm import tqdm
+
+    bar = tqdm(total=view.epochs, initial=view.epoch, unit="epoch")
+
+    def show(epoch: int, text: str) -> None:
+        bar.update(epoch - bar.n)
+        bar.set_postfix_str(text)
+
+    return show, bar.close
+
+
+def _lines(view: View) -> Meter:
+    started = time.monotonic()
+
+    def show(epoch: int, text: str) -> None:
+        print(f"epoch {epoch}/{view.epochs} [{time.monotonic() - started:.0f}s] {text}", file=sys.stderr)
+
+    return show, lambda: None

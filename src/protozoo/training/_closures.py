@@ -22,8 +22,6 @@ class Code:
     def __init__(self, function: types.FunctionType):
         self.function = function
         self.defaults = (function.__defaults__, function.__kwdefaults__)
-        # Checkpoints say what rule they belong to.
-        self.__module__, self.__qualname__ = function.__module__, function.__qualname__
 
     def __hash__(self) -> int:
         return hash(self.function.__code__)

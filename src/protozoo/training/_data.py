@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, refuse_nonfinite, refuse_unknown_classes
+from .._checks import as_labels, refuse_empty_samples, refuse_nonfinite, refuse_unknown_classes
 from .._types import Array, ArrayLike
 from ..models import PrototypeModel
 from ..models._chunks import map_chunks, rows_per_chunk
@@ -27,7 +27,9 @@ def as_batch(
 ) -> Batch:
     """All samples as one batch, with weights of mean one."""
     x = model.check_samples(x, f"{name}x")
-    refuse_nonfinite(x, f"{name}x")
+    refuse_nonfinite(x, f"{name}x", gaps=model.takes_gaps)
+    if model.takes_gaps:
+        refuse_empty_samples(x, f"{name}x")
     if (violation := model.prototypes.space.violation(x)) if model.sample_shape else None:
         raise ValueError(f"`{name}x` does not lie in {model.prototypes.space}: {violation}")
     labels = None
@@ -35,10 +37,10 @@ def as_batch(
         if y is None:
             raise ValueError(f"`{name}y` is missing: {type(model.loss).__name__} learns from labelled samples.")
         labels = as_labels(y, len(x), f"{name}y")
-        refuse_unknown_classes(labels, model.prototypes.classes, f"{name}y")
+        refuse_unknown_classes(labels, model.classes, f"{name}y")
     elif y is not None:
         raise ValueError(f"`{name}y` was given, but {type(model.loss).__name__} learns without labels: leave it out.")
-    weight = _weights(labels, len(x), model.prototypes.classes, sample_weight, class_weight)
+    weight = _weights(labels, len(x), model.classes, sample_weight, class_weight)
     return Batch(x, None if labels is None else jnp.asarray(labels), jnp.asarray(weight, x.dtype), encoded=False)
 
 

@@ -1,5 +1,6 @@
 """Which leaves of a model learn."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,7 +71,7 @@ def part_at(model: PyTree, name: str) -> Any:
 
 def _fields(part: Any) -> dict[str, Any]:
     if isinstance(part, eqx.Module):
-        return {name: getattr(part, name) for name in part.__dataclass_fields__}
+        return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
     if isinstance(part, tuple | list):
         return {str(i): item for i, item in enumerate(part)}
     return dict(part) if isinstance(part, dict) else {}

@@ -34,9 +34,10 @@ class GradientDescent(AbstractRule):
             raise ValueError(f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got {optimiser!r}.")
         self.optimiser = opened(optax.with_extra_args_support(optimiser))
 
-    def check(self, model: PrototypeModel, mask: PyTree) -> None:
-        if not any(jax.tree.leaves(mask)):
-            raise ValueError("`freeze` leaves no parameter to train.")
+    def check(self, model: PrototypeModel, mask: PyTree, batch_size: int | None) -> None:
+        for part in (model.metric, model.loss):
+            if not part.differentiable:
+                raise ValueError(f"{type(part).__name__} has no derivative: train the model by another rule.")
 
     def init(self, params: PyTree) -> Any:
         return closed(self.optimiser).init(chart(params))

@@ -8,10 +8,7 @@ import jax.numpy as jnp
 
 from .._module import static
 from .._types import Array, Int, PyTree, Scalar
-from ..losses import AbstractSampleLoss
-from ..models import PrototypeModel
-from ..models._chunks import rows_per_chunk, sum_chunks
-from ._rule import AbstractRule, Batch
+from ._rule import AbstractRule, Batch, total_objective
 from ._shuffle import shuffled
 from ._stopping import Stopping
 
@@ -106,8 +103,7 @@ def _epoch(
     step = state.step + n_batches
     values = {"loss": loss.astype(state.best.dtype)}
     if validation is not None:
-        model = eqx.combine(params, rest)
-        score = _objective(model, validation, plan.progress(step - 1, n_batches))
+        score = total_objective(eqx.combine(params, rest), validation.mean(), plan.progress(step - 1, n_batches))
         values["validation_loss"] = score.astype(state.best.dtype)
     monitored = values["validation_loss" if validation is not None else "loss"]
     # The parameters that the monitored value belongs to: those before the update if it is the loss of one batch.
@@ -145,8 +141,7 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
     """All samples once, in one batch or in many: new parameters, the rule's new state, the mean loss."""
     n = len(data.x)
     if plan.batch_size is None:
-        batch = eqx.tree_at(lambda b: b.weight, data, data.weight / n)
-        return plan.rule.step(state.params, rest, state.rule, batch, plan.progress(state.step, 1))
+        return plan.rule.step(state.params, rest, state.rule, data.mean(), plan.progress(state.step, 1))
     size, count = plan.batch_size, batches_of(plan, n)
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.epoch)
     positions = jnp.arange(size * count, dtype=jnp.int32)
@@ -165,17 +160,6 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
 
     (params, rule), losses = jax.lax.scan(one_batch, (state.params, state.rule), (order, present, jnp.arange(count)))
     return params, rule, jnp.sum(losses)
-
-
-def _objective(model: PrototypeModel, data: Batch, progress: Scalar) -> Scalar:
-    """The objective without its gradient, in chunks where it is a sum over samples."""
-
-    def chunk(x: Array, y: Array | None, weight: Array) -> Scalar:
-        return model.objective(x, y, weight, progress, data.encoded)
-
-    n = len(data.x)
-    rows = rows_per_chunk(n, len(model.prototypes)) if isinstance(model.loss, AbstractSampleLoss) else n
-    return sum_chunks(chunk, (data.x, data.y), data.weight / n, rows)
 
 
 def _all_finite(tree: PyTree) -> Array:

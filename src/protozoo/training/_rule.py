@@ -7,7 +7,9 @@ import equinox as eqx
 
 from .._module import static
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
+from ..losses import AbstractSampleLoss
 from ..models import PrototypeModel
+from ..models._chunks import rows_per_chunk, sum_chunks
 
 
 class Batch(eqx.Module):
@@ -19,6 +21,21 @@ class Batch(eqx.Module):
     #: The samples have been through the encoder already.
     encoded: bool = static()
 
+    def mean(self) -> "Batch":
+        """The same samples with shares of an average."""
+        return eqx.tree_at(lambda b: b.weight, self, self.weight / len(self.x))
+
+
+def total_objective(model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
+    """The objective without its gradient, in chunks where it is a sum over samples."""
+
+    def chunk(x: Array, y: Array | None, weight: Array) -> Scalar:
+        return model.objective(x, y, weight, progress, batch.encoded)
+
+    n = len(batch.x)
+    rows = rows_per_chunk(n, len(model.prototypes)) if isinstance(model.loss, AbstractSampleLoss) else n
+    return sum_chunks(chunk, (batch.x, batch.y), batch.weight, rows)
+
 
 class AbstractRule(eqx.Module):
     """How parameters follow from a batch. The trainer owns the loop; a rule is three functions.
@@ -28,7 +45,7 @@ class AbstractRule(eqx.Module):
     """
 
     @abc.abstractmethod
-    def check(self, model: PrototypeModel, mask: PyTree) -> None:
+    def check(self, model: PrototypeModel, mask: PyTree, batch_size: int | None) -> None:
         """Raise `ValueError` if the rule cannot train this model, with the reason and the remedy."""
 
     @abc.abstractmethod

@@ -1,5 +1,6 @@
 """The trainer: what the user says, checked; the compiled loop, driven; what came of it, returned."""
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Sequence
@@ -160,15 +161,21 @@ class Trainer(eqx.Module):
 
     def init(self, model: PrototypeModel, key: PRNGKeyArray | None = None) -> TrainState:
         """The state of a training loop of your own; `step` moves it."""
-        mask = trainable_mask(model, self.freeze)
-        self.rule.check(model, mask)
-        params, rest = eqx.partition(model, mask)
+        params, rest = eqx.partition(model, self._mask(model))
         plan = Plan(self.rule, self.stopping, jnp.asarray(self.epochs, jnp.int32), None, False)
         return TrainState(plan, start(plan, params, _key_data(jax.random.key(0) if key is None else key)), rest)
 
     def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
         """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
         return _step(state, as_batch(state.model, x, y))
+
+    def _mask(self, model: PrototypeModel) -> PrototypeModel:
+        """Which leaves learn, if the rule can train them."""
+        mask = trainable_mask(model, self.freeze)
+        if not any(jax.tree.leaves(mask)):
+            raise ValueError("`freeze` leaves no parameter to train.")
+        self.rule.check(model, mask, self.batch_size)
+        return mask
 
     def _prepare(
         self,
@@ -186,8 +193,7 @@ class Trainer(eqx.Module):
         if validation is not None:
             x, y = validation if isinstance(validation, tuple) else (validation, None)
             held_out = as_batch(model, x, y, name="validation ")
-        mask = trainable_mask(model, self.freeze)
-        self.rule.check(model, mask)
+        mask = self._mask(model)
         return encode_once(model, mask, data), None if held_out is None else encode_once(model, mask, held_out), mask
 
     def _drive(
@@ -238,10 +244,9 @@ class Trainer(eqx.Module):
 
 @eqx.filter_jit
 def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
-    batch = eqx.tree_at(lambda b: b.weight, batch, batch.weight / len(batch.x))
-    loop = state.loop
-    params, rule, loss = state.plan.rule.step(loop.params, state.rest, loop.rule, batch, state.plan.progress(loop.step, 1))
-    loop = eqx.tree_at(lambda s: (s.params, s.rule, s.step), loop, (params, rule, loop.step + 1))
+    loop, progress = state.loop, state.plan.progress(state.loop.step, 1)
+    params, rule, loss = state.plan.rule.step(loop.params, state.rest, loop.rule, batch.mean(), progress)
+    loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
 
 

@@ -11,19 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._schedules import AbstractSchedule, Exponential
-from .._types import Array, ArrayLike, PRNGKeyArray
+from .._types import Array, PRNGKeyArray
 from ..backbones import CNN, MLP
 from ..cooperation import AbstractCooperation, RankCooperation
 from ..losses import (
+    CBC,
     GLVQ,
     LVQ1,
     LVQ21,
     RSLVQ,
     AbstractLoss,
+    ClasswiseClustering,
     CrossEntropy,
     Fuzzy,
     HardClustering,
     Mixture,
+    NearestNeighbours,
     NeuralGas,
     SoftLVQ,
     winners,
@@ -33,6 +36,7 @@ from ..metrics import (
     AbstractAdaptation,
     AbstractMetric,
     AbstractQuadratic,
+    Chain,
     ClassOmega,
     ExponentialKernel,
     GaussianKernel,
@@ -41,6 +45,7 @@ from ..metrics import (
     Omega,
     Relevance,
     SquaredEuclidean,
+    Subspace,
     Tangent,
     Wasserstein,
 )
@@ -61,10 +66,21 @@ class Context:
 
     def nearest(self) -> Array:
         """The dissimilarity of each sample to the nearest prototype (of its class), in the model's own metric."""
-        # A few thousand samples are plenty for a scale.
+        delta, y = self.distances()
+        if y is None or not self.prototypes.labelled:
+            return jnp.min(delta, axis=1)
+        return winners(delta, self.prototypes.labels, y)[0]
+
+    def distances(self) -> tuple[Array, Array | None]:
+        """δ of a few thousand samples, plenty for a scale, and their classes."""
         step = -(-len(self.x) // 4096)
-        x, y = self.x[::step], None if self.y is None else self.y[::step]
-        return _nearest(self.metric, self.prototypes, x, y)
+        y = None if self.y is None else jnp.asarray(self.y[::step])
+        return _distances(self.metric, self.x[::step], self.prototypes), y
+
+    @property
+    def classes(self) -> int:
+        """The number of classes in the data."""
+        return int(np.max(self.y)) + 1
 
     @property
     def per_class(self) -> int:
@@ -73,9 +89,8 @@ class Context:
 
 
 @eqx.filter_jit
-def _nearest(metric: AbstractMetric, prototypes: Prototypes, x: Array, y: ArrayLike | None) -> Array:
-    delta = metric(x, prototypes)
-    return jnp.min(delta, axis=1) if y is None else winners(delta, prototypes.labels, jnp.asarray(y))[0]
+def _distances(metric: AbstractMetric, x: Array, prototypes: Prototypes) -> Array:
+    return metric(x, prototypes)
 
 
 # Encoders.
@@ -115,6 +130,16 @@ def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callab
     return Prototypes.from_samples(context.x, prototypes, key=context.key, initialiser=initialiser, space=context.space)
 
 
+def components(context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++") -> Prototypes:
+    count = 2 * context.classes if components is None else components
+    return Prototypes.from_samples(context.x, count, key=context.key, initialiser=initialiser, space=context.space)
+
+
+def all_samples(context: Context) -> Prototypes:
+    order = np.argsort(context.y, kind="stable")
+    return Prototypes(context.x[order], np.asarray(context.y)[order], context.space)
+
+
 # Metrics.
 
 
@@ -126,8 +151,10 @@ def relevance(context: Context) -> AbstractAdaptation:
     return Relevance.uniform(context.space.dimension)
 
 
-def omega(context: Context, *, latent_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
-    return Omega.identity(context.space.dimension, latent_dim, normalised)
+def omega(
+    context: Context, *, latent_dim: int | None = None, normalised: bool = True, null_space_correction: bool = False
+) -> AbstractAdaptation:
+    return _corrected(context, null_space_correction, lambda d: Omega.identity(d, latent_dim, normalised))
 
 
 def projection(context: Context, *, omega_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
@@ -135,12 +162,27 @@ def projection(context: Context, *, omega_dim: int | None = None, normalised: bo
     return Omega.identity(context.space.dimension, omega_dim, normalised)
 
 
-def local_omega(context: Context, *, latent_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
-    return LocalOmega.identity(len(context.prototypes), context.space.dimension, latent_dim, normalised)
+def local_omega(
+    context: Context, *, latent_dim: int | None = None, normalised: bool = True, null_space_correction: bool = False
+) -> AbstractAdaptation:
+    p = len(context.prototypes)
+    return _corrected(context, null_space_correction, lambda d: LocalOmega.identity(p, d, latent_dim, normalised))
 
 
-def class_omega(context: Context, *, latent_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
-    return ClassOmega.identity(context.prototypes.classes, context.space.dimension, latent_dim, normalised)
+def class_omega(
+    context: Context, *, latent_dim: int | None = None, normalised: bool = True, null_space_correction: bool = False
+) -> AbstractAdaptation:
+    return _corrected(context, null_space_correction, lambda d: ClassOmega.identity(context.classes, d, latent_dim, normalised))
+
+
+def _corrected(context: Context, null_space: bool, make: Callable[[int], AbstractAdaptation]) -> AbstractAdaptation:
+    """A projection of the features, or of the directions in which the data vary."""
+    if not null_space:
+        return make(context.space.dimension)
+    if not context.space.flat:
+        raise ValueError("`null_space_correction` needs a flat space: in a curved one, data span no subspace.")
+    data = Subspace.spanned_by(context.x)
+    return Chain(data, make(data.rank))
 
 
 def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
@@ -250,6 +292,23 @@ def cross_entropy_neural_gas(
 ) -> AbstractLoss:
     cooperation = _annealed(context, neighbourhood, final_neighbourhood)
     return CrossEntropy(_scale(context) if temperature is None else temperature, cooperation)
+
+
+def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None) -> AbstractLoss:
+    variance = _scale(context) if variance is None else variance
+    delta, y = context.distances()
+    assert y is not None
+    return CBC.from_data(delta, y, context.classes, margin, variance)
+
+
+def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss:
+    if neighbours > len(context.prototypes):
+        raise ValueError(f"`neighbours` is {neighbours}, but there are only {len(context.prototypes)} samples.")
+    return NearestNeighbours(neighbours)
+
+
+def classwise_clustering(context: Context) -> AbstractLoss:
+    return ClasswiseClustering()
 
 
 def hard_clustering(context: Context) -> AbstractLoss:

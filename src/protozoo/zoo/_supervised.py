@@ -6,10 +6,14 @@ from typing import Any
 import optax
 
 from .._schedules import Linear
-from ..training import AlternatingOptimization, GradientDescent, Trainer
+from ..training import AlternatingOptimization, GradientDescent, Lazy, MedianOptimization, Stopping, Trainer
 from ._makers import (
+    all_samples,
+    cbc,
     class_omega,
+    classwise_clustering,
     cnn,
+    components,
     cross_entropy,
     cross_entropy_neural_gas,
     exponential_kernel,
@@ -19,6 +23,7 @@ from ._makers import (
     lvq1,
     lvq21,
     mlp,
+    nearest_neighbours,
     omega,
     per_class,
     projection,
@@ -57,6 +62,16 @@ VILLMANN_2017 = (
     "T. Villmann, A. Bohnsack, M. Kaden: Can learning vector quantization be an alternative to SVM and deep learning? "
     "Journal of Artificial Intelligence and Soft Computing Research 7, 2017."
 )
+COVER_1967 = "T. Cover, P. Hart: Nearest neighbor pattern classification. IEEE Trans. Information Theory 13, 1967."
+HASTIE_2009 = "T. Hastie, R. Tibshirani, J. Friedman: The elements of statistical learning, section 13.2. Springer, 2009."
+NEBEL_2015 = (
+    "D. Nebel, B. Hammer, K. Frohberg, T. Villmann: Median variants of learning vector quantization for learning of "
+    "dissimilarity data. Neurocomputing 169, 2015."
+)
+SARALAJEW_2019 = (
+    "S. Saralajew, L. Holdijk, M. Rees, E. Asan, T. Villmann: Classification-by-components: probabilistic modeling of "
+    "reasoning over a set of components. NeurIPS 2019."
+)
 VILLANI_2009 = "C. Villani: Optimal transport: old and new. Springer, 2009."
 
 
@@ -69,14 +84,30 @@ def _kohonen() -> Trainer:
     return Trainer(AlternatingOptimization(Linear(0.3, 0.001)), epochs=100)
 
 
+def _closed_form() -> Trainer:
+    return Trainer(AlternatingOptimization(), epochs=100, stopping=Stopping(tolerance=0.0))
+
+
+def _median() -> Trainer:
+    return Trainer(MedianOptimization(), epochs=50, stopping=Stopping(tolerance=0.0))
+
+
+def _lazy() -> Trainer:
+    return Trainer(Lazy(), epochs=1)
+
+
 def _row(name: str, citation: str, metric: Callable, loss: Callable, training: Callable = _gradient, **parts: Any) -> Recipe:
-    return Recipe(name, citation, per_class, metric, loss, training, **parts)
+    return Recipe(name, citation, metric=metric, loss=loss, training=training, **{"prototypes": per_class, **parts})
 
 
 SIAMESE = {"encoder": mlp, "encode_prototypes": True}
 IMAGE = {"encoder": cnn, "encode_prototypes": True}
 
 ROWS = (
+    # Without a metric or a margin to learn.
+    _row("KNN", COVER_1967, squared_euclidean, nearest_neighbours, _lazy, prototypes=all_samples),
+    _row("NPC", HASTIE_2009, squared_euclidean, classwise_clustering, _closed_form),
+    _row("MedianLVQ", NEBEL_2015, squared_euclidean, glvq, _median),
     # Hard winners.
     _row("LVQ1", KOHONEN_1990, squared_euclidean, lvq1, _kohonen),
     _row("LVQ21", KOHONEN_1990, squared_euclidean, lvq21, _kohonen),
@@ -119,6 +150,8 @@ ROWS = (
     _row("WGLVQ", f"{SATO_1995} {VILLANI_2009}", wasserstein(squared_euclidean), glvq),
     _row("WGRLVQ", f"{HAMMER_2002} {VILLANI_2009}", wasserstein(relevance), glvq),
     _row("WGMLVQ", f"{SCHNEIDER_2009} {VILLANI_2009}", wasserstein(omega), glvq),
+    # Components that belong to no class.
+    _row("CBC", SARALAJEW_2019, squared_euclidean, cbc, prototypes=components),
     # Behind neural networks.
     _row("LVQMLN", VILLMANN_2017, squared_euclidean, glvq, encoder=mlp),
     _row("PLVQ", f"{VILLMANN_2017} {SEO_2003}", squared_euclidean, rslvq, encoder=mlp),
@@ -128,4 +161,5 @@ ROWS = (
     _row("ImageGLVQ", f"{SATO_1995} {VILLMANN_2017}", squared_euclidean, glvq, **IMAGE),
     _row("ImageGMLVQ", f"{SCHNEIDER_2009} {VILLMANN_2017}", projection, glvq, **IMAGE),
     _row("ImageGTLVQ", f"{SARALAJEW_2016} {VILLMANN_2017}", tangent, glvq, **IMAGE),
+    _row("ImageCBC", SARALAJEW_2019, squared_euclidean, cbc, prototypes=components, **IMAGE),
 )

@@ -1,0 +1,107 @@
+"""Classification by components."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._module import AbstractConstrained, hyper
+from .._schedules import concrete, positive
+from .._types import Array, ArrayLike, Float, Labels, MaybeLabels, PerSample, PyTree, Scalar
+from ._base import AbstractSampleLoss, PrototypeLabels, floor
+from ._pooling import own_class
+
+
+class CBC(AbstractSampleLoss, AbstractConstrained):
+    """\\(\\ell = \\max(0,\\ m + \\max_{k \\ne y} p_k - p_y)\\), with \\(p_k\\) the probability that the reasoning for class
+    k agrees with which components were detected:
+
+    \\(p_k = \\dfrac{\\sum_j d_j\\,r^+_{kj} + (1 - d_j)\\,r^-_{kj}}{\\sum_j r^+_{kj} + r^-_{kj}}\\), detected with
+    probability \\(d_j = e^{-\\delta_j/2\\sigma^2}\\).
+
+    The prototypes are *components*, which belong to no class. A class may want to see a component (r⁺), want not to see it
+    (r⁻), or not care (1 - r⁺ - r⁻).
+
+    **Arguments:**
+
+    - `reasoning`: shape `(c, p, 2)`, numbers in [0, 1]: the probability A that a component is wanted, and B that it is
+      unwanted if it is not wanted; \\(r^+ = A\\), \\(r^- = (1 - A)B\\). Updates that leave the interval are clipped.
+    - `margin`: m in [0, 1].
+    - `variance`: σ² > 0, in the units of δ.
+
+    Decision: class probabilities ∝ p_k.
+
+    **Raises:** `ValueError` for a reasoning of another shape or outside [0, 1], a margin outside [0, 1], a variance that is
+    not positive.
+
+    Source: S. Saralajew, L. Holdijk, M. Rees, E. Asan, T. Villmann, *Classification-by-components: probabilistic modeling of
+    reasoning over a set of components*, NeurIPS 2019 (with the Gaussian in place of the cosine as detection).
+    """
+
+    reasoning: Float[Array, "c p 2"]
+    margin: Scalar = hyper(default=0.3)
+    variance: Scalar = hyper(default=1.0)
+    supervised: ClassVar[bool] = True
+
+    def __check_init__(self):
+        known = concrete(self.reasoning)
+        if known is not None and known.dtype != object and not (0 <= known.min() and known.max() <= 1):
+            raise ValueError(f"`reasoning` holds probabilities, got values from {known.min():g} to {known.max():g}.")
+        margin = concrete(self.margin)
+        if margin is not None and margin.dtype != object and not 0 <= margin <= 1:
+            raise ValueError(f"`margin` must lie in [0, 1], got {float(margin):g}.")
+        positive(self.variance, "variance")
+
+    @classmethod
+    def from_data(
+        cls, delta: Float[Array, "n p"], y: Labels, classes: int, margin: ArrayLike = 0.3, variance: ArrayLike = 1.0
+    ) -> "CBC":
+        """A class wants the components that its samples show more than those of other classes do, and not the others.
+
+        **Arguments:**
+
+        - `delta`, `y`: the dissimilarities of samples to the components, and their classes.
+        - `classes`: how many there are.
+        """
+        member = jax.nn.one_hot(y, classes, axis=0, dtype=delta.dtype)
+        shown = (member @ jnp.exp(-delta / (2 * jnp.asarray(variance)))) / jnp.maximum(member.sum(axis=1), 1)[:, None]
+        wanted = shown / jnp.maximum(shown.max(axis=0), floor(delta))
+        return cls(jnp.stack([wanted, jnp.full_like(wanted, 0.5)], axis=-1), margin, variance)
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        p = self.agreement(delta)
+        own = jax.nn.one_hot(y, p.shape[1], dtype=bool)
+        return jnp.maximum(self.margin + jnp.max(jnp.where(own, -jnp.inf, p), axis=1) - own_class(p, y), 0)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return jnp.log(self.agreement(delta) + floor(delta))
+
+    def agreement(self, delta: Float[Array, "n p"]) -> Float[Array, "n c"]:
+        """p_k in [0, 1] for each class; rows need not sum to one."""
+        if self.reasoning.shape[1] != delta.shape[1]:
+            raise ValueError(f"`reasoning` is about {self.reasoning.shape[1]} components, but there are {delta.shape[1]}.")
+        wanted, unwanted = self.reasoning[..., 0], (1 - self.reasoning[..., 0]) * self.reasoning[..., 1]
+        detected = jnp.exp(-delta / (2 * self.variance))
+        # Σ d r⁺ + (1 - d) r⁻ = d·(r⁺ - r⁻) + Σ r⁻: one matrix product.
+        agreed = detected @ (wanted - unwanted).T + jnp.sum(unwanted, axis=1)
+        return jnp.clip(agreed / (jnp.sum(wanted + unwanted, axis=1) + floor(delta)), 0, 1)
+
+    # A frozen reasoning was taken out of the tree, and leaves `None`.
+
+    def chart(self) -> "CBC":
+        return self
+
+    def retract(self, base: PyTree) -> "CBC":
+        return self.project()
+
+    def project(self) -> "CBC":
+        if self.reasoning is None:
+            return self
+        return eqx.tree_at(lambda s: s.reasoning, self, jnp.clip(self.reasoning, 0, 1))

@@ -1,0 +1,54 @@
+"""A vote of the nearest neighbours."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample
+from ._base import AbstractSampleLoss, PrototypeLabels, floor
+from ._pooling import own_class
+
+
+class NearestNeighbours(AbstractSampleLoss):
+    """\\(\\ell = 1 - v_y\\), v_k the share of class k among the k nearest prototypes.
+
+    **Arguments:**
+
+    - `neighbours`: how many vote. With all samples as prototypes this is the k-nearest-neighbour classifier.
+
+    Decision: probabilities v_k; of classes with equally many votes, the first. A vote has no derivative: train what else
+    there is by another loss, and vote then.
+
+    **Raises:** `ValueError` unless 1 ≤ neighbours ≤ p.
+
+    Source: T. Cover, P. Hart, *Nearest neighbor pattern classification*, IEEE Trans. Information Theory 13, 1967.
+    """
+
+    neighbours: int = static(default=5)
+    supervised: ClassVar[bool] = True
+    differentiable: ClassVar[bool] = False
+
+    def __check_init__(self):
+        if isinstance(self.neighbours, bool) or not isinstance(self.neighbours, int) or self.neighbours < 1:
+            raise ValueError(f"`neighbours` must be a positive integer, got {self.neighbours!r}.")
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        return 1 - own_class(self._shares(delta, labels), y)
+
+    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        return jnp.log(self._shares(delta, labels) + floor(delta))
+
+    def _shares(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
+        if self.neighbours > len(labels):
+            raise ValueError(f"`neighbours` is {self.neighbours}, but there are only {len(labels)} prototypes.")
+        nearest = jax.lax.top_k(-jax.lax.stop_gradient(delta), self.neighbours)[1]
+        votes = jax.nn.one_hot(jnp.asarray(labels)[nearest], int(labels[-1]) + 1, dtype=delta.dtype)
+        return jnp.mean(votes, axis=1)
