@@ -48,9 +48,7 @@ def class_logsumexp(logits: Float[Array, "n p"], labels: PrototypeLabels) -> Flo
 
 def own_class(grouped: Float[Array, "n c *m"], y: Labels) -> Float[Array, "n *m"]:
     """The entries of each sample's own class."""
-    own = jax.nn.one_hot(y, grouped.shape[1], dtype=bool)
-    own = own.reshape(*own.shape, *[1] * (grouped.ndim - 2))
-    return jnp.sum(jnp.where(own, grouped, 0), axis=1)
+    return jnp.take_along_axis(grouped, y.reshape(-1, *[1] * (grouped.ndim - 1)), axis=1)[:, 0]
 
 
 def winners(delta: Float[Array, "n p"], labels: PrototypeLabels, y: Labels) -> tuple[PerSample, PerSample]:

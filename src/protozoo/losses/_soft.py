@@ -11,7 +11,7 @@ from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
 from ..cooperation import RankCooperation
 from ._base import AbstractSampleLoss, PrototypeLabels
-from ._pooling import class_logsumexp, own_class
+from ._pooling import class_logsumexp, fold, own_class
 
 
 class AbstractSoftLoss(AbstractSampleLoss):
@@ -86,8 +86,8 @@ class RSLVQ(AbstractSoftLoss):
         logits = self.logits(delta, progress)
         if self.cooperation is not None:
             logits = logits + self.cooperation.log_weights(delta, progress)
-        totals = class_logsumexp(logits, labels)
-        return jax.nn.logsumexp(totals, axis=1) - own_class(totals, y)
+        # Only the own class's total is needed by itself: picked before it is summed, it costs no pass over all columns.
+        return jax.nn.logsumexp(logits, axis=1) - jax.nn.logsumexp(own_class(fold(logits, labels, -jnp.inf), y), axis=1)
 
 
 class SoftLVQ(AbstractSoftLoss):

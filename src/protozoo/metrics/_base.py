@@ -12,6 +12,7 @@ from .._types import Array, Float, Int
 from ..manifolds import centred, pairwise_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
+from ._pairs import differentiate_local, differentiate_shared
 
 
 class AbstractMetric(eqx.Module):
@@ -116,20 +117,22 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
     ) -> Float[Array, "n p"]:
         """The dissimilarities, with a derivative at a few chosen columns of each row only.
 
-        `choose` picks them, an index for each sample, given the dissimilarities. In a flat space with one map for all
-        prototypes, the derivative then costs the differences of the chosen pairs instead of further passes over the (n, p)
-        matrix; elsewhere, nothing is gained, and all of the matrix is differentiated.
+        `choose` picks them, an index for each sample, given the dissimilarities. In a flat space the derivative then costs
+        what these pairs cost, instead of further passes over the (n, p) matrix; elsewhere, nothing is gained, and all of
+        the matrix is differentiated.
         """
-        if not prototypes.space.flat or self.local:
+        if not prototypes.space.flat:
             return self(x, prototypes)
         squared = jax.lax.stop_gradient(self.squared(x, prototypes))
         columns = choose(self.radial(squared, prototypes))
         if columns is None:
             return self(x, prototypes)
-        linear, points = self.linear_map(prototypes), prototypes.points
-        x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
-        x, points = centred(x, points)
-        squared = _with_derivative(squared, linear.apply(x), linear.apply(points), jnp.stack(columns, axis=1))
+        linear, points, chosen = self.linear_map(prototypes), prototypes.points, jnp.stack(columns, axis=1)
+        x, points = centred(x.reshape(len(x), -1), points.reshape(len(points), -1))
+        if self.local:
+            squared = differentiate_local(squared, linear, x, points, chosen)
+        else:
+            squared = differentiate_shared(squared, linear.apply(x), linear.apply(points), chosen)
         return self.radial(squared, prototypes)
 
 
@@ -138,28 +141,6 @@ class AbstractAdaptation(AbstractQuadratic):
 
     def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
         return squared
-
-
-@jax.custom_vjp
-def _with_derivative(squared: Array, z: Array, v: Array, columns: Array) -> Array:
-    """The squared norms \\(\\lVert z_i - v_j \\rVert^2\\), computed before, as a function of z and v in these columns."""
-    return squared
-
-
-def _with_derivative_forward(squared: Array, z: Array, v: Array, columns: Array) -> tuple[Array, tuple]:
-    return squared, (z, v, columns)
-
-
-def _with_derivative_backward(residuals: tuple, cotangent: Array) -> tuple:
-    z, v, columns = residuals
-    dz, dv = jnp.zeros_like(z), jnp.zeros_like(v)
-    for j, g in zip(columns.T, jnp.take_along_axis(cotangent, columns, axis=1).T, strict=True):
-        dz += 2 * g[:, None] * (z - v[j])
-        dv += 2 * (jax.ops.segment_sum(g, j, len(v))[:, None] * v - jax.ops.segment_sum(g[:, None] * z, j, len(v)))
-    return None, dz, dv, None
-
-
-_with_derivative.defvjp(_with_derivative_forward, _with_derivative_backward)
 
 
 def _expanded(linear: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:

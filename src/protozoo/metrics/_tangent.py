@@ -51,8 +51,8 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
             mine = own[:, j] & (nearest == j)
             mine = mine if mine.sum() > subspace_dim else own[:, j]
             v = np.asarray(space.coordinates(prototypes.points[j : j + 1], x[mine])[:, 0], np.float64)
-            directions = np.linalg.svd(v - v.mean(axis=0), full_matrices=True)[2]
-            bases.append(directions[:subspace_dim].T)
+            directions = np.linalg.eigh(np.cov(v.T, bias=True).reshape(d, d))[1]
+            bases.append(directions[:, ::-1][:, :subspace_dim])
         return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))
 
     @property
