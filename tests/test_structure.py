@@ -18,7 +18,18 @@ SOURCE = Path(pz.__file__).parent
 PUBLIC = ["backbones", "cooperation", "losses", "manifolds", "metrics", "models", "prototypes", "training", "persistence"]
 
 #: Parts may import those to their left.
-ORDER = ["_types", "_module", "_checks", "_schedules", "manifolds", "prototypes", "metrics", "cooperation", "losses"]
+ORDER = [
+    "_types",
+    "_products",
+    "_module",
+    "_checks",
+    "_schedules",
+    "manifolds",
+    "prototypes",
+    "metrics",
+    "cooperation",
+    "losses",
+]
 ORDER += ["backbones", "models", "persistence", "training", "zoo", "plots", "cli", "__main__", "__init__"]
 
 

@@ -353,13 +353,16 @@ def test_orders_are_roughly_uniform(n):
 class Recording(pz.training.AbstractRule):
     """Learns nothing: with x the identity matrix, the points become a record of what each sample was given."""
 
-    def check(self, model, mask):
+    def check(self, model, mask, objective, batch_size):
         pass
 
-    def init(self, params):
+    def init(self, params, objective):
         return jnp.asarray(0.0)
 
-    def step(self, params, rest, state, batch, progress):
+    def evaluated(self, params, state):
+        return params
+
+    def step(self, params, rest, state, batch, objective, progress):
         present = jnp.where(batch.weight > 0, 1.0, 0.0)
         record = jnp.stack([batch.weight @ batch.x, present @ batch.x, state * (present @ batch.x)])
         points = params.prototypes.points + record

@@ -15,21 +15,36 @@ from . import (
     training as training,
     zoo as zoo,
 )
-from ._schedules import Constant as Constant, Exponential as Exponential, Linear as Linear
+from ._schedules import (
+    Constant as Constant,
+    Cosine as Cosine,
+    Exponential as Exponential,
+    Linear as Linear,
+    OverRun as OverRun,
+    PiecewiseConstant as PiecewiseConstant,
+    Polynomial as Polynomial,
+    Restarts as Restarts,
+    WarmUp as WarmUp,
+)
 from .cooperation import RankCooperation as RankCooperation, WinnerTakesAll as WinnerTakesAll
 from .models import PrototypeModel as PrototypeModel
 from .persistence import load as load, register as register, save as save
 from .prototypes import Prototypes as Prototypes
 from .training import (
     AlternatingOptimization as AlternatingOptimization,
+    Averaged as Averaged,
     Checkpoints as Checkpoints,
     GradientDescent as GradientDescent,
     Lazy as Lazy,
+    Lookahead as Lookahead,
     MedianOptimization as MedianOptimization,
+    Phases as Phases,
+    SelfPaced as SelfPaced,
     Stopping as Stopping,
     Trainer as Trainer,
+    fit_many as fit_many,
 )
-from .zoo import fit as fit
+from .zoo import cross_validate as cross_validate, fit as fit
 
 
 try:

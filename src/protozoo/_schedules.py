@@ -9,8 +9,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ._module import hyper
-from ._types import ArrayLike, Float, Scalar
+from ._module import hyper, static
+from ._types import Array, ArrayLike, Float, Scalar
 
 
 class AbstractSchedule(eqx.Module):
@@ -69,6 +69,146 @@ class Linear(AbstractSchedule):
 
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
         return self.start + (self.end - self.start) * jnp.asarray(progress)
+
+
+class Polynomial(AbstractSchedule):
+    """\\(v(t) = v_1 + (v_0 - v_1)(1 - t)^k\\).
+
+    **Arguments:**
+
+    - `start`, `end`: the values at progress 0 and 1.
+    - `power`: k > 0.
+
+    **Raises:** `ValueError` if the power is not positive.
+    """
+
+    start: Scalar = hyper()
+    end: Scalar = hyper()
+    power: Scalar = hyper(default=2.0)
+
+    def __check_init__(self):
+        positive(self.power, "power")
+
+    def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
+        return self.end + (self.start - self.end) * (1 - jnp.asarray(progress)) ** self.power
+
+
+class Cosine(AbstractSchedule):
+    """\\(v(t) = v_1 + (v_0 - v_1)\\,\\tfrac{1 + \\cos \\pi t}{2}\\): flat at both ends.
+
+    **Arguments:**
+
+    - `start`, `end`: the values at progress 0 and 1.
+
+    Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017.
+    """
+
+    start: Scalar = hyper()
+    end: Scalar = hyper(default=0.0)
+
+    def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
+        return self.end + (self.start - self.end) * 0.5 * (1 + jnp.cos(jnp.pi * jnp.asarray(progress)))
+
+
+class PiecewiseConstant(AbstractSchedule):
+    """\\(v(t) = v_i\\) between the i-th boundary and the next.
+
+    **Arguments:**
+
+    - `values`: one more than there are boundaries.
+    - `boundaries`: progress in (0, 1), ascending.
+
+    **Raises:** `ValueError` for numbers of values and boundaries that do not fit, and boundaries out of order.
+    """
+
+    values: Float[Array, " k"] = hyper()
+    boundaries: Float[Array, " b"] = hyper()
+
+    def __check_init__(self):
+        known = concrete(self.boundaries)
+        if known is None or known.dtype == object:
+            return
+        if len(self.values) != len(known) + 1:
+            raise ValueError(f"`values` must be one more than `boundaries`, got {len(self.values)} and {len(known)}.")
+        if not (np.diff(known, prepend=0, append=1) > 0).all():
+            raise ValueError(f"`boundaries` must ascend strictly between 0 and 1, got {known.tolist()}.")
+
+    def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
+        return self.values[jnp.searchsorted(self.boundaries, jnp.asarray(progress), side="right")]
+
+
+class WarmUp(AbstractSchedule):
+    """From `start` in a straight line to where another schedule begins, which then has the rest of the run.
+
+    **Arguments:**
+
+    - `schedule`: what follows: a number (warm-up constant), `Cosine` (warm-up cosine), `Exponential` …
+    - `fraction`: how much of the run is warm-up, in (0, 1).
+    - `start`: the value at progress 0.
+
+    **Raises:** `ValueError` for a fraction outside (0, 1).
+    """
+
+    schedule: AbstractSchedule = eqx.field(converter=lambda value: as_schedule(value))
+    fraction: Scalar = hyper(default=0.1)
+    start: Scalar = hyper(default=0.0)
+
+    def __check_init__(self):
+        known = concrete(self.fraction)
+        if known is not None and known.dtype != object and not 0 < known < 1:
+            raise ValueError(f"`fraction` must lie in (0, 1), got {float(known):g}.")
+
+    def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
+        warm = jnp.minimum(progress / self.fraction, 1)
+        after = jnp.maximum((progress - self.fraction) / (1 - self.fraction), 0)
+        return jnp.where(warm < 1, self.start + (self.schedule(0.0) - self.start) * warm, self.schedule(after))
+
+
+class Restarts(AbstractSchedule):
+    """Another schedule, several times over, each time `factor` times as long. With `Cosine`: SGDR.
+
+    **Arguments:**
+
+    - `schedule`: one cycle.
+    - `cycles`: how many; a positive integer.
+    - `factor`: positive.
+
+    **Raises:** `ValueError` if an argument is not positive.
+
+    Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017.
+    """
+
+    schedule: AbstractSchedule
+    cycles: int = static(default=3)
+    factor: Scalar = hyper(default=2.0)
+
+    def __check_init__(self):
+        positive(self.cycles, "cycles")
+        positive(self.factor, "factor")
+
+    def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
+        lengths = self.factor ** jnp.arange(self.cycles)
+        ends = jnp.cumsum(lengths) / jnp.sum(lengths)
+        at = jnp.minimum(jnp.searchsorted(ends, jnp.asarray(progress), side="right"), self.cycles - 1)
+        length = lengths[at] / jnp.sum(lengths)
+        return self.schedule(jnp.clip((progress - (ends[at] - length)) / length, 0, 1))
+
+
+class OverRun(eqx.Module):
+    """A schedule of training progress where Optax asks for a schedule of counts: it knows how long the run is.
+
+    `optax.adam(pz.OverRun(pz.Cosine(1e-2)))` anneals over the whole fit, however many updates that takes.
+
+    **Arguments:**
+
+    - `schedule`: of training progress, which `GradientDescent` tells it in every update.
+    """
+
+    schedule: AbstractSchedule = eqx.field(converter=lambda value: as_schedule(value))
+    progress: Scalar = hyper(default=0.0)
+
+    def __call__(self, count: ArrayLike) -> Scalar:
+        return self.schedule(self.progress)
 
 
 def as_schedule(value: "AbstractSchedule | ArrayLike") -> AbstractSchedule:

@@ -2,4 +2,5 @@
 
 from ._cnn import CNN as CNN
 from ._mlp import MLP as MLP
+from ._rematerialised import Rematerialised as Rematerialised
 from ._stateful import Stateful as Stateful

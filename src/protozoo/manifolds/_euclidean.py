@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from .._module import static
+from .._products import accumulated, product
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractManifold
 
@@ -72,19 +73,20 @@ def pairwise_squares(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Flo
 
     Its derivative is that of the exact squares, two matrix products; rounding below zero has no part in it.
     """
-    squares = jnp.sum(x * x, axis=1)[:, None] + jnp.sum(points * points, axis=1)[None, :]
-    return jnp.maximum(squares - 2 * x @ points.T, 0)
+    squares = jnp.sum(accumulated(x) ** 2, axis=1)[:, None] + jnp.sum(accumulated(points) ** 2, axis=1)[None, :]
+    return jnp.maximum(squares - 2 * product(x, points.T), 0)
 
 
 def _pairwise_squares_jvp(primals: tuple[Array, Array], tangents: tuple) -> tuple[Array, Array]:
     (x, points), (dx, dpoints) = primals, tangents
-    change = jnp.zeros((len(x), len(points)), x.dtype)
+    squares = pairwise_squares(x, points)
+    change = jnp.zeros_like(squares)
     # What is constant, as samples mostly are, costs no product.
     if not isinstance(dx, SymbolicZero):
-        change += 2 * (jnp.sum(x * dx, axis=1)[:, None] - dx @ points.T)
+        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1)[:, None] - product(dx, points.T))
     if not isinstance(dpoints, SymbolicZero):
-        change += 2 * (jnp.sum(points * dpoints, axis=1)[None, :] - x @ dpoints.T)
-    return pairwise_squares(x, points), change
+        change += 2 * (jnp.sum(accumulated(points) * dpoints, axis=1)[None, :] - product(x, dpoints.T))
+    return squares, change
 
 
 pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)

@@ -79,6 +79,11 @@ class AbstractLinearlyAdapted(AbstractMetric):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         """The map A; if `local`, its arrays have a leading axis p."""
 
+    def map_for(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> AbstractLinearMap:
+        """The map A, found in the precision of its parameters, to be applied in that of samples below float32."""
+        linear = self.linear_map(prototypes)
+        return linear if x.dtype.itemsize >= 4 else jax.tree.map(lambda a: a.astype(x.dtype), linear)
+
 
 class AbstractQuadratic(AbstractLinearlyAdapted):
     """δ = radial(‖(x ⊖ w) A‖²): a squared norm of the linearly adapted displacement, and a function of it.
@@ -93,7 +98,7 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
 
     def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         """The squared norms of the adapted displacements."""
-        linear, space, points = self.linear_map(prototypes), prototypes.space, prototypes.points
+        linear, space, points = self.map_for(x, prototypes), prototypes.space, prototypes.points
         if not self.local and isinstance(linear, Identity):
             return space.squared_distances(points, x)
         if space.flat:
@@ -127,7 +132,7 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
         columns = choose(self.radial(squared, prototypes))
         if columns is None:
             return self(x, prototypes)
-        linear, points, chosen = self.linear_map(prototypes), prototypes.points, jnp.stack(columns, axis=1)
+        linear, points, chosen = self.map_for(x, prototypes), prototypes.points, jnp.stack(columns, axis=1)
         x, points = centred(x.reshape(len(x), -1), points.reshape(len(points), -1))
         if self.local:
             squared = differentiate_local(squared, linear, x, points, chosen)

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from .._products import accumulated, product
 from .._types import Array, ArrayLike, Float
 from ..prototypes import Prototypes
 from ._base import AbstractMetric
@@ -39,8 +40,9 @@ class ExponentialKernel(AbstractMetric):
         return cls(matrix / jnp.sqrt(jnp.where(mean > 0, mean, 1)))
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        z, v = x.reshape(len(x), -1) @ self.matrix, prototypes.points.reshape(len(prototypes), -1) @ self.matrix
-        a, b = jnp.sum(z * z, axis=1)[:, None], jnp.sum(v * v, axis=1)[None, :]
-        squared = jnp.maximum(a + b - 2 * z @ v.T, 0)
+        matrix = self.matrix if x.dtype.itemsize >= 4 else self.matrix.astype(x.dtype)
+        z, v = x.reshape(len(x), -1) @ matrix, prototypes.points.reshape(len(prototypes), -1) @ matrix
+        a, b = jnp.sum(accumulated(z) ** 2, axis=1)[:, None], jnp.sum(accumulated(v) ** 2, axis=1)[None, :]
+        squared = jnp.maximum(a + b - 2 * product(z, v.T), 0)
         a, b = jnp.minimum(a, LARGEST), jnp.minimum(b, LARGEST)
         return (jnp.exp(b / 2) * jnp.expm1((a - b) / 2)) ** 2 - 2 * jnp.exp((a + b) / 2) * jnp.expm1(-squared / 2)

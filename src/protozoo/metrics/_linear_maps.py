@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._products import accumulated, product
 from .._types import Array, Float
 from ..manifolds import centred, pairwise_squares
 
@@ -37,7 +38,7 @@ class Identity(AbstractLinearMap):
         return v
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(self.apply(v) ** 2, axis=-1)
+        return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
@@ -54,13 +55,13 @@ class Scale(AbstractLinearMap):
         return v * jnp.where(positive, jnp.sqrt(jnp.where(positive, self.squares, 1)), 0)
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(v * v * self.squares, axis=-1)
+        return jnp.sum(accumulated(v) ** 2 * self.squares, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # Σ_j a² (x - w)² expands into two matrix products.
         x, points = centred(x, points)
-        expanded = (x * x) @ self.squares.T - 2 * x @ (self.squares * points).T + jnp.sum(self.squares * points**2, axis=1)
-        return jnp.maximum(expanded, 0)
+        crossed = product(x * x, self.squares.T) - 2 * product(x, (self.squares * points).T)
+        return jnp.maximum(crossed + jnp.sum(accumulated(self.squares) * points**2, axis=1), 0)
 
 
 class Residual(AbstractLinearMap):
@@ -72,7 +73,7 @@ class Residual(AbstractLinearMap):
         return v - (v @ self.basis) @ self.basis.T
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.maximum(jnp.sum(v * v, axis=-1) - jnp.sum((v @ self.basis) ** 2, axis=-1), 0)
+        return jnp.maximum(jnp.sum(accumulated(v) ** 2, axis=-1) - jnp.sum(accumulated(v @ self.basis) ** 2, axis=-1), 0)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and an (n, p) block each.
@@ -81,7 +82,7 @@ class Residual(AbstractLinearMap):
 
         @jax.checkpoint
         def subtract(rest: Float[Array, "n p"], vectors: Float[Array, "p d"]) -> tuple[Float[Array, "n p"], None]:
-            along = x @ vectors.T - jnp.sum(points * vectors, axis=1)
+            along = product(x, vectors.T) - jnp.sum(accumulated(points) * vectors, axis=1)
             return rest - along**2, None
 
         return jnp.maximum(jax.lax.scan(subtract, squares, jnp.moveaxis(self.basis, -1, 0))[0], 0)
@@ -96,7 +97,7 @@ class Dense(AbstractLinearMap):
         return v @ self.matrix
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(self.apply(v) ** 2, axis=-1)
+        return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
@@ -112,7 +113,7 @@ class Composed(AbstractLinearMap):
         return self.second.apply(self.first.apply(v))
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(self.apply(v) ** 2, axis=-1)
+        return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)

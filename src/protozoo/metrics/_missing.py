@@ -43,7 +43,7 @@ class Missing(AbstractLinearlyAdapted):
         there = ~jnp.isnan(x)
         # Filled before anything is subtracted: the derivative of a gap is zero, not NaN.
         x = jnp.where(there, x, 0)
-        linear = self.linear_map(prototypes)
+        linear = self.map_for(x, prototypes)
 
         @jax.checkpoint
         def column(one: AbstractLinearMap, w: Float[Array, " d"]) -> Float[Array, " n"]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import static
+from .._products import accumulated, product
 from .._types import Array, Float
 from ..prototypes import Prototypes
 from ._base import AbstractMetric
@@ -50,9 +51,9 @@ class Cosine(AbstractMetric):
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         unit, other = _unit(x.reshape(len(x), -1)), _unit(prototypes.points.reshape(len(prototypes), -1))
-        return jnp.clip(1 - unit @ other.T, 0, 2)
+        return jnp.clip(1 - product(unit, other.T), 0, 2)
 
 
 def _unit(x: Float[Array, "n d"]) -> Float[Array, "n d"]:
-    squared = jnp.sum(x * x, axis=1, keepdims=True)
-    return x / jnp.sqrt(jnp.where(squared > 0, squared, 1))
+    squared = jnp.sum(accumulated(x) ** 2, axis=1, keepdims=True)
+    return (x / jnp.sqrt(jnp.where(squared > 0, squared, 1))).astype(x.dtype)

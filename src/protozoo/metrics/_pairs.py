@@ -7,6 +7,7 @@ cost of the chosen pairs instead of all.
 import jax
 import jax.numpy as jnp
 
+from .._products import accumulated
 from .._types import Array, Float, Int
 from ._linear_maps import AbstractLinearMap
 
@@ -25,11 +26,11 @@ def _shared_forward(squared: Array, z: Array, v: Array, columns: Array) -> tuple
 
 def _shared_backward(residuals: tuple, cotangent: Array) -> tuple:
     z, v, columns = residuals
-    dz, dv = jnp.zeros_like(z), jnp.zeros_like(v)
+    dz, dv = jnp.zeros_like(accumulated(z)), jnp.zeros_like(accumulated(v))
     for j, g in zip(columns.T, jnp.take_along_axis(cotangent, columns, axis=1).T, strict=True):
         dz += 2 * g[:, None] * (z - v[j])
         dv += 2 * (jax.ops.segment_sum(g, j, len(v))[:, None] * v - jax.ops.segment_sum(g[:, None] * z, j, len(v)))
-    return None, dz, dv, None
+    return None, dz.astype(z.dtype), dv.astype(v.dtype), None
 
 
 differentiate_shared.defvjp(_shared_forward, _shared_backward)
@@ -71,9 +72,13 @@ def _local_backward(residuals: tuple, cotangent: Array) -> tuple:
     # As many blocks together as fit into a processor's cache.
     each = size * x.shape[1] + sum(leaf.size for leaf in jax.tree.leaves(maps)) // p
     dmaps, dx, dw = jax.lax.map(block, (prototype, members), batch_size=max(1, 2**19 // each))
-    dmaps, dw = jax.tree.map(lambda g: jax.ops.segment_sum(g, prototype, p, indices_are_sorted=True), (dmaps, dw))
+
+    def summed(g: Array, i: Array, rows: int) -> Array:
+        return jax.ops.segment_sum(accumulated(g), i, rows).astype(g.dtype)
+
+    dmaps, dw = jax.tree.map(lambda g: summed(g, prototype, p), (dmaps, dw))
     sample = jnp.minimum(members // columns.shape[1], n - 1).reshape(-1)
-    return None, dmaps, jnp.zeros_like(x).at[sample].add(dx.reshape(-1, x.shape[1])), dw, None
+    return None, dmaps, summed(dx.reshape(-1, x.shape[1]), sample, n), dw, None
 
 
 differentiate_local.defvjp(_local_forward, _local_backward)

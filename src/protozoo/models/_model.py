@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_nonfinite
 from .._module import static
+from .._products import accumulated
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..losses import AbstractLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
@@ -63,6 +64,10 @@ class PrototypeModel(eqx.Module):
         weights, rest = eqx.partition(self.encoder, eqx.is_array)
         return encoded(eqx.combine(jax.lax.stop_gradient(weights), rest), self.prototypes)
 
+    def dissimilarities(self, points: Float[Array, "n ..."]) -> Float[Array, "n p"]:
+        """δ of encoded samples, in float32 at least: what the loss sums is never rounded further."""
+        return accumulated(self.metric(points, self.encoded_prototypes()))
+
     def objective(
         self,
         x: Float[Array, "n ..."],
@@ -78,10 +83,11 @@ class PrototypeModel(eqx.Module):
         labels, points, prototypes = self.prototypes.labels, x if encoded else self.encode(x), self.encoded_prototypes()
         loss, metric = self.loss, self.metric
         if isinstance(loss, AbstractWinnerLoss) and isinstance(metric, AbstractQuadratic):
-            delta = metric.differentiable_at(points, prototypes, lambda delta: loss.columns(delta, labels, y))
+            columns = lambda delta: loss.columns(accumulated(delta), labels, y)  # noqa: E731
+            delta = metric.differentiable_at(points, prototypes, columns)
         else:
             delta = metric(points, prototypes)
-        return loss.objective(delta, labels, y, weight, progress)
+        return loss.objective(accumulated(delta), labels, y, weight, progress)
 
     # Answers.
 

@@ -7,14 +7,16 @@ import jax
 import jax.numpy as jnp
 
 from .._module import static
+from .._products import accumulated
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
 from ..losses import AbstractSampleLoss
 from ..metrics import AbstractClosedForm, AbstractQuadratic, Moments
 from ..models import PrototypeModel
-from ..models._chunks import rows_per_chunk, sum_chunks
+from ..models._chunks import sum_chunks
 from ..prototypes import Prototypes
-from ._rule import AbstractRule, Batch
+from ._objective import Batch, Objective, chunk_rows
+from ._rule import AbstractRule
 
 
 class AlternatingOptimization(AbstractRule):
@@ -44,8 +46,10 @@ class AlternatingOptimization(AbstractRule):
         self.refit = refit
         positive(self.step_size(0.0), "step")
 
-    def check(self, model: PrototypeModel, mask: PyTree, batch_size: int | None) -> None:
+    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         remedy = "train it with `GradientDescent`"
+        if objective.regularisers:
+            raise ValueError(f"`regularisers` have no closed form: {remedy}.")
         if not isinstance(model.metric, AbstractQuadratic):
             raise ValueError(f"{type(model.metric).__name__} has no closed form for the points: {remedy}.")
         if not isinstance(model.loss, AbstractSampleLoss):
@@ -66,14 +70,20 @@ class AlternatingOptimization(AbstractRule):
                 if part.second_moments != "none" and not model.prototypes.space.flat:
                     raise ValueError(f"covariances have a closed form in flat spaces only: {remedy}.")
 
-    def init(self, params: PyTree) -> None:
+    def init(self, params: PyTree, objective: Objective) -> None:
         return None
 
     def step(
-        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
+        self,
+        params: PyTree,
+        rest: PyTree,
+        state: Any,
+        batch: Batch,
+        objective: Objective,
+        progress: Float[ArrayLike, ""],
     ) -> tuple[PyTree, Any, Scalar]:
         model = eqx.combine(params, rest)
-        moments, objective = _expectation(model, batch, progress)
+        moments, value = _expectation(model, objective.weighted(model, batch, progress), objective, progress)
         size = self.step_size(progress)
         prototypes = model.prototypes
         moved = size * moments.mean()
@@ -91,7 +101,10 @@ class AlternatingOptimization(AbstractRule):
         mask = jax.tree.map(lambda leaf: leaf is not None, params, is_leaf=lambda leaf: leaf is None)
         # Computed numbers may be wider than the parameters (a strong float beside a weak one); the loop's carry is not.
         new = jax.tree.map(lambda n, o: jnp.asarray(n, o.dtype), eqx.filter(new, mask), params)
-        return new, state, objective
+        return new, state, value
+
+    def evaluated(self, params: PyTree, state: Any) -> PyTree:
+        return params
 
 
 def _closed(part: Any) -> bool:
@@ -102,25 +115,27 @@ def _parts(tree: PyTree) -> list[Any]:
     return jax.tree.leaves(tree, is_leaf=_closed)
 
 
-def _expectation(model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> tuple[Moments, Scalar]:
+def _expectation(
+    model: PrototypeModel, batch: Batch, objective: Objective, progress: Float[ArrayLike, ""]
+) -> tuple[Moments, Scalar]:
     """One pass over the samples: the moments of their displacements under W, and the objective."""
     metric, loss, prototypes = model.metric, model.loss, model.prototypes
+    lowered = objective.evaluable(model)
     assert isinstance(metric, AbstractQuadratic)
     orders = [part.second_moments for part in _parts((metric, loss)) if _closed(part)]
     order = "full" if "full" in orders else "diagonal" if "diagonal" in orders else "none"
 
     def chunk(x: Array, y: Array | None, weight: Array) -> tuple[Moments, Scalar]:
-        points = x if batch.encoded else model.encode(x)
-        squared = metric.squared(points, prototypes)
+        points = x if batch.encoded else lowered.encode(x)
+        squared = accumulated(metric.squared(points, lowered.prototypes))
 
-        def objective(squared: Array) -> Scalar:
+        def value_of(squared: Array) -> Scalar:
             return loss.objective(metric.radial(squared, prototypes), prototypes.labels, y, weight, progress)
 
-        value, w = jax.value_and_grad(objective)(squared)
-        return displacement_moments(prototypes, points, w, order), value
+        value, w = jax.value_and_grad(value_of)(squared)
+        return displacement_moments(prototypes, accumulated(points), w, order), value
 
-    rows = rows_per_chunk(len(batch.x), len(prototypes))
-    return sum_chunks(chunk, (batch.x, batch.y), batch.weight, rows)
+    return sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch))
 
 
 def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Float[Array, "n p"], order: str) -> Moments:

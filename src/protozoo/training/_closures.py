@@ -43,16 +43,21 @@ class Closure(eqx.Module):
     contents: tuple[Any, ...]
 
 
-def opened(tree: PyTree) -> PyTree:
-    """`tree` with all functions turned into modules, recursively, and all floats into arrays."""
-    return jax.tree.map(_open, tree)
+#: Functions that ask their numbers questions (`if momentum > 0`): these numbers stay part of the program.
+_ASKS = ("optax._src.transform.scale_by_sm3.",)
 
 
-def _open(leaf: Any) -> Any:
+def opened(tree: PyTree, numbers: bool = True) -> PyTree:
+    """`tree` with all functions turned into modules, recursively, and (unless they are asked about) floats into arrays."""
+    return jax.tree.map(lambda leaf: _open(leaf, numbers), tree)
+
+
+def _open(leaf: Any, numbers: bool) -> Any:
     if isinstance(leaf, types.FunctionType) and leaf.__closure__ is not None:
-        contents = tuple(opened(cell.cell_contents) for cell in leaf.__closure__)
-        return Closure(f"{leaf.__module__}.{leaf.__qualname__}", Code(leaf), contents)
-    return jnp.asarray(leaf) if type(leaf) is float else leaf
+        name = f"{leaf.__module__}.{leaf.__qualname__}"
+        contents = tuple(opened(cell.cell_contents, numbers and not name.startswith(_ASKS)) for cell in leaf.__closure__)
+        return Closure(name, Code(leaf), contents)
+    return jnp.asarray(leaf) if type(leaf) is float and numbers else leaf
 
 
 def closed(tree: PyTree) -> PyTree:

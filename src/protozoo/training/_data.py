@@ -11,7 +11,7 @@ from .._checks import as_labels, refuse_empty_samples, refuse_nonfinite, refuse_
 from .._types import Array, ArrayLike
 from ..models import PrototypeModel
 from ..models._chunks import map_chunks, rows_per_chunk
-from ._rule import Batch
+from ._objective import Batch
 
 
 ClassWeight = str | Mapping[int, float] | None

@@ -44,9 +44,11 @@ class Fit:
       the training loss of an epoch is that of the parameters it started from; with mini-batches, the mean over its batches.
     - `epochs`: how many epochs ran.
     - `reason`: why it ended; `reason.remedy` says what to do about it.
+    - `member`: which one it is of those that `fit_many` trained.
     """
 
     model: PrototypeModel
     history: dict[str, np.ndarray]
     epochs: int
     reason: Reason
+    member: int = 0

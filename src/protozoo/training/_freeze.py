@@ -12,7 +12,9 @@ from .._types import PyTree
 from ..models import PrototypeModel
 
 
-Freeze = str | Sequence[str] | Callable[[PrototypeModel], Any] | None
+#: A part of a model: a dotted name, or a function from the model to the part.
+Where = str | Callable[[PrototypeModel], Any]
+Freeze = Where | Sequence[Where] | None
 
 
 class _Place(int):
@@ -32,24 +34,29 @@ def trainable_mask(model: PrototypeModel, freeze: Freeze = None) -> PyTree:
     mask = trainable(model)
     if freeze is None:
         return mask
-    if callable(freeze):
-        wheres = [freeze]
-    else:
-        names = [freeze] if isinstance(freeze, str) else list(freeze)
-        wheres = [lambda m, name=name: part_at(m, name) for name in names]
-    # A copy of the model with a number for each leaf: the numbers in the returned parts are the frozen leaves.
+    wheres = [freeze] if isinstance(freeze, str) or callable(freeze) else list(freeze)
+    frozen = set().union(*(leaves_at(mask, where, "freeze") for where in wheres))
     leaves, structure = jax.tree.flatten(mask)
-    numbered = jax.tree.unflatten(structure, [_Place(i) for i in range(len(leaves))])
-    frozen = set()
-    for where in wheres:
-        try:
-            found = jax.tree.leaves(where(numbered))
-        except AttributeError as error:
-            raise ValueError(f"`freeze` asks for a part that the model does not have: {error}") from error
-        if not all(type(leaf) is _Place for leaf in found):
-            raise ValueError("`freeze` must return parts of the model it is given, such as `lambda m: m.encoder`.")
-        frozen.update(found)
     return jax.tree.unflatten(structure, [learns and i not in frozen for i, learns in enumerate(leaves)])
+
+
+def leaves_at(tree: PyTree, where: Where, argument: str) -> set[int]:
+    """The numbers of the leaves in the parts that a dotted name or a function stands for.
+
+    **Raises:** `ValueError` for a part that the tree does not have.
+    """
+    if not (isinstance(where, str) or callable(where)):
+        raise ValueError(f"`{argument}` names parts by dotted names or functions, got {where!r}.")
+    # A copy of the tree with a number for each leaf: the numbers in the returned parts are its leaves.
+    leaves, structure = jax.tree.flatten(tree)
+    numbered = jax.tree.unflatten(structure, [_Place(i) for i in range(len(leaves))])
+    try:
+        found = jax.tree.leaves(part_at(numbered, where) if isinstance(where, str) else where(numbered))
+    except AttributeError as error:
+        raise ValueError(f"`{argument}` asks for a part that the model does not have: {error}") from error
+    if not all(type(leaf) is _Place for leaf in found):
+        raise ValueError(f"`{argument}` must return parts of the model it is given, such as `lambda m: m.encoder`.")
+    return set(found)
 
 
 def part_at(model: PyTree, name: str) -> Any:

@@ -1,16 +1,43 @@
 """Gradient descent."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import optax
+from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
-from .._module import chart, retract
-from .._types import ArrayLike, Float, PyTree, Scalar
+from .._module import chart, retract, static
+from .._schedules import OverRun
+from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
+from ..losses import AbstractSampleLoss
 from ..models import PrototypeModel
+from ..models._chunks import sum_chunks
 from ._closures import closed, opened
-from ._rule import AbstractRule, Batch
+from ._freeze import Where, leaves_at
+from ._objective import Batch, Objective
+from ._optimisers import REST, LearningRate, by_name
+from ._rule import AbstractRule
+
+
+#: Updates in a row without an overflow after which the scale of a float16 loss is doubled.
+PATIENCE = 200
+
+
+class LossScale(eqx.Module):
+    """The factor that keeps float16 gradients from vanishing, and for how long it has served."""
+
+    factor: Scalar
+    served: Int[Array, ""]
+
+
+class GradientState(eqx.Module):
+    """What an optimiser remembers of each part; of float16 training, the scale of the loss."""
+
+    parts: tuple[Any, ...]
+    scale: LossScale | None
 
 
 class GradientDescent(AbstractRule):
@@ -19,38 +46,176 @@ class GradientDescent(AbstractRule):
     **Arguments:**
 
     - `optimiser`: an `optax.GradientTransformation`; schedules inside it count updates. Transformations that ask for the
-      value, the gradient or the objective itself (`optax.lbfgs`, `optax.contrib.reduce_on_plateau`) are given them.
+      value, the gradient or the objective itself (`optax.lbfgs`, `optax.contrib.reduce_on_plateau`) are given them. Or a
+      mapping from parts of the model (dotted names, or functions such as `lambda m: m.encoder`) to transformations, with
+      `"rest"` for what no other part names. Or the name of an optimiser (`pz.training.OPTIMISERS`).
+    - `learning_rate`: of a named optimiser: a number, a schedule of training progress (`pz.Cosine(1e-2)`: over the whole
+      run), an Optax schedule (of updates), or a mapping from parts to these.
+    - `accumulate`: work through each batch in this many pieces and sum their gradients: the update is that of the whole
+      batch, in memory for a piece.
+    - `options`: of a named optimiser, as Optax has them. Weight decay shrinks the matrices of encoders and projections only,
+      unless you pass a `mask` of your own.
 
     The numbers in the transformation (learning rates, decays) are arguments of the compiled program, so that another
     learning rate does not compile anew. Points of curved spaces move along geodesics, in Riemannian gradient directions.
 
-    **Raises:** `ValueError` for anything but a gradient transformation.
+    **Raises:** `ValueError` for anything but a gradient transformation, for options that nothing would read, and, when
+    training begins, for parts that overlap, leave something out, or do not learn.
     """
 
-    optimiser: PyTree
+    optimisers: tuple[PyTree, ...]
+    parts: tuple[Where, ...] = static()
+    accumulate: int = static()
 
-    def __init__(self, optimiser: optax.GradientTransformation):
-        if not isinstance(optimiser, optax.GradientTransformation):
-            raise ValueError(f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got {optimiser!r}.")
-        self.optimiser = opened(optax.with_extra_args_support(optimiser))
+    def __init__(
+        self,
+        optimiser: optax.GradientTransformation | str | Mapping[Where, optax.GradientTransformation],
+        learning_rate: LearningRate | Mapping[Where, LearningRate] | None = None,
+        *,
+        accumulate: int = 1,
+        **options: Any,
+    ):
+        if isinstance(optimiser, str):
+            optimiser = by_name(optimiser, learning_rate, options)
+        elif learning_rate is not None or options:
+            raise ValueError("`learning_rate` and options belong to named optimisers; an Optax transformation has its own.")
+        groups = optimiser if isinstance(optimiser, Mapping) else {REST: optimiser}
+        for one in groups.values():
+            if not isinstance(one, optax.GradientTransformation):
+                raise ValueError(f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got {one!r}.")
+        if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
+            raise ValueError(f"`accumulate` must be a positive integer, got {accumulate!r}.")
+        self.optimisers = tuple(opened(optax.with_extra_args_support(one)) for one in groups.values())
+        self.parts, self.accumulate = tuple(groups), accumulate
 
-    def check(self, model: PrototypeModel, mask: PyTree, batch_size: int | None) -> None:
+    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         for part in (model.metric, model.loss):
             if not part.differentiable:
                 raise ValueError(f"{type(part).__name__} has no derivative: train the model by another rule.")
+        if self.accumulate > 1 and not isinstance(model.loss, AbstractSampleLoss):
+            raise ValueError(f"`accumulate` sums over samples, and {type(model.loss).__name__} is no sum over samples.")
+        params = eqx.filter(model, mask)
+        self._masks(params)
+        if not model.prototypes.space.flat:
+            states = jax.tree.leaves(self.init(params, objective), is_leaf=_schedule_free)
+            if any(map(_schedule_free, states)):
+                raise ValueError("schedule-free averages are lines, and a curved space has none: choose another optimiser.")
 
-    def init(self, params: PyTree) -> Any:
-        return closed(self.optimiser).init(chart(params))
+    def init(self, params: PyTree, objective: Objective) -> GradientState:
+        coordinates = chart(params)
+        parts = zip(self._masks(params), self.optimisers, strict=True)
+        states = tuple(closed(one).init(eqx.filter(coordinates, mask)) for mask, one in parts)
+        scaled = objective.precision == "float16"
+        scale = LossScale(jnp.asarray(2.0**12, jnp.float32), jnp.asarray(0, jnp.int32)) if scaled else None
+        return GradientState(states, scale)
 
     def step(
-        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
+        self,
+        params: PyTree,
+        rest: PyTree,
+        state: Any,
+        batch: Batch,
+        objective: Objective,
+        progress: Float[ArrayLike, ""],
     ) -> tuple[PyTree, Any, Scalar]:
-        def objective(coordinates: PyTree) -> Scalar:
-            model = eqx.combine(retract(coordinates, params), rest)
-            return model.objective(batch.x, batch.y, batch.weight, progress, batch.encoded)
+        factor = 1.0 if state.scale is None else state.scale.factor
+        batch = objective.weighted(eqx.combine(params, rest), batch, progress)
+
+        def model(coordinates: PyTree) -> PrototypeModel:
+            return eqx.combine(retract(coordinates, params), rest)
+
+        def summed(function: Any) -> Any:
+            """`function(x, y, weight)` over the batch, piece by piece."""
+            return sum_chunks(function, (batch.x, batch.y), batch.weight, -(-len(batch.x) // self.accumulate))
+
+        def piece(coordinates: PyTree, *samples: Any) -> Scalar:
+            x, y, weight = samples
+            return factor * objective(model(coordinates), Batch(x, y, weight, batch.encoded), progress)
+
+        def penalty(coordinates: PyTree) -> Scalar:
+            return objective.penalty(model(coordinates), progress)
+
+        def value_of(coordinates: PyTree) -> Scalar:
+            value = summed(lambda *samples: piece(coordinates, *samples)) / factor
+            return value + penalty(coordinates) if objective.regularisers else value
 
         coordinates = chart(params)
-        value, gradient = jax.value_and_grad(objective)(coordinates)
-        update = closed(self.optimiser).update
-        updates, state = update(gradient, state, coordinates, value=value, grad=gradient, value_fn=objective)
-        return retract(optax.apply_updates(coordinates, updates), params), state, value
+        value, gradient = summed(lambda *samples: jax.value_and_grad(piece)(coordinates, *samples))
+        value, gradient = jax.tree.map(lambda a: a / factor if state.scale is not None else a, (value, gradient))
+        if objective.regularisers:
+            value, gradient = jax.tree.map(jnp.add, (value, gradient), jax.value_and_grad(penalty)(coordinates))
+        updates, parts = self._updates(params, gradient, state.parts, coordinates, value, value_of, progress)
+        moved = retract(optax.apply_updates(coordinates, updates), params)
+        if state.scale is None:
+            return moved, GradientState(parts, None), value
+        # An overflow changes nothing but the scale, which is then too large.
+        sound = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]))
+        moved, parts = jax.tree.map(lambda a, b: jnp.where(sound, a, b), (moved, parts), (params, state.parts))
+        return moved, GradientState(parts, _rescaled(state.scale, sound)), value
+
+    def evaluated(self, params: PyTree, state: Any) -> PyTree:
+        if not any(map(_schedule_free, jax.tree.leaves(state.parts, is_leaf=_schedule_free))):
+            return params
+        coordinates, parts = chart(params), []
+        for mask, part in zip(self._masks(params), state.parts, strict=True):
+            mine = eqx.filter(coordinates, mask)
+            found = [node for node in jax.tree.leaves(part, is_leaf=_schedule_free) if _schedule_free(node)]
+            parts.append(schedule_free_eval_params(found[0], mine) if found else mine)
+        return retract(eqx.combine(*parts), params)
+
+    def _updates(
+        self,
+        params: PyTree,
+        gradient: PyTree,
+        states: tuple[Any, ...],
+        coordinates: PyTree,
+        value: Scalar,
+        value_of: Any,
+        progress: Float[ArrayLike, ""],
+    ) -> tuple[PyTree, tuple[Any, ...]]:
+        """Each part's optimiser, applied to its part."""
+
+        def told(node: Any) -> Any:
+            return OverRun(node.schedule, progress) if isinstance(node, OverRun) else node
+
+        updates, new = [], []
+        optimisers = jax.tree.map(told, self.optimisers, is_leaf=lambda node: isinstance(node, OverRun))
+        for mask, one, state in zip(self._masks(params), optimisers, states, strict=True):
+            mine, others = eqx.partition(coordinates, mask)
+            slope = eqx.filter(gradient, mask)
+            update, state = closed(one).update(
+                slope, state, mine, value=value, grad=slope, value_fn=lambda c, others=others: value_of(eqx.combine(c, others))
+            )
+            updates.append(update)
+            new.append(state)
+        return eqx.combine(*updates), tuple(new)
+
+    def _masks(self, params: PyTree) -> list[PyTree]:
+        """Which leaves each part holds."""
+        leaves, structure = jax.tree.flatten(params)
+        taken = {part: leaves_at(params, part, "optimiser") for part in self.parts if part != REST}
+        for part, mine in taken.items():
+            if not mine:
+                raise ValueError(f"`optimiser` has {part!r} as a part, in which nothing learns: leave it out.")
+        everything, count = set().union(*taken.values()), sum(map(len, taken.values()))
+        if count > len(everything):
+            raise ValueError(f"the parts of `optimiser` overlap: {', '.join(map(repr, taken))}.")
+        left = set(range(len(leaves))) - everything
+        if left and REST not in self.parts:
+            paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+            missing = ", ".join(paths[i].lstrip(".") for i in sorted(left))
+            raise ValueError(f"no part of `optimiser` names {missing}: add them, or {REST!r} for all that is left.")
+        taken[REST] = left
+        return [jax.tree.unflatten(structure, [i in taken[part] for i in range(len(leaves))]) for part in self.parts]
+
+
+def _schedule_free(node: Any) -> bool:
+    return isinstance(node, ScheduleFreeState)
+
+
+def _rescaled(scale: LossScale, sound: Array) -> LossScale:
+    """Half the scale after an overflow, twice the scale after many updates without."""
+    served = jnp.where(sound, scale.served + 1, 0)
+    grown = jnp.where(served >= PATIENCE, 2 * scale.factor, scale.factor)
+    factor = jnp.clip(jnp.where(sound, grown, scale.factor / 2), 1, 2.0**24)
+    return LossScale(factor, jnp.where(served >= PATIENCE, 0, served).astype(jnp.int32))

@@ -6,7 +6,8 @@ import equinox as eqx
 
 from .._types import ArrayLike, Float, PyTree, Scalar
 from ..models import PrototypeModel
-from ._rule import AbstractRule, Batch, total_objective
+from ._objective import Batch, Objective
+from ._rule import AbstractRule
 
 
 class Lazy(AbstractRule):
@@ -15,13 +16,22 @@ class Lazy(AbstractRule):
     Source: D. Aha (ed.), *Lazy learning*, 1997.
     """
 
-    def check(self, model: PrototypeModel, mask: PyTree, batch_size: int | None) -> None:
+    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         pass  # nothing can go wrong
 
-    def init(self, params: PyTree) -> None:
+    def init(self, params: PyTree, objective: Objective) -> None:
         return None
 
     def step(
-        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
+        self,
+        params: PyTree,
+        rest: PyTree,
+        state: Any,
+        batch: Batch,
+        objective: Objective,
+        progress: Float[ArrayLike, ""],
     ) -> tuple[PyTree, Any, Scalar]:
-        return params, state, total_objective(eqx.combine(params, rest), batch, progress)
+        return params, state, objective.total(eqx.combine(params, rest), batch, progress)
+
+    def evaluated(self, params: PyTree, state: Any) -> PyTree:
+        return params

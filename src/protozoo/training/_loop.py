@@ -5,10 +5,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 
 from .._module import static
-from .._types import Array, Int, PyTree, Scalar
-from ._rule import AbstractRule, Batch, total_objective
+from .._types import Array, ArrayLike, Int, PyTree, Scalar
+from ._objective import Batch, Objective
+from ._rule import AbstractRule
 from ._shuffle import shuffled
 from ._stopping import Stopping
 
@@ -23,10 +25,14 @@ class Plan(eqx.Module):
     """What a compiled program is told besides data and state. Numbers are arrays: changing one compiles nothing."""
 
     rule: AbstractRule
+    objective: Objective
     stopping: Stopping
     epochs: Int[Array, ""]
+    samples: int = static()  # in the data, without padding
     batch_size: int | None = static()
     restore_best: bool = static()
+    #: Where batches are spread over devices; parameters are everywhere.
+    sharding: NamedSharding | None = static()
 
     def progress(self, step: Int[Array, ""], batches: int) -> Scalar:
         """Of the training: 0 at the first update, 1 at the last."""
@@ -53,17 +59,18 @@ class LoopState(eqx.Module):
 def start(plan: Plan, params: PyTree, key: Array) -> LoopState:
     """The state before the first epoch."""
     zero, infinity = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.result_type(float))
+    # Numbers of a weak type become strong in the first epoch: another type, for which all would be compiled again.
+    rule = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), plan.rule.init(params, plan.objective))
     return LoopState(
         params=params,
-        # Numbers of a weak type become strong in the first epoch: another type, for which all would be compiled again.
-        rule=jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), plan.rule.init(params)),
+        rule=rule,
         key=key,
         epoch=zero,
         step=zero,
         status=zero,
         previous=infinity,
         best=infinity,
-        best_params=params if plan.restore_best else None,
+        best_params=plan.rule.evaluated(params, rule) if plan.restore_best else None,
         waited=zero,
         safe=params,
     )
@@ -76,7 +83,7 @@ def batches_of(plan: Plan, n: int) -> int:
 
 @eqx.filter_jit
 def run_epochs(
-    plan: Plan, state: LoopState, rest: PyTree, data: Batch, validation: Batch | None, limit: Int[Array, ""]
+    plan: Plan, state: LoopState, rest: PyTree, data: Batch, validation: Batch | None, limit: Int[ArrayLike, ""]
 ) -> tuple[LoopState, dict[str, Array]]:
     """Epochs until `limit`, or until a reason to stop; the losses of those that ran, in buffers of length `CHUNK`."""
     first = state.epoch
@@ -92,22 +99,44 @@ def run_epochs(
         state, values = _epoch(plan, state, rest, data, validation)
         return state, {name: buffers[name].at[at].set(values[name]) for name in names}
 
-    return jax.lax.while_loop(unfinished, body, (state, buffers))
+    result = jax.lax.while_loop(unfinished, body, (state, buffers))
+    return result if plan.sharding is None else eqx.filter_shard(result, replicated(plan.sharding))
+
+
+def replicated(sharding: NamedSharding) -> NamedSharding:
+    """On every device of the same mesh, whole."""
+    return NamedSharding(sharding.mesh, PartitionSpec())
 
 
 def _epoch(
     plan: Plan, state: LoopState, rest: PyTree, data: Batch, validation: Batch | None
 ) -> tuple[LoopState, dict[str, Scalar]]:
     params, rule, loss = _pass(plan, state, rest, data)
-    n_batches = batches_of(plan, len(data.x))
+    return close_epoch(plan, state, rest, params, rule, loss, batches_of(plan, plan.samples), validation)
+
+
+def close_epoch(
+    plan: Plan,
+    state: LoopState,
+    rest: PyTree,
+    params: PyTree,
+    rule: Any,
+    loss: Scalar,
+    n_batches: int,
+    validation: Batch | None,
+) -> tuple[LoopState, dict[str, Scalar]]:
+    """The state after an epoch that led to these parameters, and its losses: has it improved, must it end?"""
+    evaluated = plan.rule.evaluated
     step = state.step + n_batches
     values = {"loss": loss.astype(state.best.dtype)}
     if validation is not None:
-        score = total_objective(eqx.combine(params, rest), validation.mean(), plan.progress(step - 1, n_batches))
+        model = eqx.combine(evaluated(params, rule), rest)
+        score = Objective().total(model, validation.mean(), plan.progress(step - 1, n_batches))
         values["validation_loss"] = score.astype(state.best.dtype)
     monitored = values["validation_loss" if validation is not None else "loss"]
     # The parameters that the monitored value belongs to: those before the update if it is the loss of one batch.
-    scored = state.params if validation is None and plan.batch_size is None else params
+    before = validation is None and plan.batch_size is None
+    scored, scored_rule = (state.params, state.rule) if before else (params, rule)
 
     sound = jnp.isfinite(loss) & jnp.isfinite(monitored) & _all_finite(scored)
     healthy = sound & _all_finite(params)
@@ -123,14 +152,14 @@ def _epoch(
     safe = _choose(sound, scored, state.safe)
     state = LoopState(
         params=_choose(healthy, params, safe),
-        rule=rule,
+        rule=_choose(healthy, rule, state.rule),
         key=state.key,
         epoch=state.epoch + 1,
         step=step,
         status=status.astype(state.status.dtype),
         previous=monitored,
         best=jnp.where(better, monitored, state.best),
-        best_params=_choose(better, scored, state.best_params) if plan.restore_best else None,
+        best_params=_choose(better, evaluated(scored, scored_rule), state.best_params) if plan.restore_best else None,
         waited=waited.astype(state.waited.dtype),
         safe=safe,
     )
@@ -139,14 +168,18 @@ def _epoch(
 
 def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTree, Any, Scalar]:
     """All samples once, in one batch or in many: new parameters, the rule's new state, the mean loss."""
-    n = len(data.x)
+    n = plan.samples
     if plan.batch_size is None:
-        return plan.rule.step(state.params, rest, state.rule, data.mean(), plan.progress(state.step, 1))
+        progress = plan.progress(state.step, 1)
+        return plan.rule.step(state.params, rest, state.rule, data.mean(n), plan.objective, progress)
     size, count = plan.batch_size, batches_of(plan, n)
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.epoch)
     positions = jnp.arange(size * count, dtype=jnp.int32)
     order = shuffled(key, jnp.minimum(positions, n - 1), n).reshape(count, size)
     present = (positions < n).reshape(count, size)
+    if plan.sharding is not None and size % plan.sharding.mesh.size:
+        beyond = ((0, 0), (0, -size % plan.sharding.mesh.size))
+        order, present = jnp.pad(order, beyond), jnp.pad(present, beyond)
 
     def one_batch(carry: tuple, at: tuple[Array, Array, Array]) -> tuple[tuple, Scalar]:
         params, rule = carry
@@ -155,7 +188,9 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
         real = jnp.sum(here)
         weight = jnp.where(here, data.weight[index], 0) / real
         batch = Batch(data.x[index], None if data.y is None else data.y[index], weight, data.encoded)
-        params, rule, loss = plan.rule.step(params, rest, rule, batch, plan.progress(state.step + k, count))
+        if plan.sharding is not None:
+            batch = eqx.filter_shard(batch, plan.sharding)
+        params, rule, loss = plan.rule.step(params, rest, rule, batch, plan.objective, plan.progress(state.step + k, count))
         return (params, rule), loss * real / n
 
     (params, rule), losses = jax.lax.scan(one_batch, (state.params, state.rule), (order, present, jnp.arange(count)))

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
-from ._rule import AbstractRule, Batch, total_objective
+from ._objective import Batch, Objective
+from ._rule import AbstractRule
 
 
 class MedianOptimization(AbstractRule):
@@ -26,7 +27,7 @@ class MedianOptimization(AbstractRule):
     improves; it compares the objective itself rather than a bound of it.
     """
 
-    def check(self, model: PrototypeModel, mask: PyTree, batch_size: int | None) -> None:
+    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         if batch_size is not None:
             raise ValueError("`batch_size` must be None: `MedianOptimization` chooses among all samples.")
         points = lambda m: m.prototypes.points  # noqa: E731
@@ -36,21 +37,27 @@ class MedianOptimization(AbstractRule):
             others = [n for n in ("metric", "loss", "encoder") if any(jax.tree.leaves(getattr(mask, n)))]
             raise ValueError(f"`MedianOptimization` moves points alone: freeze the rest (`freeze={others}`).")
 
-    def init(self, params: PyTree) -> None:
+    def init(self, params: PyTree, objective: Objective) -> None:
         return None
 
     def step(
-        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
+        self,
+        params: PyTree,
+        rest: PyTree,
+        state: Any,
+        batch: Batch,
+        objective: Objective,
+        progress: Float[ArrayLike, ""],
     ) -> tuple[PyTree, Any, Scalar]:
         model: PrototypeModel = eqx.combine(params, rest)
         x, prototypes = batch.x, model.prototypes
-        p = len(prototypes)
+        p, weighted = len(prototypes), objective.weighted(model, batch, progress)
 
         def at(points: Array) -> PrototypeModel:
             return eqx.tree_at(lambda m: m.prototypes.points, model, points)
 
         def value(points: Array) -> Scalar:
-            return total_objective(at(points), batch, progress)
+            return objective.total(at(points), weighted, progress)
 
         def samples_that_are(point: Array) -> Array:
             return jnp.all((x == point).reshape(len(x), -1), axis=1)
@@ -74,3 +81,6 @@ class MedianOptimization(AbstractRule):
         start = value(prototypes.points)
         (points, _), _ = jax.lax.scan(exchange, (prototypes.points, start), jnp.arange(p))
         return eqx.tree_at(lambda m: m.prototypes.points, params, points), state, start
+
+    def evaluated(self, params: PyTree, state: Any) -> PyTree:
+        return params

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -11,19 +11,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
 
 from .._checks import refuse_single_class
 from .._module import static
-from .._types import Array, ArrayLike, PRNGKeyArray, Scalar
+from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
 from ..models import PrototypeModel
 from ._callbacks import AbstractCallback, Progress, View
 from ._checkpoints import Checkpoints, Store
 from ._data import ClassWeight, as_batch, encode_once
 from ._fit import Fit, Reason
 from ._freeze import Freeze, trainable_mask
-from ._loop import CHUNK, CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, run_epochs, start
-from ._rule import AbstractRule, Batch
+from ._loop import CHUNK, CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, replicated, run_epochs, start
+from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
+from ._rule import AbstractRule
+from ._sharding import as_sharding, gathered, placed, spread
 from ._stopping import Stopping
+from ._stream import Stream, is_stream, stream_epochs
 
 
 REASONS = {
@@ -44,7 +48,7 @@ class TrainState(eqx.Module):
     @property
     def model(self) -> PrototypeModel:
         """The model as it is now."""
-        return eqx.combine(self.loop.params, self.rest)
+        return eqx.combine(self.plan.rule.evaluated(self.loop.params, self.loop.rule), self.rest)
 
 
 class Trainer(eqx.Module):
@@ -60,6 +64,14 @@ class Trainer(eqx.Module):
       m.encoder`). They get no gradient, no optimiser state and no weight decay, and come out bit-identical.
     - `stopping`: when to end early; never by default.
     - `restore_best`: return the whole model of the epoch with the best monitored loss instead of the last one.
+    - `regularisers`: terms added to the loss (`Diversity`, `OmegaLogDet`, `WeightDecay` …), in the history too; a validation
+      loss is without them.
+    - `curriculum`: which samples count when (`SelfPaced`).
+    - `precision`: `"bfloat16"` or `"float16"`: samples, encoder, prototypes and linear maps are computed in it, products are
+      summed in float32, parameters and losses are kept in float32. The loss of float16 is scaled, dynamically.
+    - `rematerialise`: recompute the encoder in the backward pass instead of remembering it: less memory, same results.
+    - `sharding`: spread batches over devices: a `jax.sharding.Mesh` (by its first axis), or a `NamedSharding` of one axis.
+      Parameters are on all devices; any number of samples will do.
     - `checkpoints`: where and how often the training state is written.
     - `callbacks`: what to do about once a second; they can stop training, and change nothing else.
     - `progress`: show a progress bar.
@@ -75,6 +87,8 @@ class Trainer(eqx.Module):
     freeze: Freeze = static()
     stopping: Stopping
     restore_best: bool = static()
+    objective: Objective
+    sharding: NamedSharding | None = static()
     checkpoints: Checkpoints | None = static()
     callbacks: tuple[AbstractCallback, ...] = static()
 
@@ -86,6 +100,11 @@ class Trainer(eqx.Module):
         freeze: Freeze = None,
         stopping: Stopping | None = None,
         restore_best: bool = False,
+        regularisers: Sequence[AbstractRegulariser] = (),
+        curriculum: AbstractCurriculum | None = None,
+        precision: str | None = None,
+        rematerialise: bool = False,
+        sharding: Mesh | NamedSharding | None = None,
         checkpoints: Checkpoints | None = None,
         callbacks: Sequence[AbstractCallback] = (),
         progress: bool = False,
@@ -100,6 +119,18 @@ class Trainer(eqx.Module):
         self.freeze = freeze if freeze is None or isinstance(freeze, str) or callable(freeze) else tuple(freeze)
         self.stopping = Stopping() if stopping is None else stopping
         self.restore_best, self.checkpoints = restore_best, checkpoints
+        if precision not in (None, "bfloat16", "float16"):
+            raise ValueError(f"`precision` must be 'bfloat16', 'float16' or None (that of the data), got {precision!r}.")
+        for name, given, kind in (
+            ("regularisers", regularisers, AbstractRegulariser),
+            ("callbacks", callbacks, AbstractCallback),
+        ):
+            if not all(isinstance(one, kind) for one in given):
+                raise ValueError(f"`{name}` must hold objects of a subclass of {kind.__name__}, got {given!r}.")
+        if curriculum is not None and not isinstance(curriculum, AbstractCurriculum):
+            raise ValueError(f"`curriculum` must be a curriculum such as `SelfPaced(0.5)`, got {curriculum!r}.")
+        self.objective = Objective(tuple(regularisers), curriculum, precision, rematerialise)
+        self.sharding = as_sharding(sharding)
         self.callbacks = (*callbacks, Progress()) if progress else tuple(callbacks)
         for callback in self.callbacks:
             if callback.every is not None:
@@ -108,7 +139,7 @@ class Trainer(eqx.Module):
     def fit(
         self,
         model: PrototypeModel,
-        x: ArrayLike,
+        x: ArrayLike | Stream,
         y: ArrayLike | None = None,
         *,
         key: PRNGKeyArray,
@@ -121,7 +152,10 @@ class Trainer(eqx.Module):
 
         **Arguments:**
 
-        - `x`: samples, `(n, *sample_shape)`.
+        - `x`: samples, `(n, *sample_shape)`; or a stream of batches, for data larger than memory: an iterable that can be
+          iterated again in every epoch, or a function from the epoch to one (`Slices` of a memory map; a resumed run then
+          sees what it would have seen). A batch is `(x, y)`, `(x, y, weight)`, or x alone without labels. The trainer's
+          `batch_size` is then None.
         - `y`: their classes 0…c-1, for losses that learn from labels.
         - `key`: a random key: the order of mini-batches.
         - `validation`: `(x, y)`, or x alone without labels: monitored in place of the training loss.
@@ -132,10 +166,22 @@ class Trainer(eqx.Module):
 
         **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the argument and the remedy.
         """
-        data, held_out, mask = self._prepare(model, x, y, validation, sample_weight, class_weight)
-        batch_size = None if self.batch_size is None or self.batch_size >= len(data.x) else self.batch_size
+        mask = self.mask(model)
+        held_out = None
+        if validation is not None:
+            hx, hy = validation if isinstance(validation, tuple) else (validation, None)
+            held_out = encode_once(model, mask, as_batch(model, hx, hy, name="validation "))
         params, rest = eqx.partition(model, mask)
-        plan = Plan(self.rule, self.stopping, jnp.asarray(self.epochs, jnp.int32), batch_size, self.restore_best)
+        given: Any = x
+        if is_stream(given):
+            self._refuse_for_stream(y=y, sample_weight=sample_weight, class_weight=class_weight, batch_size=self.batch_size)
+            data, plan = None, self.plan(1)
+        else:
+            data = as_batch(model, given, y, sample_weight, class_weight)
+            if data.y is not None:
+                refuse_single_class(np.asarray(data.y))
+            data = self.objective.prepared(encode_once(model, mask, data))
+            plan = self.plan(len(data.x))
         key_data = _key_data(key)
         state = start(plan, params, key_data)
         history = {name: np.zeros(0) for name in (["loss"] if held_out is None else ["loss", "validation_loss"])}
@@ -154,62 +200,69 @@ class Trainer(eqx.Module):
                         f"{str(store.where.directory)!r} already holds checkpoints: continue them with `resume=True`, or "
                         "choose another directory."
                     )
-            return self._drive(plan, state, rest, data, held_out, history, store)
+            if self.sharding is not None and data is not None:
+                data = spread(data, self.sharding)
+                everywhere = replicated(self.sharding)
+                plan, state, rest, held_out = (placed(tree, everywhere) for tree in (plan, state, rest, held_out))
+
+            def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
+                if data is None:
+                    return stream_epochs(plan, state, rest, given, held_out, limit)
+                return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
+
+            return self._drive(plan, state, rest, advance, history, store)
         finally:
             if store is not None:
                 store.close()
 
     def init(self, model: PrototypeModel, key: PRNGKeyArray | None = None) -> TrainState:
         """The state of a training loop of your own; `step` moves it."""
-        params, rest = eqx.partition(model, self._mask(model))
-        plan = Plan(self.rule, self.stopping, jnp.asarray(self.epochs, jnp.int32), None, False)
+        params, rest = eqx.partition(model, self.mask(model))
+        plan = dataclasses.replace(self.plan(1), restore_best=False)
         return TrainState(plan, start(plan, params, _key_data(jax.random.key(0) if key is None else key)), rest)
 
     def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
         """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
-        return _step(state, as_batch(state.model, x, y))
+        return _step(state, state.plan.objective.prepared(as_batch(state.model, x, y)))
 
-    def _mask(self, model: PrototypeModel) -> PrototypeModel:
+    def mask(self, model: PrototypeModel) -> PrototypeModel:
         """Which leaves learn, if the rule can train them."""
         mask = trainable_mask(model, self.freeze)
         if not any(jax.tree.leaves(mask)):
             raise ValueError("`freeze` leaves no parameter to train.")
-        self.rule.check(model, mask, self.batch_size)
+        self.objective.check(model, mask)
+        self.rule.check(model, mask, self.objective, self.batch_size)
         return mask
 
-    def _prepare(
-        self,
-        model: PrototypeModel,
-        x: ArrayLike,
-        y: ArrayLike | None,
-        validation: tuple | ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        class_weight: ClassWeight,
-    ) -> tuple[Batch, Batch | None, PrototypeModel]:
-        data = as_batch(model, x, y, sample_weight, class_weight)
-        if data.y is not None:
-            refuse_single_class(np.asarray(data.y))
-        held_out = None
-        if validation is not None:
-            x, y = validation if isinstance(validation, tuple) else (validation, None)
-            held_out = as_batch(model, x, y, name="validation ")
-        mask = self._mask(model)
-        return encode_once(model, mask, data), None if held_out is None else encode_once(model, mask, held_out), mask
+    def plan(self, samples: int) -> Plan:
+        """What the compiled loop is told, for this many samples."""
+        batch_size = None if self.batch_size is None or self.batch_size >= samples else self.batch_size
+        epochs = jnp.asarray(self.epochs, jnp.int32)
+        return Plan(self.rule, self.objective, self.stopping, epochs, samples, batch_size, self.restore_best, self.sharding)
+
+    def _refuse_for_stream(self, **given: Any) -> None:
+        """What belongs to samples in memory."""
+        for name, value in {**given, "sharding": self.sharding}.items():
+            if value is not None:
+                raise ValueError(f"`{name}` does not go with a stream, whose batches bring what they need: `(x, y, weight)`.")
 
     def _drive(
         self,
         plan: Plan,
         state: LoopState,
         rest: PrototypeModel,
-        data: Batch,
-        held_out: Batch | None,
+        advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
         history: dict[str, np.ndarray],
         store: Store | None,
     ) -> Fit:
         """Run chunks of epochs until something ends training; listen in between."""
 
         def view() -> View:
-            return View(eqx.combine(state.params, rest), history, epoch, self.epochs)
+            return View(used(plan.rule.evaluated(state.params, state.rule)), history, epoch, self.epochs)
+
+        def used(params: PyTree) -> PrototypeModel:
+            model = eqx.combine(params, rest)
+            return model if self.sharding is None else gathered(model)
 
         intervals = [c.every for c in self.callbacks if c.every is not None]
         if store is not None:
@@ -220,7 +273,7 @@ class Trainer(eqx.Module):
         while epoch < self.epochs and int(state.status) == RUNNING and not stopped:
             limit = min([self.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
             began = time.monotonic()
-            state, buffers = run_epochs(plan, state, rest, data, held_out, jnp.asarray(limit, jnp.int32))
+            state, buffers = advance(state, limit)
             ran = int(state.epoch) - epoch
             # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
             elapsed = time.monotonic() - began
@@ -239,18 +292,22 @@ class Trainer(eqx.Module):
             reason = Reason.CALLBACK
         # Before any finite loss there is no best model; the last finite one is the one that came in.
         best = self.restore_best and np.isfinite(float(state.best))
-        return Fit(eqx.combine(state.best_params if best else state.params, rest), history, epoch, reason)
+        params = state.best_params if best else plan.rule.evaluated(state.params, state.rule)
+        return Fit(used(params), history, epoch, reason)
 
 
 @eqx.filter_jit
 def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     loop, progress = state.loop, state.plan.progress(state.loop.step, 1)
-    params, rule, loss = state.plan.rule.step(loop.params, state.rest, loop.rule, batch.mean(), progress)
+    plan = state.plan
+    params, rule, loss = plan.rule.step(loop.params, state.rest, loop.rule, batch.mean(), plan.objective, progress)
     loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
 
 
-def _note(model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None, mask: PrototypeModel, key: Array) -> dict:
+def _note(
+    model: PrototypeModel, plan: Plan, data: Batch | None, held_out: Batch | None, mask: PrototypeModel, key: Array
+) -> dict:
     """What must be the same for a run to be continued."""
     from ..persistence import fingerprint
 
@@ -269,8 +326,9 @@ def _note(model: PrototypeModel, plan: Plan, data: Batch, held_out: Batch | None
         "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
         # What learns is in the checkpoint; what does not comes from the model, and must be what it was.
         "numbers that do not learn": digest(eqx.filter(eqx.partition(model, mask)[1], eqx.is_inexact_array)),
+        "objective": fingerprint(jax.tree.map(named, plan.objective), strict=False),
         "settings": [plan.batch_size, plan.restore_best],
-        "data shape": [list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
+        "data shape": [None if data is None else list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
         "data": digest((data, held_out)),
         "key": np.asarray(key).tolist(),
     }

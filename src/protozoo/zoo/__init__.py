@@ -4,6 +4,7 @@
 `.options` are data. `pz.zoo.names()` lists what there is.
 """
 
+from ._cross_validate import CrossValidation as CrossValidation, cross_validate as cross_validate
 from ._fit import fit as fit
 from ._recipe import Recipe as Recipe
 from ._riemannian import ROWS as _RIEMANNIAN
@@ -26,4 +27,4 @@ def __getattr__(name: str) -> Recipe:
 
 
 def __dir__() -> list[str]:
-    return [*_TABLE, "Recipe", "fit", "names"]
+    return [*_TABLE, "CrossValidation", "Recipe", "cross_validate", "fit", "names"]

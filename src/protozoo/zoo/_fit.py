@@ -1,11 +1,13 @@
 """The first minute."""
 
+import inspect
 from typing import Any
 
 import jax
 
 from .._types import ArrayLike, PRNGKeyArray
 from ..training import Fit, Trainer
+from ._recipe import Recipe
 
 
 def fit(
@@ -29,13 +31,22 @@ def fit(
 
     **Raises:** `ValueError` for an unknown name or option, and for data that do not fit.
     """
+    recipe = look_up(name)
+    settings = trainer_settings(options)
+    build_key, fit_key = jax.random.split(jax.random.key(0) if key is None else key)
+    model = recipe(x, y, key=build_key, **options)
+    return recipe.trainer(**settings).fit(model, x, y, key=fit_key, validation=validation)
+
+
+def look_up(name: str) -> Recipe:
+    """The row of this name."""
     from . import _TABLE
 
     if name not in _TABLE:
         raise ValueError(f"the zoo has no model {name!r}; it has {', '.join(_TABLE)}.")
-    recipe = _TABLE[name]
-    settings = {k: options.pop(k) for k in Trainer.__dataclass_fields__ if k in options}
-    settings |= {"progress": options.pop("progress")} if "progress" in options else {}
-    build_key, fit_key = jax.random.split(jax.random.key(0) if key is None else key)
-    model = recipe(x, y, key=build_key, **options)
-    return recipe.trainer(**settings).fit(model, x, y, key=fit_key, validation=validation)
+    return _TABLE[name]
+
+
+def trainer_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the trainer, taken out of others."""
+    return {k: options.pop(k) for k in inspect.signature(Trainer).parameters if k in options}

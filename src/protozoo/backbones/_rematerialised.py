@@ -1,0 +1,21 @@
+"""An encoder that trades time for memory."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+
+from .._types import Array, Float
+
+
+class Rematerialised(eqx.Module):
+    """The same encoder, of which the backward pass remembers the input only and computes the rest again.
+
+    **Arguments:**
+
+    - `encoder`: any callable of one sample.
+    """
+
+    encoder: Callable
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        return eqx.filter_checkpoint(self.encoder)(x)

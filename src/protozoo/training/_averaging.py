@@ -1,0 +1,135 @@
+"""Rules that watch another rule and average what it does."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from .._module import hyper, project, static
+from .._schedules import concrete
+from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
+from ..models import PrototypeModel
+from ._objective import Batch, Objective
+from ._rule import AbstractRule
+
+
+class AverageState(eqx.Module):
+    """The watched rule's state, the average, and the number of updates."""
+
+    inner: Any
+    average: PyTree
+    count: Int[Array, ""]
+
+
+class Averaged(AbstractRule):
+    """An exponential moving average of all parameters, brought back onto their constraints; training itself is untouched.
+
+    **Arguments:**
+
+    - `rule`: the rule that trains.
+    - `decay`: of the average, in [0, 1). For the first 1/(1 - decay) updates it is the plain mean of all so far.
+
+    Validation, the best model and the fitted model are those of the average.
+
+    **Raises:** `ValueError` for a decay outside [0, 1).
+
+    Source: B. Polyak, A. Juditsky, *Acceleration of stochastic approximation by averaging*, SIAM J. Control and Optimization
+    30, 1992.
+    """
+
+    rule: AbstractRule
+    decay: Scalar = hyper(default=0.99)
+
+    def __check_init__(self):
+        _share(self.decay, f"`decay` must lie in [0, 1), got {self.decay}.")
+
+    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+        self.rule.check(model, mask, objective, batch_size)
+
+    def init(self, params: PyTree, objective: Objective) -> AverageState:
+        return AverageState(self.rule.init(params, objective), params, jnp.asarray(0, jnp.int32))
+
+    def step(
+        self,
+        params: PyTree,
+        rest: PyTree,
+        state: Any,
+        batch: Batch,
+        objective: Objective,
+        progress: Float[ArrayLike, ""],
+    ) -> tuple[PyTree, Any, Scalar]:
+        params, inner, value = self.rule.step(params, rest, state.inner, batch, objective, progress)
+        share = jnp.maximum(1 - self.decay, 1 / (state.count + 1))
+        average = _towards(self.rule.evaluated(params, inner), state.average, share)
+        return params, AverageState(inner, average, state.count + 1), value
+
+    def evaluated(self, params: PyTree, state: Any) -> PyTree:
+        return project(state.average)
+
+
+class Lookahead(AbstractRule):
+    """Every so many updates, go back a part of the way: \\(\\phi \\leftarrow \\phi + \\alpha(\\theta - \\phi)\\),
+    \\(\\theta \\leftarrow \\phi\\).
+
+    **Arguments:**
+
+    - `rule`: the fast rule.
+    - `period`: updates between synchronisations.
+    - `step`: α in (0, 1].
+
+    Validation, the best model and the fitted model are those of the slow parameters φ, brought back onto their constraints.
+
+    **Raises:** `ValueError` for a period below one or a step outside (0, 1].
+
+    Source: M. Zhang, J. Lucas, G. Hinton, J. Ba, *Lookahead optimizer: k steps forward, 1 step back*, NeurIPS 2019.
+    """
+
+    rule: AbstractRule
+    period: int = static(default=6)
+    step_size: Scalar = hyper(default=0.5)
+
+    def __check_init__(self):
+        if isinstance(self.period, bool) or not isinstance(self.period, int) or self.period < 1:
+            raise ValueError(f"`period` must be a positive integer, got {self.period!r}.")
+        _share(1 - self.step_size, f"`step_size` must lie in (0, 1], got {self.step_size}.")
+
+    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+        self.rule.check(model, mask, objective, batch_size)
+
+    def init(self, params: PyTree, objective: Objective) -> AverageState:
+        return AverageState(self.rule.init(params, objective), params, jnp.asarray(0, jnp.int32))
+
+    def step(
+        self,
+        params: PyTree,
+        rest: PyTree,
+        state: Any,
+        batch: Batch,
+        objective: Objective,
+        progress: Float[ArrayLike, ""],
+    ) -> tuple[PyTree, Any, Scalar]:
+        params, inner, value = self.rule.step(params, rest, state.inner, batch, objective, progress)
+        count = state.count + 1
+        slow = project(_towards(self.rule.evaluated(params, inner), state.average, self.step_size))
+        due = count % self.period == 0
+
+        def synchronised(current: PyTree) -> PyTree:
+            return jax.tree.map(lambda a, b: jnp.where(due, a, b), slow, current)
+
+        return synchronised(params), AverageState(inner, synchronised(state.average), count), value
+
+    def evaluated(self, params: PyTree, state: Any) -> PyTree:
+        return state.average
+
+
+def _towards(new: PyTree, old: PyTree, share: ArrayLike) -> PyTree:
+    moved = optax.incremental_update(new, old, share)  # pyright: ignore[reportArgumentType]
+    return jax.tree.map(lambda a, b: a.astype(b.dtype), moved, old)
+
+
+def _share(value: ArrayLike, message: str) -> None:
+    known = concrete(value)
+    if known is not None and known.dtype != object and not 0 <= known < 1:
+        raise ValueError(message)

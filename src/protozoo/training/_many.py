@@ -1,0 +1,184 @@
+"""Many models trained as one program: restarts, folds, grids."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
+from ..models import PrototypeModel
+from ._data import as_batch, encode_once
+from ._fit import Fit
+from ._loop import CHUNK, RUNNING, LoopState, Plan, run_epochs, start
+from ._objective import Batch
+from ._trainer import REASONS, Trainer
+
+
+def fit_many(
+    trainers: Trainer | Sequence[Trainer],
+    models: PrototypeModel | Sequence[PrototypeModel],
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    key: PRNGKeyArray,
+    sample_weight: ArrayLike | None = None,
+    validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+    validation_weight: ArrayLike | None = None,
+) -> list[Fit]:
+    """Train m models at once on the same samples, each as its trainer would train it alone.
+
+    **Arguments:**
+
+    - `trainers`: one for all, or one for each: they may differ in numbers (learning rates, decays, epochs, patience), not in
+      kind.
+    - `models`: one for all, or one for each: they may differ in numbers (restarts), not in structure.
+    - `x`, `y`: samples and their classes.
+    - `key`: member i has `jax.random.split(key, m)[i]`.
+    - `sample_weight`: for all, `(n,)`, or for each, `(m, n)`: zeros leave samples out (folds).
+    - `validation`: monitored in place of the training loss; `validation_weight` weighs it likewise.
+
+    Each member stops for its own reasons; the program runs until the last one has.
+
+    **Returns:** a list of `Fit`, best monitored loss first; `fit.member` tells which one it is.
+
+    **Raises:** `ValueError` for numbers of trainers, models and weights that differ, members that differ in structure, and
+    trainers with callbacks, checkpoints or sharding, which belong to one model.
+    """
+    counts = [
+        *(len(given) for given in (trainers, models) if isinstance(given, Sequence)),
+        *(len(np.asarray(w)) for w in (sample_weight, validation_weight) if w is not None and np.ndim(w) == 2),
+    ]
+    if len(set(counts)) != 1 or counts[0] == 0:
+        raise ValueError(
+            "the number of members follows from sequences of trainers or models, or weights (m, n), which must agree; got "
+            f"{counts or 'none of them'}."
+        )
+    m = counts[0]
+    each_trainer = list(trainers) if isinstance(trainers, Sequence) else [trainers] * m
+    each_model = list(models) if isinstance(models, Sequence) else [models] * m
+    for trainer in each_trainer:
+        if trainer.callbacks or trainer.checkpoints is not None or trainer.sharding is not None:
+            raise ValueError("`fit_many` has no callbacks, checkpoints or sharding: they belong to the training of one model.")
+    weights = _for_each(sample_weight, m)
+    validation_weights = _for_each(validation_weight, m)
+    # The same object for all: it is told apart from what every member has its own of.
+    x, keys = jnp.asarray(x), jax.random.split(key, m)
+    if isinstance(validation, tuple):
+        validation = (jnp.asarray(validation[0]), validation[1])
+    elif validation is not None:
+        validation = jnp.asarray(validation)
+    members = [
+        _member(each_trainer[i], each_model[i], x, y, keys[i], weights[i], validation, validation_weights[i]) for i in range(m)
+    ]
+    states, histories = _drive(members, max(trainer.epochs for trainer in each_trainer))
+    fits = []
+    for i, (trainer, member) in enumerate(zip(each_trainer, members, strict=True)):
+        state: LoopState = jax.tree.map(lambda a, i=i: a[i], states)
+        best = trainer.restore_best and np.isfinite(float(state.best))
+        params = state.best_params if best else member.plan.rule.evaluated(state.params, state.rule)
+        history = {name: values[i][: int(state.epoch)] for name, values in histories.items()}
+        reason = REASONS[int(state.status)]
+        fits.append((float(state.best), Fit(eqx.combine(params, member.rest), history, int(state.epoch), reason, member=i)))
+    return [fit for _, fit in sorted(fits, key=lambda pair: pair[0])]
+
+
+class _Member(eqx.Module):
+    """What `run_epochs` is given for one model."""
+
+    plan: Plan
+    state: LoopState
+    rest: PyTree
+    data: Batch
+    held_out: Batch | None
+
+
+def _member(
+    trainer: Trainer,
+    model: PrototypeModel,
+    x: ArrayLike,
+    y: ArrayLike | None,
+    key: PRNGKeyArray,
+    weight: np.ndarray | None,
+    validation: tuple | ArrayLike | None,
+    held_weight: np.ndarray | None,
+) -> _Member:
+    mask = trainer.mask(model)
+    data = trainer.objective.prepared(encode_once(model, mask, as_batch(model, x, y, weight)))
+    held_out = None
+    if validation is not None:
+        hx, hy = validation if isinstance(validation, tuple) else (validation, None)
+        held_out = encode_once(model, mask, as_batch(model, hx, hy, held_weight, name="validation "))
+    plan = trainer.plan(len(data.x))
+    params, rest = eqx.partition(model, mask)
+    return _Member(plan, start(plan, params, jax.random.key_data(key)), rest, data, held_out)
+
+
+def _drive(members: list[_Member], epochs: int) -> tuple[LoopState, dict[str, np.ndarray]]:
+    """Chunks of epochs, until all members have ended."""
+    stacked, rest = _stacked(members)
+    xs = [[x for x in (m.data.x, None if m.held_out is None else m.held_out.x) if x is not None] for m in members]
+    axes = tuple(None if all(x is xs[0][i] for x in same) else 0 for i, same in enumerate(zip(*xs, strict=True)))
+    xs = [same[0] if axis is None else jnp.stack(same) for axis, same in zip(axes, zip(*xs, strict=True), strict=True)]
+    states, history, done, size = stacked.state, {}, 0, 8
+    while done < epochs:
+        before, began = np.asarray(states.epoch), time.monotonic()
+        limit = min(epochs, done + size)
+        stacked = dataclasses.replace(stacked, state=states)
+        states, buffers = _run(stacked, rest, xs, axes, np.asarray(limit, np.int32))
+        ran = np.asarray(states.epoch) - before
+        for name, buffer in buffers.items():
+            new = np.where(np.arange(limit - done) < ran[:, None], np.asarray(buffer, float)[:, : limit - done], np.nan)
+            history[name] = np.concatenate([history[name], new], axis=1) if name in history else new
+        if not (np.asarray(states.status) == RUNNING).any():
+            break
+        elapsed = time.monotonic() - began
+        size = max(1, min(CHUNK, int((limit - done) * min(8.0, 1.0 / max(elapsed, 1e-9)))))
+        done = limit
+    return states, history
+
+
+@eqx.filter_jit
+def _run(
+    stacked: _Member, rest: _Member, xs: list[Array], axes: tuple[int | None, ...], limit: Int[ArrayLike, ""]
+) -> tuple[LoopState, dict[str, Array]]:
+    """One loop over all members: who has ended waits, unchanged, for the others."""
+
+    def one(mine: _Member, xs: list[Array]) -> Any:
+        member = eqx.combine(mine, rest)
+        data = dataclasses.replace(member.data, x=xs[0])
+        held_out = None if member.held_out is None else dataclasses.replace(member.held_out, x=xs[1])
+        limit_of = jnp.minimum(limit, member.plan.epochs)
+        return run_epochs(member.plan, member.state, member.rest, data, held_out, limit_of)
+
+    return jax.vmap(one, in_axes=(0, list(axes)))(stacked, xs)
+
+
+def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
+    """All members' arrays with a leading axis (but the samples), and what is no array."""
+
+    def without_samples(member: _Member) -> _Member:
+        data = dataclasses.replace(member.data, x=None)
+        held_out = None if member.held_out is None else dataclasses.replace(member.held_out, x=None)
+        return dataclasses.replace(member, data=data, held_out=held_out)
+
+    arrays, rest = zip(*(eqx.partition(without_samples(member), eqx.is_array) for member in members), strict=True)
+    for i, member in enumerate(members):
+        same = jax.tree.structure(member) == jax.tree.structure(members[0]) and eqx.tree_equal(rest[i], rest[0])
+        if not same or [a.shape for a in jax.tree.leaves(arrays[i])] != [a.shape for a in jax.tree.leaves(arrays[0])]:
+            raise ValueError(
+                f"member {i} is of another structure than member 0: members may differ in numbers, not in kinds, shapes or "
+                "options. Train them one by one."
+            )
+    return jax.tree.map(lambda *a: jnp.stack(a), *arrays), rest[0]
+
+
+def _for_each(weight: ArrayLike | None, m: int) -> list[np.ndarray | None]:
+    if weight is None:
+        return [None] * m
+    weight = np.asarray(weight, float)
+    return list(weight) if weight.ndim == 2 else [weight] * m

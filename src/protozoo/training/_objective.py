@@ -1,0 +1,132 @@
+"""What training lowers: the model's loss, and how it is evaluated."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._module import static
+from .._types import Array, ArrayLike, Float, PerSample, PyTree, Scalar
+from ..backbones import Rematerialised
+from ..losses import AbstractSampleLoss
+from ..models import PrototypeModel
+from ..models._chunks import rows_per_chunk, sum_chunks
+
+
+class Batch(eqx.Module):
+    """Samples, their classes, and each one's share of the objective (zero for padding)."""
+
+    x: Float[Array, "n ..."]
+    y: Array | None
+    weight: Float[Array, " n"]
+    #: The samples have been through the encoder already.
+    encoded: bool = static()
+
+    def mean(self, samples: int | None = None) -> "Batch":
+        """The same samples with shares of an average over `samples` (all: none is padding)."""
+        return eqx.tree_at(lambda b: b.weight, self, self.weight / (len(self.x) if samples is None else samples))
+
+
+class AbstractRegulariser(eqx.Module):
+    """A term that is added to the objective and sees the model alone."""
+
+    @abc.abstractmethod
+    def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+        """The penalty."""
+
+    @abc.abstractmethod
+    def check(self, model: PrototypeModel) -> None:
+        """Raise `ValueError` if it means nothing for this model."""
+
+
+class AbstractCurriculum(eqx.Module):
+    """Which samples count when: factors of their weights, which no derivative sees."""
+
+    @abc.abstractmethod
+    def __call__(self, losses: PerSample, weight: PerSample, progress: Float[ArrayLike, ""]) -> PerSample:
+        """A factor for each sample, from the losses of a batch and the shares that they have without it."""
+
+
+class Objective(eqx.Module):
+    """The loss of a batch and the penalties, in the precision and with the memory that training asks for.
+
+    The loss is a sum over samples, each with its share; so it can be computed piece by piece.
+    """
+
+    regularisers: tuple[AbstractRegulariser, ...] = ()
+    curriculum: AbstractCurriculum | None = None
+    precision: str | None = static(default=None)
+    rematerialise: bool = static(default=False)
+
+    def check(self, model: PrototypeModel, mask: PyTree) -> None:
+        """Raise `ValueError` if some part means nothing for this model."""
+        for regulariser in self.regularisers:
+            regulariser.check(model)
+        if self.curriculum is not None and not isinstance(model.loss, AbstractSampleLoss):
+            raise ValueError(f"`curriculum` weighs samples, and {type(model.loss).__name__} is no sum over samples.")
+        if self.precision is not None and not model.prototypes.space.flat:
+            raise ValueError(
+                f"`precision`: {model.prototypes.space} needs eigenvectors, which cannot be computed below float32."
+            )
+        if self.rematerialise and not any(jax.tree.leaves(mask.encoder)):
+            raise ValueError("`rematerialise` recomputes an encoder that learns, and this model has none.")
+
+    def prepared(self, data: Batch) -> Batch:
+        """Samples in the precision that they are computed with."""
+        return data if self.precision is None else eqx.tree_at(lambda b: b.x, data, data.x.astype(self.precision))
+
+    def evaluable(self, model: PrototypeModel) -> PrototypeModel:
+        """The model as it is computed: in low precision, its encoder recomputed by the backward pass."""
+        if self.precision is not None:
+            # Parameters of the metric and of the loss stay: a map is computed exactly, and applied in the samples' precision.
+            parts = lambda m: (m.encoder, m.prototypes.points)  # noqa: E731
+            model = eqx.tree_at(parts, model, _lower(parts(model), self.precision))
+        if self.rematerialise:
+            model = eqx.tree_at(lambda m: m.encoder, model, Rematerialised(model.encoder))
+        return model
+
+    def __call__(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
+        """The loss of these samples."""
+        return self.evaluable(model).objective(batch.x, batch.y, batch.weight, progress, batch.encoded)
+
+    def penalty(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+        """What the regularisers add, once for each update."""
+        zero = jnp.zeros((), jnp.result_type(float))
+        return sum((regulariser(model, progress) for regulariser in self.regularisers), start=zero)
+
+    def total(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
+        """Loss and penalties without a gradient, in chunks where the loss is a sum over samples."""
+
+        def chunk(x: Array, y: Array | None, weight: Array) -> Scalar:
+            return self(model, Batch(x, y, weight, batch.encoded), progress)
+
+        loss = sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch))
+        return loss + self.penalty(model, progress) if self.regularisers else loss
+
+    def weighted(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Batch:
+        """The batch with the shares that the curriculum leaves it; their sum stays what it was."""
+        if self.curriculum is None:
+            return batch
+        model = self.evaluable(model)
+        loss: Any = model.loss
+
+        def losses(x: Array, y: Array | None) -> Array:
+            points = x if batch.encoded else model.encode(x)
+            return loss(model.dissimilarities(points), model.prototypes.labels, y, progress)
+
+        weight = batch.weight * self.curriculum(jax.lax.stop_gradient(losses(batch.x, batch.y)), batch.weight, progress)
+        total = jnp.sum(weight)
+        weight = weight * jnp.sum(batch.weight) / jnp.where(total > 0, total, 1)
+        return eqx.tree_at(lambda b: b.weight, batch, weight)
+
+
+def chunk_rows(model: PrototypeModel, batch: Batch) -> int:
+    """How many samples to take at a time."""
+    n = len(batch.x)
+    return rows_per_chunk(n, len(model.prototypes)) if isinstance(model.loss, AbstractSampleLoss) else n
+
+
+def _lower(tree: PyTree, dtype: str) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, tree)

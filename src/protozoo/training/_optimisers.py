@@ -1,0 +1,77 @@
+"""Optimisers by name, for those who like strings."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import optax
+
+from .._schedules import AbstractSchedule, OverRun
+from .._types import ArrayLike, PyTree
+from ..metrics import AbstractOmega
+from ._freeze import Where
+
+
+#: What no other part names.
+REST = "rest"
+
+LearningRate = ArrayLike | AbstractSchedule | Callable[[ArrayLike], ArrayLike]
+
+#: The names, each a function of Optax.
+OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    one.__name__: one
+    for one in (
+        *(optax.adam, optax.adamw, optax.adamax, optax.adamaxw, optax.adan, optax.adabelief, optax.amsgrad, optax.radam),
+        *(optax.lamb, optax.lion, optax.novograd, optax.sgd, optax.sign_sgd, optax.signum, optax.noisy_sgd, optax.lars),
+        *(optax.rmsprop, optax.adagrad, optax.adadelta, optax.adafactor, optax.sm3, optax.yogi, optax.rprop),
+        *(optax.fromage, optax.lbfgs),
+    )
+}
+
+
+def by_name(
+    name: str, learning_rate: LearningRate | Mapping[Where, LearningRate] | None, options: dict[str, Any]
+) -> optax.GradientTransformation | Mapping[Where, optax.GradientTransformation]:
+    """The optimiser of this name, or one for each part."""
+    if name == "dpsgd":
+        raise ValueError(
+            "'dpsgd' clips the gradient of every sample by itself, and the trainer knows the gradient of a batch only: a "
+            "privacy guarantee would be false. Use `optax.contrib.dpsgd` in a loop of your own."
+        )
+    if name not in OPTIMISERS:
+        raise ValueError(f"`optimiser` {name!r} is not among {', '.join(OPTIMISERS)}; any Optax transformation will do.")
+    make = OPTIMISERS[name]
+    known = inspect.signature(make).parameters
+    if unknown := set(options) - set(known):
+        raise ValueError(f"{name} has no option {', '.join(map(repr, sorted(unknown)))}; it has {', '.join(known)}.")
+    if isinstance(learning_rate, Mapping):
+        return {part: by_name(name, rate, options) for part, rate in learning_rate.items()}  # pyright: ignore[reportReturnType]
+    if learning_rate is None and known["learning_rate"].default is inspect.Parameter.empty:
+        raise ValueError(f"`learning_rate` is missing: {name} has none of its own.")
+    if isinstance(learning_rate, AbstractSchedule):
+        learning_rate = OverRun(learning_rate)
+    mask = next((option for option in ("mask", "weight_decay_mask") if option in known), None)
+    if mask is None and {"weight_decay", "weight_decay_rate"} & set(options):
+        raise ValueError(f"the weight decay of {name} shrinks everything, prototypes too: use `pz.training.WeightDecay`.")
+    defaults = {mask: decays} if mask is not None else {"key": 0} if "key" in known else {}
+    return make(learning_rate, **{**defaults, **options})
+
+
+def decays(params: PyTree) -> PyTree:
+    """What weight decay shrinks: matrices of an encoder and projections; no prototypes, biases, bandwidths or relevances."""
+
+    def projection(node: Any) -> bool:
+        return isinstance(node, AbstractOmega)
+
+    def matrices(part: PyTree) -> PyTree:
+        return jax.tree.map(lambda leaf: leaf.ndim >= 2, part)
+
+    nothing = jax.tree.map(lambda _: False, params)
+    metric = jax.tree.map(
+        lambda node: matrices(node) if projection(node) else jax.tree.map(lambda _: False, node),
+        params.metric,
+        is_leaf=projection,
+    )
+    return eqx.tree_at(lambda m: (m.encoder, m.metric), nothing, (matrices(params.encoder), metric))

@@ -1,0 +1,85 @@
+"""Training in phases."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from .._types import ArrayLike, PRNGKeyArray
+from ..models import PrototypeModel
+from ._checkpoints import Checkpoints
+from ._data import ClassWeight
+from ._fit import Fit, Reason
+from ._stream import Stream
+from ._trainer import Trainer
+
+
+class Phases(eqx.Module):
+    """Trainers in order, each with its own rule, epochs, schedule and frozen parts; each begins with the model that the one
+    before it returned. First the prototypes, then Ω, then everything:
+
+    `Phases([Trainer(rule, 50, freeze="metric"), Trainer(rule, 50, freeze="prototypes"), Trainer(slow, 100)])`
+
+    **Arguments:**
+
+    - `trainers`: the phases. They have no checkpoints of their own.
+    - `checkpoints`: where the training states of all phases are written, each phase in a folder of its own.
+
+    **Raises:** `ValueError` without trainers, or for a trainer with checkpoints.
+    """
+
+    trainers: tuple[Trainer, ...]
+    checkpoints: Checkpoints | None = eqx.field(static=True)
+
+    def __init__(self, trainers: Sequence[Trainer], checkpoints: Checkpoints | None = None):
+        self.trainers, self.checkpoints = tuple(trainers), checkpoints
+        if not self.trainers or not all(isinstance(one, Trainer) for one in self.trainers):
+            raise ValueError(f"`trainers` must hold at least one `Trainer`, got {trainers!r}.")
+        if any(one.checkpoints is not None for one in self.trainers):
+            raise ValueError("`checkpoints` belong to all phases: give them to `Phases`, not to its trainers.")
+
+    def fit(
+        self,
+        model: PrototypeModel,
+        x: ArrayLike | Stream,
+        y: ArrayLike | None = None,
+        *,
+        key: PRNGKeyArray,
+        validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        resume: bool = False,
+    ) -> Fit:
+        """Train in all phases; arguments and result are those of `Trainer.fit`, the history that of all phases.
+
+        A phase that diverges, or that a callback stops, is the last one.
+
+        **Raises:** `ValueError` as `Trainer.fit`.
+        """
+        if resume and self.checkpoints is None:
+            raise ValueError("`resume` continues from `checkpoints`, and these phases have none.")
+        fits: list[Fit] = []
+        for i, (trainer, phase_key) in enumerate(zip(self.trainers, jax.random.split(key, len(self.trainers)), strict=True)):
+            begun = False
+            if self.checkpoints is not None:
+                where = dataclasses.replace(self.checkpoints, directory=Path(self.checkpoints.directory) / f"phase-{i}")
+                begun = resume and any(Path(where.directory).glob("[0-9]*"))
+                trainer = dataclasses.replace(trainer, checkpoints=where)
+            fit = trainer.fit(
+                fits[-1].model if fits else model,
+                x,
+                y,
+                key=phase_key,
+                validation=validation,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                resume=begun,
+            )
+            fits.append(fit)
+            if fit.reason in (Reason.DIVERGED, Reason.CALLBACK):
+                break
+        history = {name: np.concatenate([fit.history[name] for fit in fits]) for name in fits[-1].history}
+        return Fit(fits[-1].model, history, sum(fit.epochs for fit in fits), fits[-1].reason)

@@ -1,0 +1,95 @@
+"""How well a model does on samples that it has not seen."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from .._checks import as_labels, as_samples, refuse_missing_classes
+from .._types import ArrayLike, PRNGKeyArray
+from ..training import Fit, Trainer, fit_many
+from ._fit import look_up, trainer_settings
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossValidation:
+    """The result of `cross_validate`.
+
+    - `scores`: the accuracy on each held-out fold.
+    - `fits`: the trained models, fold by fold.
+    - `folds`: for each sample, the fold that held it out.
+    """
+
+    scores: np.ndarray
+    fits: list[Fit]
+    folds: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """The mean accuracy."""
+        return float(self.scores.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean, over folds."""
+        return float(self.scores.std(ddof=1) / np.sqrt(len(self.scores)))
+
+
+def cross_validate(
+    name: str,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    folds: int = 5,
+    key: PRNGKeyArray | None = None,
+    trainer: Trainer | None = None,
+    **options: Any,
+) -> CrossValidation:
+    """Stratified cross-validation of a model of the table; all folds are trained as one program.
+
+    Each model starts from its own training samples (prototypes, bandwidths) and learns from them alone: the held-out ones
+    have weight zero.
+
+    **Arguments:**
+
+    - `name`: a supervised model of the table.
+    - `x`, `y`: samples and their classes 0…c-1. Scaling that depends on data is yours, and belongs into the folds.
+    - `folds`: how many; no class may be smaller.
+    - `key`: a random key; `jax.random.key(0)` by default.
+    - `trainer`: the row's default by default.
+    - `options`: the row's options, and without a `trainer` those of `Trainer`.
+
+    **Raises:** `ValueError` for a model that learns without labels, fewer than two folds, classes smaller than that, and
+    models whose structure depends on the fold (all samples as prototypes).
+    """
+    recipe = look_up(name)
+    if not recipe.supervised:
+        raise ValueError(f"{name} learns without labels: there is no accuracy to validate.")
+    x = as_samples(x)
+    y = as_labels(y, len(x))
+    refuse_missing_classes(y)
+    smallest = int(np.bincount(y).min())
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= smallest:
+        raise ValueError(f"`folds` must be between 2 and {smallest}, the size of the smallest class, got {folds!r}.")
+    settings = {} if trainer is not None else trainer_settings(options)
+    trainer = recipe.trainer(**settings) if trainer is None else trainer
+    keys = jax.random.split(jax.random.key(0) if key is None else key, folds + 2)
+    fold = stratified(y, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1]))))
+    host = np.asarray(x)
+    models = [recipe(host[fold != i], y[fold != i], key=keys[i], **options) for i in range(folds)]
+    weight = (fold != np.arange(folds)[:, None]).astype(float)
+    fits = sorted(fit_many(trainer, models, x, y, key=keys[-2], sample_weight=weight), key=lambda fit: fit.member)
+    right = np.stack([np.asarray(fit.model.predict(x)) == y for fit in fits])
+    return CrossValidation(np.array([right[i, fold == i].mean() for i in range(folds)]), fits, fold)
+
+
+def stratified(y: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """A fold for each sample, classes spread as evenly as can be."""
+    fold, shift = np.empty(len(y), int), 0
+    for k in np.unique(y):
+        members = rng.permutation(np.flatnonzero(y == k))
+        # Each class goes on where the last one ended, so that folds differ in size by one at most.
+        fold[members] = (np.arange(len(members)) + shift) % folds
+        shift += len(members)
+    return fold
