@@ -22,12 +22,12 @@ from pathlib import Path
 from types import ModuleType
 
 
-CASES = ("startup", "epoch", "em", "em_memory", "predict", "overhead")
-PACKAGES = ("protozoo", "jax", "jaxlib", "equinox", "optax", "numpy", "prosemble", "scikit-learn")
-MODULES = {"prosemble": "prosemble", "scikit-learn": "sklearn"}  # of the contenders that may be missing
+CASES = ("startup", "epoch", "em", "em_memory", "predict", "overhead", "accuracy")
+PACKAGES = ("protozoo", "jax", "jaxlib", "equinox", "optax", "numpy", "prosemble", "scikit-learn", "sklvq")
+MODULES = {"prosemble": "prosemble", "scikit-learn": "sklearn", "sklvq": "sklvq"}  # of the contenders that may be missing
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS", "JAX_PLATFORMS")
 
-Sample = dict[str, float | None] | None  # what one process measured; nothing if it failed
+Sample = dict[str, float | list[float] | None] | None  # what one process measured; nothing if it failed
 
 
 def main() -> None:
@@ -62,8 +62,8 @@ def load(name: str) -> ModuleType:
 
 def section(case: ModuleType, quick: bool, repeats: int) -> tuple[str, bool]:
     """One case, measured: its explanation and a table with a line for each row, and whether no process failed."""
-    rows = case.rows(quick)
-    samples = {(row, who): [] for row, contenders in rows.items() for who in contenders}
+    rows, repeats = case.rows(quick), getattr(case, "REPEATS", repeats)
+    samples = {row: {who: [] for who in contenders} for row, contenders in rows.items()}
     for turn in range(repeats):
         known = {}
         for row, contenders in rows.items():
@@ -72,23 +72,30 @@ def section(case: ModuleType, quick: bool, repeats: int) -> tuple[str, bool]:
                 same = json.dumps(arguments)
                 if not (quick and same in known):  # a contender of many rows takes its turn in each, unless we are in a hurry
                     known[same] = measured(case, arguments) if installed(who) else None
-                samples[row, who].append(known[same])
+                samples[row][who].append(known[same])
                 step = f"{case.__name__}, {row}, {who}, {turn + 1}/{repeats}: {time.monotonic() - began:.1f} s"
                 print(step, file=sys.stderr, flush=True)
-    one, other = next(iter(rows.values()))
-    header, lines = [], []
+    header, lines = case.report(samples) if hasattr(case, "report") else compared(case, samples)
+    title, _, text = case.__doc__.strip().partition("\n")
+    contenders = (contender for row in samples.values() for contender in row.items())
+    whole = all(None not in taken for who, taken in contenders if installed(who))
+    return f"\n## {title}\n{text}\n\n{table(header, lines)}", whole
+
+
+def compared(case: ModuleType, samples: dict[str, dict[str, list[Sample]]]) -> tuple[list[str], list[list[str]]]:
+    """The header and the lines of a table of two contenders: their numbers and ratios."""
+    one, other = next(iter(samples.values()))
+    header, lines = [""], []
     for column in case.COLUMNS:
         header += [f"{column}: {one}", other, *(["ratio"] if column in case.COMPARED else [])]
-    for row in rows:
+    for row, taken in samples.items():
         cells = []
         for column in case.COLUMNS:
-            pair = [[s and s[column] for s in samples[row, who]] for who in (one, other)]
+            pair = [[s and s[column] for s in taken[who]] for who in (one, other)]
             cells += [cell(values, who) for values, who in zip(pair, (one, other), strict=True)]
             cells += [ratio(*pair)] if column in case.COMPARED else []
         lines.append([row, *cells])
-    title, _, text = case.__doc__.strip().partition("\n")
-    whole = all(sample is not None for (_, who), taken in samples.items() if installed(who) for sample in taken)
-    return f"\n## {title}\n{text}\n\n{table(['', *header], lines)}", whole
+    return header, lines
 
 
 def measured(case: ModuleType, arguments: dict) -> Sample:

@@ -29,3 +29,13 @@ def x64():
     """Everything in float64, for oracles."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def unchecked():
+    """Without the type checks that the tests add: what a user sees."""
+    from jaxtyping import config
+
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

@@ -1,23 +1,38 @@
-"""What the README says works."""
+"""What the README and the guide say works."""
 
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def run(page: Path) -> dict:
+    """Execute the code of a page from top to bottom; what it defines."""
+    names: dict = {"__name__": page.stem}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        exec(compile(block, str(page), "exec"), names)
+    return names
 
 
 def test_the_example_runs(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 2
-    names: dict = {}
-    for block in blocks:
-        exec(compile(block, str(README), "exec"), names)
+    names = run(README)
     said = capsys.readouterr().out
     assert float(re.search(r"accuracy ([0-9.]+)", said)[1]) > 0.95
     assert names["custom"].predict(names["x"]).shape == (150,)
+
+
+def test_every_recipe_of_the_guide_runs(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # some write files
+    names = run(ROOT / "docs" / "training.md")
+    said = capsys.readouterr().out
+    assert float(re.search(r"accuracy ([0-9.]+)", said)[1]) > 0.95
+    assert np.isfinite(names["fit"].history["loss"]).all()
+    assert {path.name for path in tmp_path.iterdir()} >= {"x.npy", "history.csv", "live.png", "runs"}
 
 
 @pytest.mark.parametrize("command", ["nox -s tests", "protozoo demo"])

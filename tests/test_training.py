@@ -711,16 +711,6 @@ def test_options_out_of_range(make, message, unchecked):
         make()
 
 
-@pytest.fixture
-def unchecked():
-    """Without the type checks that the tests add: what a user sees."""
-    from jaxtyping import config
-
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
-
-
 def test_numpy_integers_are_integers(key, recwarn, unchecked):
     trainer = pz.Trainer(adam(), np.int64(3), np.int64(16))  # pyright: ignore
     fit = trainer.fit(gmlvq(), X, Y, key=key)

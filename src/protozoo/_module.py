@@ -2,13 +2,16 @@
 
 import abc
 import dataclasses
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from ._types import Array, PyTree
+
+
+Module = TypeVar("Module", bound=eqx.Module)
 
 
 def as_float(value: Any) -> Array:
@@ -51,6 +54,14 @@ def trainable(tree: PyTree) -> PyTree:
         return eqx.is_inexact_array(leaf)
 
     return jax.tree_util.tree_map_with_path(learned, tree)
+
+
+def replaced(module: Module, **fields: Any) -> Module:
+    """A copy with other fields, made without `__init__`, which may know them by other names."""
+    copy = object.__new__(type(module))
+    for field in dataclasses.fields(module):  # pyright: ignore[reportArgumentType]
+        object.__setattr__(copy, field.name, fields.get(field.name, getattr(module, field.name)))
+    return copy
 
 
 class AbstractConstrained(eqx.Module):

@@ -16,19 +16,26 @@ def product(a: Float[Array, "n d"], b: Float[Array, "d p"]) -> Float[Array, "n p
     return a @ b if jnp.promote_types(a.dtype, b.dtype).itemsize >= 4 else _low_product(a, b)
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def _low_product(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, preferred_element_type=jnp.float32)
 
 
-def _low_forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _low_product(a, b), (a, b)
+@_low_product.defjvp
+def _low_product_jvp(factors: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (a, b), (da, db) = factors, tangents
+    return _low_product(a, b), linear_product(da, b) + linear_product(db.T, a.T).T
 
 
-def _low_backward(factors: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-    a, b = factors
-    cotangent = cotangent.astype(a.dtype)
-    return _low_product(cotangent, b.T).astype(a.dtype), _low_product(a.T, cotangent).astype(b.dtype)
+def linear_product(a: Float[Array, "n d"], b: Float[Array, "d p"]) -> Float[Array, "n p"]:
+    """The same as a linear function of A alone, for derivative rules: its transpose multiplies low factors, too."""
+    if jnp.promote_types(a.dtype, b.dtype).itemsize >= 4:
+        return a @ b
 
+    def forward(b: Array, a: Array) -> Array:
+        return jnp.matmul(a, b, preferred_element_type=jnp.float32)
 
-_low_product.defvjp(_low_forward, _low_backward)
+    def backward(b: Array, cotangent: Array) -> Array:
+        return jnp.matmul(cotangent.astype(b.dtype), b.T, preferred_element_type=jnp.float32).astype(a.dtype)
+
+    return jax.custom_derivatives.linear_call(forward, backward, b, a)

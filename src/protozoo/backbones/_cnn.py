@@ -72,7 +72,8 @@ class CNN(eqx.Module):
         self.pool, self.activation = pool, activation
 
     def __call__(self, x: Float[Array, "height width channels"]) -> Float[Array, " l"]:
-        maps = jnp.moveaxis(x, -1, 0)
+        # Convolutions do not promote types, as matrix products do.
+        maps = jnp.moveaxis(x, -1, 0).astype(self.final.weight.dtype)
         for i, convolution in enumerate(self.convolutions):
             maps = convolution(maps)
             if self.norms:

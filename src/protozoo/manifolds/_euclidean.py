@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from .._module import static
-from .._products import accumulated, product
+from .._products import accumulated, linear_product, product
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractManifold
 
@@ -83,9 +83,9 @@ def _pairwise_squares_jvp(primals: tuple[Array, Array], tangents: tuple) -> tupl
     change = jnp.zeros_like(squares)
     # What is constant, as samples mostly are, costs no product.
     if not isinstance(dx, SymbolicZero):
-        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1)[:, None] - product(dx, points.T))
+        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1)[:, None] - linear_product(dx, points.T))
     if not isinstance(dpoints, SymbolicZero):
-        change += 2 * (jnp.sum(accumulated(points) * dpoints, axis=1)[None, :] - product(x, dpoints.T))
+        change += 2 * (jnp.sum(accumulated(points) * dpoints, axis=1)[None, :] - linear_product(dpoints, x.T).T)
     return squares, change
 
 

@@ -13,11 +13,16 @@ from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_nonfin
 from .._module import static
 from .._products import accumulated
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
+from ..backbones import Rematerialised
 from ..losses import AbstractLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
 from ..metrics import AbstractLinearlyAdapted, AbstractMetric, AbstractQuadratic
 from ..prototypes import Prototypes
 from ._chunks import map_chunks, rows_per_chunk
+
+
+#: In how many pieces samples go through an encoder that is computed again by the backward pass.
+PIECES = 8
 
 
 class PrototypeModel(eqx.Module):
@@ -229,6 +234,9 @@ class PrototypeModel(eqx.Module):
 
 def encode(encoder: Callable, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
     """Map samples to points, one by one."""
+    if isinstance(encoder, Rematerialised):
+        # Piece by piece: the backward pass then holds what the encoder computed of one piece at a time.
+        return jax.lax.map(encoder, x, batch_size=-(-len(x) // PIECES))
     return x if isinstance(encoder, eqx.nn.Identity) else jax.vmap(encoder)(x)
 
 

@@ -99,9 +99,7 @@ class AlternatingOptimization(AbstractRule):
             closed = jax.tree.map(refit, (model.metric, model.loss), is_leaf=_closed)
             new = eqx.tree_at(lambda m: (m.metric, m.loss), new, closed)
         mask = jax.tree.map(lambda leaf: leaf is not None, params, is_leaf=lambda leaf: leaf is None)
-        # Computed numbers may be wider than the parameters (a strong float beside a weak one); the loop's carry is not.
-        new = jax.tree.map(lambda n, o: jnp.asarray(n, o.dtype), eqx.filter(new, mask), params)
-        return new, state, value
+        return eqx.filter(new, mask), state, value
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
         return params

@@ -91,7 +91,7 @@ class Store:
                     f"one's ({note.get(name)!r}, not {mine!r}). Resume with the same model, trainer settings, data and key."
                 )
         leaves, structure = jax.tree.flatten(like)
-        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         wanted = {
             str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
             for i, leaf in enumerate(leaves)

@@ -53,9 +53,10 @@ def opened(tree: PyTree, numbers: bool = True) -> PyTree:
 
 
 def _open(leaf: Any, numbers: bool) -> Any:
-    if isinstance(leaf, types.FunctionType) and leaf.__closure__ is not None:
+    # A function made by another one is a new object every time, also if it closes over nothing.
+    if isinstance(leaf, types.FunctionType) and "<locals>" in leaf.__qualname__:
         name = f"{leaf.__module__}.{leaf.__qualname__}"
-        contents = tuple(opened(cell.cell_contents, numbers and not name.startswith(_ASKS)) for cell in leaf.__closure__)
+        contents = tuple(opened(cell.cell_contents, numbers and not name.startswith(_ASKS)) for cell in leaf.__closure__ or ())
         return Closure(name, Code(leaf), contents)
     return jnp.asarray(leaf) if type(leaf) is float and numbers else leaf
 
@@ -73,6 +74,6 @@ def _close(node: Any) -> Any:
     if not isinstance(node, Closure):
         return node
     old, cells = node.code.function, tuple(types.CellType(closed(value)) for value in node.contents)
-    new = types.FunctionType(old.__code__, old.__globals__, old.__name__, old.__defaults__, cells)
+    new = types.FunctionType(old.__code__, old.__globals__, old.__name__, old.__defaults__, cells or None)
     new.__kwdefaults__ = old.__kwdefaults__
     return new

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
 from .._module import static
-from .._types import Array, ArrayLike, Int, PyTree, Scalar
+from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
 from ._shuffle import shuffled
@@ -33,6 +33,14 @@ class Plan(eqx.Module):
     restore_best: bool = static()
     #: Where batches are spread over devices; parameters are everywhere.
     sharding: NamedSharding | None = static()
+
+    def step(
+        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
+    ) -> tuple[PyTree, Any, Scalar]:
+        """What the rule makes of a batch, in the types that came in: computed numbers may be wider, a loop's carry is not."""
+        new_params, new_state, loss = self.rule.step(params, rest, state, batch, self.objective, progress)
+        params, state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), (new_params, new_state), (params, state))
+        return params, state, loss
 
     def progress(self, step: Int[Array, ""], batches: int) -> Scalar:
         """Of the training: 0 at the first update, 1 at the last."""
@@ -171,7 +179,7 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
     n = plan.samples
     if plan.batch_size is None:
         progress = plan.progress(state.step, 1)
-        return plan.rule.step(state.params, rest, state.rule, data.mean(n), plan.objective, progress)
+        return plan.step(state.params, rest, state.rule, data.mean(n), progress)
     size, count = plan.batch_size, batches_of(plan, n)
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.epoch)
     positions = jnp.arange(size * count, dtype=jnp.int32)
@@ -190,7 +198,7 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
         batch = Batch(data.x[index], None if data.y is None else data.y[index], weight, data.encoded)
         if plan.sharding is not None:
             batch = eqx.filter_shard(batch, plan.sharding)
-        params, rule, loss = plan.rule.step(params, rest, rule, batch, plan.objective, plan.progress(state.step + k, count))
+        params, rule, loss = plan.step(params, rest, rule, batch, plan.progress(state.step + k, count))
         return (params, rule), loss * real / n
 
     (params, rule), losses = jax.lax.scan(one_batch, (state.params, state.rule), (order, present, jnp.arange(count)))

@@ -1,6 +1,5 @@
 """Many models trained as one program: restarts, folds, grids."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
 from ..models import PrototypeModel
 from ._data import as_batch, encode_once
@@ -128,7 +128,7 @@ def _drive(members: list[_Member], epochs: int) -> tuple[LoopState, dict[str, np
     while done < epochs:
         before, began = np.asarray(states.epoch), time.monotonic()
         limit = min(epochs, done + size)
-        stacked = dataclasses.replace(stacked, state=states)
+        stacked = replaced(stacked, state=states)
         states, buffers = _run(stacked, rest, xs, axes, np.asarray(limit, np.int32))
         ran = np.asarray(states.epoch) - before
         for name, buffer in buffers.items():
@@ -150,8 +150,8 @@ def _run(
 
     def one(mine: _Member, xs: list[Array]) -> Any:
         member = eqx.combine(mine, rest)
-        data = dataclasses.replace(member.data, x=xs[0])
-        held_out = None if member.held_out is None else dataclasses.replace(member.held_out, x=xs[1])
+        data = replaced(member.data, x=xs[0])
+        held_out = None if member.held_out is None else replaced(member.held_out, x=xs[1])
         limit_of = jnp.minimum(limit, member.plan.epochs)
         return run_epochs(member.plan, member.state, member.rest, data, held_out, limit_of)
 
@@ -162,9 +162,9 @@ def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
     """All members' arrays with a leading axis (but the samples), and what is no array."""
 
     def without_samples(member: _Member) -> _Member:
-        data = dataclasses.replace(member.data, x=None)
-        held_out = None if member.held_out is None else dataclasses.replace(member.held_out, x=None)
-        return dataclasses.replace(member, data=data, held_out=held_out)
+        data = replaced(member.data, x=None)
+        held_out = None if member.held_out is None else replaced(member.held_out, x=None)
+        return replaced(member, data=data, held_out=held_out)
 
     arrays, rest = zip(*(eqx.partition(without_samples(member), eqx.is_array) for member in members), strict=True)
     for i, member in enumerate(members):

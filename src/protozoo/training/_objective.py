@@ -25,8 +25,8 @@ class Batch(eqx.Module):
     encoded: bool = static()
 
     def mean(self, samples: int | None = None) -> "Batch":
-        """The same samples with shares of an average over `samples` (all: none is padding)."""
-        return eqx.tree_at(lambda b: b.weight, self, self.weight / (len(self.x) if samples is None else samples))
+        """The same samples with shares of an average over `samples`, by default over the weights."""
+        return eqx.tree_at(lambda b: b.weight, self, self.weight / (jnp.sum(self.weight) if samples is None else samples))
 
 
 class AbstractRegulariser(eqx.Module):

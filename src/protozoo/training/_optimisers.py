@@ -19,7 +19,6 @@ REST = "rest"
 
 LearningRate = ArrayLike | AbstractSchedule | Callable[[ArrayLike], ArrayLike]
 
-#: The names, each a function of Optax.
 OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     one.__name__: one
     for one in (
@@ -29,6 +28,7 @@ OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
         *(optax.fromage, optax.lbfgs),
     )
 }
+"""The optimisers that `GradientDescent` knows by name, each a function of Optax."""
 
 
 def by_name(

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from .._module import replaced
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import PrototypeModel
 from ._checkpoints import Checkpoints
@@ -67,7 +68,7 @@ class Phases(eqx.Module):
             if self.checkpoints is not None:
                 where = dataclasses.replace(self.checkpoints, directory=Path(self.checkpoints.directory) / f"phase-{i}")
                 begun = resume and any(Path(where.directory).glob("[0-9]*"))
-                trainer = dataclasses.replace(trainer, checkpoints=where)
+                trainer = replaced(trainer, checkpoints=where)
             fit = trainer.fit(
                 fits[-1].model if fits else model,
                 x,

@@ -35,7 +35,8 @@ def spread(data: Batch, sharding: NamedSharding) -> Batch:
         return np.concatenate([host, np.repeat(host[-1:], beyond, axis=0)])
 
     weight = np.pad(np.asarray(data.weight), (0, beyond))
-    return placed(Batch(fill(data.x), None if data.y is None else fill(data.y), weight, data.encoded), sharding)  # pyright: ignore
+    x, y, weight = placed((fill(data.x), None if data.y is None else fill(data.y), weight), sharding)
+    return Batch(x, y, weight, data.encoded)
 
 
 def placed(tree: PyTree, sharding: NamedSharding) -> PyTree:
@@ -43,7 +44,6 @@ def placed(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
     def place(leaf: jax.Array | np.ndarray) -> jax.Array:
         host = np.asarray(leaf)
-        # Not all arrays have a first axis to spread: numbers are everywhere.
         return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
     return jax.tree.map(lambda leaf: place(leaf) if eqx.is_array(leaf) else leaf, tree)
@@ -52,3 +52,12 @@ def placed(tree: PyTree, sharding: NamedSharding) -> PyTree:
 def gathered(tree: PyTree) -> PyTree:
     """Arrays that are the same everywhere, as arrays of this process's own device."""
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if eqx.is_array(leaf) else leaf, tree)
+
+
+def agreed(value: float) -> float:
+    """What the first process found: decisions on which compiled loops depend must not differ between processes."""
+    if jax.process_count() == 1:
+        return value
+    from jax.experimental import multihost_utils  # slow to import, and seldom needed
+
+    return float(multihost_utils.broadcast_one_to_all(np.asarray(value, np.float32)))

@@ -105,7 +105,7 @@ def stream_epochs(
 def _step(
     plan: Plan, params: PyTree, rest: PyTree, rule: Any, batch: Batch, step: Int[Array, ""], total: int
 ) -> tuple[PyTree, Any, Scalar]:
-    return plan.rule.step(params, rest, rule, batch, plan.objective, plan.progress(step, total))
+    return plan.step(params, rest, rule, batch, plan.progress(step, total))
 
 
 _close = eqx.filter_jit(close_epoch)

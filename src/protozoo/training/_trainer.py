@@ -25,7 +25,7 @@ from ._freeze import Freeze, trainable_mask
 from ._loop import CHUNK, CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, replicated, run_epochs, start
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
 from ._rule import AbstractRule
-from ._sharding import as_sharding, gathered, placed, spread
+from ._sharding import agreed, as_sharding, gathered, placed, spread
 from ._stopping import Stopping
 from ._stream import Stream, is_stream, stream_epochs
 
@@ -202,8 +202,9 @@ class Trainer(eqx.Module):
                     )
             if self.sharding is not None and data is not None:
                 data = spread(data, self.sharding)
+                held_out = None if held_out is None else spread(held_out, self.sharding)
                 everywhere = replicated(self.sharding)
-                plan, state, rest, held_out = (placed(tree, everywhere) for tree in (plan, state, rest, held_out))
+                plan, state, rest = (placed(tree, everywhere) for tree in (plan, state, rest))
 
             def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
                 if data is None:
@@ -276,13 +277,13 @@ class Trainer(eqx.Module):
             state, buffers = advance(state, limit)
             ran = int(state.epoch) - epoch
             # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
-            elapsed = time.monotonic() - began
+            elapsed = agreed(time.monotonic() - began)
             size = max(1, min(CHUNK, int(ran * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
             epoch += ran
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % store.where.every == 0):
                 store.save(epoch, state, history, float(state.previous))
-            stopped = any([callback.on_chunk_end(view()) for callback in self.callbacks])
+            stopped = bool(agreed(float(any([callback.on_chunk_end(view()) for callback in self.callbacks]))))
         if store is not None:
             store.save(epoch, state, history, float(state.previous))
         for callback in self.callbacks:
@@ -298,9 +299,8 @@ class Trainer(eqx.Module):
 
 @eqx.filter_jit
 def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
-    loop, progress = state.loop, state.plan.progress(state.loop.step, 1)
-    plan = state.plan
-    params, rule, loss = plan.rule.step(loop.params, state.rest, loop.rule, batch.mean(), plan.objective, progress)
+    plan, loop = state.plan, state.loop
+    params, rule, loss = plan.step(loop.params, state.rest, loop.rule, batch.mean(), plan.progress(loop.step, 1))
     loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
 

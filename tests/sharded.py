@@ -1,0 +1,90 @@
+"""A program for several devices, run by `test_sharding.py` in processes of its own: `python sharded.py TASK ARGUMENTS`."""
+
+import os
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import numpy as np
+from zoo import CASES, Case, blobs
+
+import protozoo as pz
+
+
+#: Neither is a multiple of eight.
+N, BATCH = 59, 22
+
+
+def mesh() -> jax.sharding.Mesh:
+    return jax.sharding.Mesh(np.array(jax.devices()), ("samples",))
+
+
+def fit(case: Case, model: pz.PrototypeModel, sharding: jax.sharding.Mesh | None, batch_size: int | None) -> pz.training.Fit:
+    """Rows train by the rule that they name."""
+    trainer = case.recipe.trainer(epochs=2, sharding=sharding, batch_size=batch_size)
+    y = None if case.y is None else case.y[:N]
+    return trainer.fit(model, case.x[:N].astype(float), y, key=jax.random.key(0))
+
+
+def compare(one: pz.training.Fit, other: pz.training.Fit) -> None:
+    for name, losses in one.history.items():
+        np.testing.assert_allclose(other.history[name], losses, rtol=1e-8, atol=1e-8)
+    for a, b in zip(*(jax.tree.leaves(eqx.filter(f.model, eqx.is_inexact_array)) for f in (one, other)), strict=True):
+        assert len(b.devices()) == 1
+        # Where a gradient or a variance is zero up to rounding, Adam and a Cholesky factor magnify the rounding.
+        np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
+
+
+def rows(part: str, parts: str) -> None:
+    """Every row, on eight devices as on one: all samples at once, and every third row in batches, too."""
+    assert len(jax.devices()) == 8
+    jax.config.update("jax_enable_x64", True)
+    for i, case in enumerate(CASES[int(part) :: int(parts)]):
+        still = isinstance(case.recipe.rule, pz.MedianOptimization | pz.Lazy)
+        model = case.recipe(case.x.astype(float), case.y, key=jax.random.key(3), **case.options)
+        for size in (None,) if still or i % 3 else (None, BATCH):
+            one, other = (fit(case, model, sharding, size) for sharding in (None, mesh()))
+            compare(one, other)
+            assert still or not eqx.tree_equal(one.model.prototypes.points, model.prototypes.points)
+        print(case, flush=True)
+
+
+def checkpointed(directory: str, epochs: str, out: str) -> None:
+    """Train up to so many of ten epochs, on however many devices there are, and continue what another program began."""
+    x, y = blobs()
+
+    class StopAt(pz.training.AbstractCallback):
+        every = 1
+
+        def on_fit_start(self, view):
+            pass
+
+        def on_chunk_end(self, view):
+            return view.epoch == int(epochs)
+
+        def on_fit_end(self, view):
+            pass
+
+    model = pz.zoo.GMLVQ(x, y, key=jax.random.key(0))
+    checkpoints = pz.Checkpoints(Path(directory) / "checkpoints", every=2)
+    trainer = pz.Trainer(
+        pz.GradientDescent("adam", 1e-2), 10, BATCH, sharding=mesh(), checkpoints=checkpoints, callbacks=[StopAt()]
+    )
+    validation = (x[::2], y[::2])
+    resume = checkpoints.directory.exists()
+    fit = trainer.fit(model, x, y, key=jax.random.key(0), validation=validation, resume=resume)
+    np.savez(out, points=fit.model.prototypes.points, omega=fit.model.metric.matrix, **fit.history)
+
+
+def process(port: str, index: str, directory: str, out: str) -> None:
+    """One of two processes, each with four devices, that train together."""
+    jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=int(index))
+    assert (jax.process_count(), len(jax.devices()), len(jax.local_devices())) == (2, 8, 4)
+    checkpointed(directory, "6", os.devnull)
+    checkpointed(directory, "10", out)
+
+
+if __name__ == "__main__":
+    task, *arguments = sys.argv[1:]
+    globals()[task](*arguments)

@@ -1,0 +1,126 @@
+"""Many models as one program are the models one by one."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from compilations import count_compilations
+from zoo import blobs
+
+import protozoo as pz
+
+
+X, Y = blobs()
+
+
+def trainer(rate: float = 1e-2, epochs: int = 12, **settings) -> pz.Trainer:
+    return pz.Trainer(pz.GradientDescent("adam", rate), epochs, **settings)
+
+
+def restarts(name: str, count: int = 3) -> list[pz.PrototypeModel]:
+    recipe = getattr(pz.zoo, name)
+    y = Y if recipe.supervised else None
+    options = {"prototypes_per_class": 2, "initialiser": "samples"} if recipe.supervised else {"initialiser": "samples"}
+    return [recipe(X, y, key=jax.random.key(i), **options) for i in range(count)]
+
+
+def same(one: pz.training.Fit, other: pz.training.Fit) -> None:
+    assert (one.reason, one.epochs) == (other.reason, other.epochs)
+    for name, values in other.history.items():
+        np.testing.assert_allclose(one.history[name], values, rtol=1e-4, atol=1e-5)
+    for a, b in zip(*(jax.tree.leaves(eqx.filter(fit.model, eqx.is_inexact_array)) for fit in (one, other)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["GLVQ", "GMLVQ", "LGMLVQ", "RSLVQ", "HCM", "GaussianMixture"])
+@pytest.mark.parametrize("batch_size", [None, 25])
+def test_restarts_are_fits_of_their_own(name, batch_size):
+    models, y = restarts(name), Y if getattr(pz.zoo, name).supervised else None
+    one = getattr(pz.zoo, name).trainer(epochs=12, batch_size=batch_size, stopping=pz.Stopping(patience=4))
+    together = pz.fit_many(one, models, X, y, key=jax.random.key(5))
+    for fit in together:
+        alone = one.fit(models[fit.member], X, y, key=jax.random.split(jax.random.key(5), 3)[fit.member])
+        same(fit, alone)
+    best = [fit.history["loss"].min() for fit in together]
+    assert best == sorted(best)
+
+
+def test_a_grid_of_numbers_with_an_early_stop_for_each():
+    trainers = [trainer(rate, epochs, restore_best=True, stopping=pz.Stopping(patience=p)) for rate, epochs, p in GRID]
+    model = pz.zoo.GMLVQ(X, Y, key=jax.random.key(0))
+    together = pz.fit_many(trainers, model, X, Y, key=jax.random.key(1), validation=(X[::3], Y[::3]))
+    for fit in together:
+        alone = trainers[fit.member].fit(
+            model, X, Y, key=jax.random.split(jax.random.key(1), len(GRID))[fit.member], validation=(X[::3], Y[::3])
+        )
+        same(fit, alone)
+    assert len({fit.epochs for fit in together}) > 1
+
+
+GRID = [(1e-3, 12, 3), (1e-1, 40, 3), (5e-1, 40, 2), (1e-2, 7, 3)]
+
+
+def test_folds_are_weights():
+    model, folds = pz.zoo.GLVQ(X, Y, key=jax.random.key(0)), np.arange(60) % 4
+    weight = (folds != np.arange(4)[:, None]).astype(float)
+    together = pz.fit_many(
+        trainer(), model, X, Y, key=jax.random.key(0), sample_weight=weight, validation=(X, Y), validation_weight=1 - weight
+    )
+    for fit in together:
+        inside = folds != fit.member
+        alone = trainer().fit(model, X[inside], Y[inside], key=jax.random.key(0), validation=(X[~inside], Y[~inside]))
+        same(fit, alone)
+
+
+def test_one_program_for_all():
+    models = restarts("GLVQ", 4)
+    pz.fit_many(trainer(), models, X, Y, key=jax.random.key(0))
+    with count_compilations() as compiled:
+        pz.fit_many(trainer(3e-2, 11), models, X, Y, key=jax.random.key(1))
+    assert [name for name in compiled.names if "run" in name] == []
+
+
+def test_what_many_refuse():
+    models, key = restarts("GLVQ"), jax.random.key(0)
+    with pytest.raises(ValueError, match=r"which must agree; got \[2, 3\]"):
+        pz.fit_many([trainer(), trainer()], models, X, Y, key=key)
+    with pytest.raises(ValueError, match="got none of them"):
+        pz.fit_many(trainer(), models[0], X, Y, key=key)
+    with pytest.raises(ValueError, match="member 1 is of another structure"):
+        pz.fit_many(trainer(), [models[0], pz.zoo.GMLVQ(X, Y, key=key)], X, Y, key=key)
+    with pytest.raises(ValueError, match="member 1 is of another structure"):
+        pz.fit_many([trainer(), trainer(batch_size=4)], models[0], X, Y, key=key)
+    with pytest.raises(ValueError, match="no callbacks, checkpoints or sharding"):
+        pz.fit_many(trainer(progress=True), models, X, Y, key=key)
+
+
+def test_cross_validation_holds_out_every_sample_once():
+    result = pz.cross_validate("GMLVQ", X, Y, folds=4, epochs=30, prototypes_per_class=2)
+    assert result.scores.shape == (4,)
+    counts = np.stack([np.bincount(Y[result.folds == i], minlength=3) for i in range(4)])
+    assert counts.min() >= 4
+    assert counts.sum() == 60
+    for i, fit in enumerate(result.fits):
+        out = result.folds == i
+        np.testing.assert_allclose(np.mean(np.asarray(fit.model.predict(X[out])) == Y[out]), result.scores[i])
+    assert result.mean == result.scores.mean()
+    np.testing.assert_allclose(result.standard_error, result.scores.std(ddof=1) / 2)
+    # What is held out has no influence.
+    shifted = X.copy()
+    shifted[result.folds == 2] += 1000
+    other = pz.cross_validate("GMLVQ", shifted, Y, folds=4, epochs=30, prototypes_per_class=2)
+    np.testing.assert_array_equal(other.folds, result.folds)
+    np.testing.assert_allclose(
+        other.fits[2].model.prototypes.points, result.fits[2].model.prototypes.points, rtol=1e-4, atol=1e-5
+    )
+    assert jnp.abs(other.fits[1].model.prototypes.points - result.fits[1].model.prototypes.points).max() > 1
+
+
+def test_what_cross_validation_refuses():
+    with pytest.raises(ValueError, match="HCM learns without labels"):
+        pz.cross_validate("HCM", X, Y)
+    with pytest.raises(ValueError, match="`folds` must be between 2 and 20"):
+        pz.cross_validate("GLVQ", X, Y, folds=21)
+    with pytest.raises(ValueError, match="the zoo has no model 'GLVK'"):
+        pz.cross_validate("GLVK", X, Y)
