@@ -26,6 +26,13 @@ def test_every_row_has_a_case():
     assert {case.name for case in CASES} == set(pz.zoo.names())
 
 
+@each([case for case in CASES if not case.label])
+def test_a_row_needs_no_options(case):
+    model = case.recipe(case.x, case.y, key=jax.random.key(0))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
+    assert set(case.options) <= set(case.recipe.options)
+
+
 @each(CASES)
 def test_answers_have_their_shapes_and_agree(case):
     model = case.model

@@ -33,11 +33,11 @@ class ExponentialKernel(AbstractMetric):
 
     @classmethod
     def from_data(cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None) -> "ExponentialKernel":
-        """A truncated identity, scaled such that ‖z‖² has mean one."""
+        """A truncated identity, scaled such that ‖z‖² has mean 0.1: outliers and training have room before e^60."""
         x = jnp.asarray(x)
         matrix = jnp.eye(x.shape[1], latent_dim, dtype=x.dtype)
         mean = jnp.mean(jnp.sum((x @ matrix) ** 2, axis=1))
-        return cls(matrix / jnp.sqrt(jnp.where(mean > 0, mean, 1)))
+        return cls(matrix * jnp.sqrt(0.1 / jnp.where(mean > 0, mean, 0.1)))
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         matrix = self.matrix if x.dtype.itemsize >= 4 else self.matrix.astype(x.dtype)

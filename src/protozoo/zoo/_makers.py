@@ -101,7 +101,7 @@ def no_encoder(context: Context) -> Callable:
 
 
 def mlp(
-    context: Context, *, hidden: tuple[int, ...] = (32,), latent_dim: int = 2, activation: Callable = jax.nn.tanh
+    context: Context, *, hidden: tuple[int, ...] = (32,), latent_dim: int = 16, activation: Callable = jax.nn.tanh
 ) -> Callable:
     return MLP((context.space.dimension, *hidden, latent_dim), activation, key=context.key)
 
@@ -124,6 +124,12 @@ def per_class(
     return Prototypes.from_classes(
         context.x, context.y, prototypes_per_class, key=context.key, initialiser=initialiser, space=context.space
     )
+
+
+def per_class_means(
+    context: Context, *, prototypes_per_class: int | Mapping[int, int] = 1, initialiser: str | Callable = "means"
+) -> Prototypes:
+    return per_class(context, prototypes_per_class=prototypes_per_class, initialiser=initialiser)
 
 
 def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
