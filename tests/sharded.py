@@ -1,8 +1,10 @@
 """A program for several devices, run by `test_sharding.py` in processes of its own: `python sharded.py TASK ARGUMENTS`."""
 
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +12,9 @@ import numpy as np
 from zoo import CASES, Case, blobs
 
 import protozoo as pz
+from protozoo.models import _chunks
+from protozoo.training import _trainer
+from protozoo.training._loop import run_epochs
 
 
 #: Neither is a multiple of eight.
@@ -48,6 +53,54 @@ def rows(part: str, parts: str) -> None:
             compare(one, other)
             assert still or not eqx.tree_equal(one.model.prototypes.points, model.prototypes.points)
         print(case, flush=True)
+
+
+def chunks() -> None:
+    """More samples than are taken at a time: as on one device, and no device ever sees the samples of another."""
+    _chunks.BLOCK = 1  # the least: 128 rows at a time
+    programs = []
+
+    def spy(*arguments: Any) -> Any:
+        programs.append(run_epochs.lower(*arguments).compile().compiled.as_text())  # pyright: ignore[reportFunctionMemberAccess]
+        return run_epochs(*arguments)
+
+    _trainer.run_epochs = spy
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5003, 7)).astype(np.float32), rng.integers(0, 3, 5003)
+    for name, settings in {
+        "HCM": {},
+        "GaussianMixture": {},
+        "GLVQ": {},
+        "RSLVQ": {"rule": pz.GradientDescent("adam", 1e-2, accumulate=3)},
+        "GMLVQ": {"batch_size": 500},
+    }.items():
+        recipe, fits = getattr(pz.zoo, name), []
+        labels = y if recipe.supervised else None
+        held_out = (x[:2000], y[:2000]) if recipe.supervised else x[:2000]
+        model = recipe(x, labels, key=jax.random.key(0))
+        for sharding in (None, mesh()):
+            trainer = recipe.trainer(epochs=3, sharding=sharding, **settings)
+            fits.append(trainer.fit(model, x, labels, key=jax.random.key(0), validation=held_out))
+        for column, losses in fits[0].history.items():
+            np.testing.assert_allclose(fits[1].history[column], losses, rtol=1e-4)
+        gathered = [int(np.prod([int(size) for size in shape.split(",")])) for shape in _gathered(programs[-1])]
+        assert "all-reduce" in programs[-1]
+        assert max(gathered, default=0) < x.size / 8, (name, gathered)
+        print(name)
+    stream = pz.training.Slices(x, y, batch_size=501)
+    model = pz.zoo.RSLVQ(x, y, key=jax.random.key(0))
+    one, other = (
+        pz.Trainer(pz.GradientDescent("sgd", 1e-2), 2, sharding=s).fit(model, stream, key=jax.random.key(0))
+        for s in (None, mesh())
+    )
+    np.testing.assert_allclose(other.history["loss"], one.history["loss"], rtol=1e-5)
+    np.testing.assert_allclose(other.model.prototypes.points, one.model.prototypes.points, rtol=1e-4, atol=1e-5)
+    print("stream")
+
+
+def _gathered(program: str) -> list[str]:
+    """The shapes that all devices are sent."""
+    return re.findall(r"\[([\d,]+)\]\S* all-gather", program)
 
 
 def checkpointed(directory: str, epochs: str, out: str) -> None:

@@ -45,6 +45,10 @@ def test_every_row_on_eight_devices():
     assert sorted(said.split()) == sorted(map(str, CASES))
 
 
+def test_many_samples_stay_where_they_are():
+    assert run((8, ("chunks",))).split() == ["HCM", "GaussianMixture", "GLVQ", "RSLVQ", "GMLVQ", "stream"]
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> dict[str, np.ndarray]:
     """What one device makes of all epochs without a break."""

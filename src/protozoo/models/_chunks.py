@@ -40,25 +40,28 @@ def map_chunks(function: Callable[[Array], PyTree], x: Array, rows: int) -> PyTr
     return jax.lax.fori_loop(0, -(-n // rows), write, start)
 
 
-def sum_chunks(function: Callable[..., Carry], arrays: tuple[Array | None, ...], weight: Array, rows: int) -> Carry:
+def sum_chunks(
+    function: Callable[..., Carry], arrays: tuple[Array | None, ...], weight: Array, rows: int, blocks: int = 1
+) -> Carry:
     """`function(*arrays, weight)`, for a function that adds up over rows and is linear in `weight`, in chunks.
 
-    The last chunk reaches back; what it repeats has weight zero.
+    A chunk has `rows` rows of each of `blocks` equal blocks: with a block on every device, none waits for another, and
+    nothing is sent but sums. The last chunk reaches back; what it repeats has weight zero.
     """
-    n = len(weight)
-    if rows >= n:
+    m = len(weight) // blocks
+    if rows >= m:
         return function(*arrays, weight)
 
     def take(array: Array, at: Array) -> Array:
-        return jax.lax.dynamic_slice_in_dim(array, at, rows)
+        chunk = jax.lax.dynamic_slice_in_dim(array.reshape(blocks, m, *array.shape[1:]), at, rows, axis=1)
+        return chunk.reshape(blocks * rows, *array.shape[1:])
 
-    def chunk(at: Array, w: Array) -> Carry:
-        return function(*(None if a is None else take(a, at) for a in arrays), w)
+    def chunk(i: Array | int) -> Carry:
+        at = jnp.minimum(i * rows, m - rows)
+        new = jnp.tile(at + jnp.arange(rows) >= i * rows, blocks)
+        return function(*(None if a is None else take(a, at) for a in arrays), jnp.where(new, take(weight, at), 0))
 
     def add(total: Carry, i: Array) -> tuple[Carry, None]:
-        at = jnp.minimum(i * rows, n - rows)
-        w = jnp.where(at + jnp.arange(rows) >= i * rows, take(weight, at), 0)
-        return jax.tree.map(jnp.add, total, chunk(at, w)), None
+        return jax.tree.map(jnp.add, total, chunk(i)), None
 
-    first = chunk(jnp.asarray(0), weight[:rows])
-    return jax.lax.scan(add, first, jnp.arange(1, -(-n // rows)))[0]
+    return jax.lax.scan(add, chunk(0), jnp.arange(1, -(-m // rows)))[0]

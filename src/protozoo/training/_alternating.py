@@ -133,7 +133,7 @@ def _expectation(
         value, w = jax.value_and_grad(value_of)(squared)
         return displacement_moments(prototypes, accumulated(points), w, order), value
 
-    return sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch))
+    return sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch), batch.blocks)
 
 
 def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Float[Array, "n p"], order: str) -> Moments:

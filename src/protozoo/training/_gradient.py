@@ -126,7 +126,8 @@ class GradientDescent(AbstractRule):
 
         def summed(function: Any) -> Any:
             """`function(x, y, weight)` over the batch, piece by piece."""
-            return sum_chunks(function, (batch.x, batch.y), batch.weight, -(-len(batch.x) // self.accumulate))
+            rows = -(-len(batch.x) // (batch.blocks * self.accumulate))
+            return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.blocks)
 
         def piece(coordinates: PyTree, *samples: Any) -> Scalar:
             x, y, weight = samples

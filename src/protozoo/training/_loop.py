@@ -42,6 +42,10 @@ class Plan(eqx.Module):
         params, state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), (new_params, new_state), (params, state))
         return params, state, loss
 
+    def everywhere(self, tree: PyTree) -> PyTree:
+        """Results on every device, whole."""
+        return tree if self.sharding is None else eqx.filter_shard(tree, replicated(self.sharding))
+
     def progress(self, step: Int[Array, ""], batches: int) -> Scalar:
         """Of the training: 0 at the first update, 1 at the last."""
         last = jnp.maximum(self.epochs * batches - 1, 1)
@@ -107,8 +111,7 @@ def run_epochs(
         state, values = _epoch(plan, state, rest, data, validation)
         return state, {name: buffers[name].at[at].set(values[name]) for name in names}
 
-    result = jax.lax.while_loop(unfinished, body, (state, buffers))
-    return result if plan.sharding is None else eqx.filter_shard(result, replicated(plan.sharding))
+    return plan.everywhere(jax.lax.while_loop(unfinished, body, (state, buffers)))
 
 
 def replicated(sharding: NamedSharding) -> NamedSharding:
@@ -195,7 +198,7 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
         # Padding has weight zero: the last batch is an average over its real samples, and none is counted twice.
         real = jnp.sum(here)
         weight = jnp.where(here, data.weight[index], 0) / real
-        batch = Batch(data.x[index], None if data.y is None else data.y[index], weight, data.encoded)
+        batch = Batch(data.x[index], None if data.y is None else data.y[index], weight, data.encoded, data.blocks)
         if plan.sharding is not None:
             batch = eqx.filter_shard(batch, plan.sharding)
         params, rule, loss = plan.step(params, rest, rule, batch, plan.progress(state.step + k, count))

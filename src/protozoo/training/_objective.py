@@ -23,6 +23,8 @@ class Batch(eqx.Module):
     weight: Float[Array, " n"]
     #: The samples have been through the encoder already.
     encoded: bool = static()
+    #: In how many blocks of equal size they lie, one on each device.
+    blocks: int = static(default=1)
 
     def mean(self, samples: int | None = None) -> "Batch":
         """The same samples with shares of an average over `samples`, by default over the weights."""
@@ -102,7 +104,7 @@ class Objective(eqx.Module):
         def chunk(x: Array, y: Array | None, weight: Array) -> Scalar:
             return self(model, Batch(x, y, weight, batch.encoded), progress)
 
-        loss = sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch))
+        loss = sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch), batch.blocks)
         return loss + self.penalty(model, progress) if self.regularisers else loss
 
     def weighted(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Batch:
@@ -123,8 +125,8 @@ class Objective(eqx.Module):
 
 
 def chunk_rows(model: PrototypeModel, batch: Batch) -> int:
-    """How many samples to take at a time."""
-    n = len(batch.x)
+    """How many samples of each block to take at a time."""
+    n = len(batch.x) // batch.blocks
     return rows_per_chunk(n, len(model.prototypes)) if isinstance(model.loss, AbstractSampleLoss) else n
 
 

@@ -36,7 +36,7 @@ def spread(data: Batch, sharding: NamedSharding) -> Batch:
 
     weight = np.pad(np.asarray(data.weight), (0, beyond))
     x, y, weight = placed((fill(data.x), None if data.y is None else fill(data.y), weight), sharding)
-    return Batch(x, y, weight, data.encoded)
+    return Batch(x, y, weight, data.encoded, blocks=sharding.num_devices)
 
 
 def placed(tree: PyTree, sharding: NamedSharding) -> PyTree:

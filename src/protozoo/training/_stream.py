@@ -15,6 +15,7 @@ from ..models import PrototypeModel
 from ._data import as_batch
 from ._loop import RUNNING, LoopState, Plan, close_epoch
 from ._objective import Batch
+from ._sharding import spread
 
 
 #: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone.
@@ -85,9 +86,11 @@ def stream_epochs(
         for k, piece in enumerate(_ahead(batches)):
             batch, count = _batch(model, piece, rows)
             rows = max(rows, len(batch.x))
+            batch = plan.objective.prepared(batch)
+            batch = batch if plan.sharding is None else spread(batch, plan.sharding)
             # Of a stream without a length, all batches of an epoch are at the epoch's progress.
             step = state.epoch * total + min(k, total - 1)
-            params, rule, loss = _step(plan, params, rest, rule, plan.objective.prepared(batch), step, total)
+            params, rule, loss = _step(plan, params, rest, rule, batch, step, total)
             losses.append(loss)
             counts.append(count)
         if not losses:
@@ -105,10 +108,12 @@ def stream_epochs(
 def _step(
     plan: Plan, params: PyTree, rest: PyTree, rule: Any, batch: Batch, step: Int[Array, ""], total: int
 ) -> tuple[PyTree, Any, Scalar]:
-    return plan.step(params, rest, rule, batch, plan.progress(step, total))
+    return plan.everywhere(plan.step(params, rest, rule, batch, plan.progress(step, total)))
 
 
-_close = eqx.filter_jit(close_epoch)
+@eqx.filter_jit
+def _close(plan: Plan, *arguments: Any) -> tuple[LoopState, dict[str, Scalar]]:
+    return plan.everywhere(close_epoch(plan, *arguments))
 
 
 def _batch(model: PrototypeModel, piece: Any, rows: int) -> tuple[Batch, int]:

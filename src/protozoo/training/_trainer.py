@@ -200,9 +200,8 @@ class Trainer(eqx.Module):
                         f"{str(store.where.directory)!r} already holds checkpoints: continue them with `resume=True`, or "
                         "choose another directory."
                     )
-            if self.sharding is not None and data is not None:
-                data = spread(data, self.sharding)
-                held_out = None if held_out is None else spread(held_out, self.sharding)
+            if self.sharding is not None:
+                data, held_out = (None if batch is None else spread(batch, self.sharding) for batch in (data, held_out))
                 everywhere = replicated(self.sharding)
                 plan, state, rest = (placed(tree, everywhere) for tree in (plan, state, rest))
 
@@ -243,7 +242,7 @@ class Trainer(eqx.Module):
 
     def _refuse_for_stream(self, **given: Any) -> None:
         """What belongs to samples in memory."""
-        for name, value in {**given, "sharding": self.sharding}.items():
+        for name, value in given.items():
             if value is not None:
                 raise ValueError(f"`{name}` does not go with a stream, whose batches bring what they need: `(x, y, weight)`.")
 
