@@ -39,7 +39,9 @@ def typecheck(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The test suite, with shapes checked at run time."""
     install(session, "tests", project=".")
-    session.run("pytest", *session.posargs, env=HEADLESS)
+    # Most of the time goes into compiling, one program at a time; each process begins with files of its own.
+    workers = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
+    session.run("pytest", *workers, *session.posargs, env=HEADLESS)
 
 
 @nox.session

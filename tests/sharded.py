@@ -103,8 +103,8 @@ def _gathered(program: str) -> list[str]:
     return re.findall(r"\[([\d,]+)\]\S* all-gather", program)
 
 
-def checkpointed(directory: str, epochs: str, out: str) -> None:
-    """Train up to so many of ten epochs, on however many devices there are, and continue what another program began."""
+def checkpointed(directory: str, resume: str, epochs: str, out: str) -> None:
+    """Train up to so many of ten epochs, on however many devices there are, or continue (`resume`) what was begun."""
     x, y = blobs()
 
     class StopAt(pz.training.AbstractCallback):
@@ -125,8 +125,7 @@ def checkpointed(directory: str, epochs: str, out: str) -> None:
         pz.GradientDescent("adam", 1e-2), 10, BATCH, sharding=mesh(), checkpoints=checkpoints, callbacks=[StopAt()]
     )
     validation = (x[::2], y[::2])
-    resume = checkpoints.directory.exists()
-    fit = trainer.fit(model, x, y, key=jax.random.key(0), validation=validation, resume=resume)
+    fit = trainer.fit(model, x, y, key=jax.random.key(0), validation=validation, resume=resume == "resume")
     np.savez(out, points=fit.model.prototypes.points, omega=fit.model.metric.matrix, **fit.history)
 
 
@@ -134,8 +133,8 @@ def process(port: str, index: str, directory: str, out: str) -> None:
     """One of two processes, each with four devices, that train together."""
     jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=int(index))
     assert (jax.process_count(), len(jax.devices()), len(jax.local_devices())) == (2, 8, 4)
-    checkpointed(directory, "6", os.devnull)
-    checkpointed(directory, "10", out)
+    checkpointed(directory, "start", "6", os.devnull)
+    checkpointed(directory, "resume", "10", out)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def test_encoders_that_do_not_fit(key):
     model = pz.zoo.LVQMLN(X, Y, key=key)
     with pytest.raises(ValueError, match=r"the encoder refuses `x` of shape \(60, 3\)"):
         model.predict(X[:, :3])
-    with pytest.raises(ValueError, match=r"encoder maps a sample of `x` to shape \(4,\), but prototypes.*\(2,\)"):
+    with pytest.raises(ValueError, match=r"encoder maps a sample of `x` to shape \(4,\), but prototypes.*\(16,\)"):
         eqx.tree_at(lambda m: m.encoder, model, pz.backbones.MLP((5, 4), key=key)).predict(X)
 
 

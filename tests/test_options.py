@@ -1,5 +1,6 @@
 """The trainer's options, each against its definition."""
 
+import itertools
 from typing import Any
 
 import equinox as eqx
@@ -612,20 +613,95 @@ PAIRED = {
 }
 
 
-@pytest.mark.parametrize("one", PAIRED)
-@pytest.mark.parametrize("other", PAIRED)
-def test_options_go_together(one, other, deep):
-    if one >= other or {one, other} == {"bfloat16", "float16"}:
-        pytest.skip("the same pair")
+PAIRS = [pair for pair in itertools.combinations(PAIRED, 2) if pair != ("bfloat16", "float16")]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_options_go_together(pair, deep):
     rule = pz.Averaged(GD("adam", {"encoder": 1e-3, "rest": pz.Cosine(1e-2)}, accumulate=2), 0.5)
-    if "freeze" in (one, other):
-        rule = pz.Averaged(GD("adam", pz.Cosine(1e-2), accumulate=2), 0.5)
-    result = fit(deep, rule, 10, **PAIRED[one], **PAIRED[other])
+    one, other = (PAIRED[name] for name in pair)
+    result = fit(deep, rule, 10, **one, **other)
     assert result.reason == "max epochs"
-    assert result.history["loss"][-1] < result.history["loss"][0] + (0.2 if "curriculum" in (one, other) else 0)
+    assert result.history["loss"][-1] < result.history["loss"][0] + (0.2 if "curriculum" in pair else 0)
     np.testing.assert_allclose(jnp.sum(result.model.metric.matrix**2), 1, rtol=1e-5)
-    if "freeze" in (one, other):
+    if "freeze" in pair:
         assert eqx.tree_equal(result.model.prototypes, deep.prototypes)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        lambda r: {"rule": GD("adam", {"encoder": r, "rest": pz.WarmUp(pz.Cosine(r))}, accumulate=2), "batch_size": 25},
+        lambda r: {"rule": pz.Averaged(GD("adamw", r), 1 - r), "precision": "float16", "curriculum": pz.SelfPaced(0.5 + r)},
+        lambda r: {
+            "rule": pz.Lookahead(GD("sgd", r)),
+            "rematerialise": True,
+            "regularisers": [OmegaLogDet(r), WeightDecay("encoder")],
+        },
+        lambda r: {"rule": GD("lbfgs"), "stopping": pz.Stopping(patience=50, min_delta=r), "restore_best": True},
+        lambda r: {"rule": GD("adam", r), "sharding": jax.sharding.Mesh(np.array(jax.devices()), ("samples",))},
+    ],
+    ids=["parts", "averaged", "lookahead", "line search", "sharding"],
+)
+def test_a_warm_fit_compiles_nothing_with_any_option(settings, deep):
+    def train(rate: float, epochs: int, x: np.ndarray) -> pz.training.Fit:
+        return pz.Trainer(epochs=epochs, **settings(rate)).fit(deep, x, Y, key=jax.random.key(0), validation=(x, Y))
+
+    train(0.01, 11, X)
+    with count_compilations() as compiled:
+        assert train(0.02, 25, X * np.float32(1.5)).epochs == 25
+    assert compiled.names == []
+
+
+class Silent(pz.training.AbstractCallback):
+    every = 2
+
+    def on_fit_start(self, view):
+        pass
+
+    def on_chunk_end(self, view):
+        return False
+
+    def on_fit_end(self, view):
+        pass
+
+
+@pytest.mark.parametrize("index", [i for i, case in enumerate(CASES) if case.name not in ("KNN", "MedianLVQ")], ids=str)
+def test_how_a_row_is_trained_changes_nothing_whatever_it_is_trained_for(index, x64, tmp_path):
+    """Every row with some of the options that matter, and then with some of those that must not."""
+    case, rng = CASES[index], np.random.default_rng(index)
+    x, key = case.x.astype(float), jax.random.key(0)
+    model = case.recipe(x, case.y, key=key, **case.options)
+
+    def some(options: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in options.items() if rng.random() < 0.5}
+
+    matters = some({"batch_size": 25, "restore_best": True, "curriculum": pz.SelfPaced(0.8), "validation": True})
+    average = pz.Averaged if rng.random() < 0.5 else lambda rule: rule
+    free = {
+        "sharding": jax.sharding.Mesh(np.array(jax.devices()[:1]), ("samples",)),
+        "checkpoints": pz.Checkpoints(tmp_path / "checkpoints", every=3),
+        "callbacks": [Silent()],
+        **({"rematerialise": True} if jax.tree.leaves(eqx.filter(model.encoder, eqx.is_array)) else {}),
+    }
+    weight = rng.integers(0, 3, len(x)).astype(float) if rng.random() < 0.5 else np.ones(len(x))
+    held_out = (x[::3], case.y[::3]) if case.y is not None else x[::3]
+
+    def trained(data: Any, y: Any = None, sample_weight: Any = None, accumulate: int = 1, **settings: Any) -> pz.training.Fit:
+        validation = held_out if settings.pop("validation", None) else None
+        trainer = pz.Trainer(average(GD("sgd", 1e-2, accumulate=accumulate)), 4, **settings)
+        return trainer.fit(model, data, y, key=key, validation=validation, sample_weight=sample_weight)
+
+    one = trained(x, case.y, weight, **matters)
+    if "batch_size" not in matters and rng.random() < 0.5:
+        other = trained(lambda epoch: [(x, case.y, weight / weight.mean())], **matters, **some(free))
+    else:
+        other = trained(x, case.y, weight, accumulate=int(rng.integers(1, 4)), **matters, **some(free))
+    assert one.epochs == other.epochs == 4
+    for name, losses in one.history.items():
+        np.testing.assert_allclose(other.history[name], losses, rtol=1e-7, atol=1e-10)
+    close(other.model, one.model, rtol=1e-6, atol=1e-8)
+    assert not eqx.tree_equal(one.model, model)
 
 
 def test_a_step_of_length_zero_changes_nothing_with_any_option(deep):

@@ -53,7 +53,7 @@ def test_many_samples_stay_where_they_are():
 def whole(tmp_path_factory) -> dict[str, np.ndarray]:
     """What one device makes of all epochs without a break."""
     directory = tmp_path_factory.mktemp("whole")
-    run((1, ("checkpointed", directory, 10, directory / "out.npz")))
+    run((1, ("checkpointed", directory, "start", 10, directory / "out.npz")))
     return dict(np.load(directory / "out.npz"))
 
 
@@ -66,8 +66,8 @@ def assert_same(found: Path, expected: dict[str, np.ndarray]) -> None:
 
 
 def test_checkpoints_of_eight_devices_go_on_on_two_and_on_one(tmp_path, whole):
-    for devices, epochs in ((8, 4), (2, 6), (1, 10)):
-        run((devices, ("checkpointed", tmp_path, epochs, tmp_path / "out.npz")))
+    for devices, how, epochs in ((8, "start", 4), (2, "resume", 6), (1, "resume", 10)):
+        run((devices, ("checkpointed", tmp_path, how, epochs, tmp_path / "out.npz")))
     assert_same(tmp_path / "out.npz", whole)
 
 

@@ -168,8 +168,11 @@ def test_a_stream_that_knows_its_epoch_resumes_bit_identically(model, tmp_path):
 
 def test_what_streams_refuse(model):
     key = jax.random.key(0)
-    with pytest.raises(ValueError, match="empty in epoch 1: it must be iterable again"):
+    with pytest.raises(ValueError, match="an iterator, which can be read once, and `epochs` is 2"):
         trainer(2).fit(model, iter(batches(20)), key=key)
+    assert trainer(1).fit(model, iter(batches(20)), key=key).epochs == 1
+    with pytest.raises(ValueError, match="empty in epoch 1: it must be iterable again"):
+        trainer(2).fit(model, lambda epoch: batches(20) if epoch == 0 else [], key=key)
     with pytest.raises(ValueError, match="`batch_size` does not go with a stream"):
         trainer(2, batch_size=5).fit(model, Source(20), key=key)
     with pytest.raises(ValueError, match="`class_weight` does not go with a stream"):

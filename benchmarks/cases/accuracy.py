@@ -5,7 +5,7 @@ learns from the same samples, standardised by what it learns from. One table of 
 two prototypes for each class (NPC: one), and otherwise each library's own defaults; prosemble trains for as many epochs as our
 trainer of that row, and sklvq with L-BFGS, its best. Where training folds differ by a sample they are cut to the smallest, so
 that one compiled program serves all of them. Rows that compare images see digits only. An arrow marks where ours is worse by
-more than one standard error of the difference, fold by fold.
+more than one standard error of the difference, fold by fold; the last column is the mean difference over the data sets.
 """
 
 import inspect
@@ -142,23 +142,33 @@ def scikit_learn(name: str, epochs: int) -> Fit:
 
 def report(samples: dict) -> tuple[list[str], list[list[str]]]:
     """The header, and a line for each row and library beside it."""
-    header, lines = ["", "beside", *(title for name in DATA for title in (f"{name}: ours", "theirs"))], []
+    header = ["", "beside", *(title for name in DATA for title in (f"{name}: ours", "theirs")), "ours - theirs"]
+    lines = []
     for row, taken in samples.items():
         (_, (ours,)), *others = taken.items()
         for library, (theirs,) in others:
             if theirs is None:  # not installed
                 continue
             pairs = [((ours or {}).get(name, []), theirs.get(name, [])) for name in DATA]
-            lines.append([row, library, *(cell for pair in pairs for cell in cells(*pair))])
+            both = [difference(*pair) for pair in pairs if all(pair)]
+            total = ""
+            if both:
+                mean, error = sum(m for m, _ in both) / len(both), sum(e**2 for _, e in both) ** 0.5 / len(both)
+                total = f"{mean:+.2f} ± {error:.2f}{mark(mean, error)}"
+            lines.append([row, library, *(cell for pair in pairs for cell in cells(*pair)), total])
     return header, lines
 
 
 def cells(ours: list[float] | None, theirs: list[float] | None) -> tuple[str, str]:
-    worse = False
-    if ours and theirs:
-        mean, error = summary([b - a for a, b in zip(ours, theirs, strict=True)])
-        worse = mean > 1.001 * error  # one sample on one fold is exactly one error, and no difference
-    return text(ours) + (" ↓" if worse else ""), text(theirs)
+    return text(ours) + (mark(*difference(ours, theirs)) if ours and theirs else ""), text(theirs)
+
+
+def difference(ours: list[float], theirs: list[float]) -> tuple[float, float]:
+    return summary([a - b for a, b in zip(ours, theirs, strict=True)])
+
+
+def mark(mean: float, error: float) -> str:
+    return " ↓" if -mean > 1.001 * error else ""  # one sample on one fold is exactly one error, and no difference
 
 
 def text(accuracies: list[float] | None) -> str:

@@ -18,8 +18,8 @@ from ._objective import Batch
 from ._sharding import spread
 
 
-#: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone.
-Piece = tuple[ArrayLike, ...] | ArrayLike
+#: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone; without labels, y may be None.
+Piece = tuple[ArrayLike | None, ...] | ArrayLike
 Stream = Iterable[Piece] | Callable[[int], Iterable[Piece]]
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -174,7 +174,7 @@ class Trainer(eqx.Module):
         params, rest = eqx.partition(model, mask)
         given: Any = x
         if is_stream(given):
-            self._refuse_for_stream(y=y, sample_weight=sample_weight, class_weight=class_weight, batch_size=self.batch_size)
+            self._check_stream(given, y=y, sample_weight=sample_weight, class_weight=class_weight, batch_size=self.batch_size)
             data, plan = None, self.plan(1)
         else:
             data = as_batch(model, given, y, sample_weight, class_weight)
@@ -240,9 +240,14 @@ class Trainer(eqx.Module):
         epochs = jnp.asarray(self.epochs, jnp.int32)
         return Plan(self.rule, self.objective, self.stopping, epochs, samples, batch_size, self.restore_best, self.sharding)
 
-    def _refuse_for_stream(self, **given: Any) -> None:
-        """What belongs to samples in memory."""
-        for name, value in given.items():
+    def _check_stream(self, source: Stream, **of_memory: Any) -> None:
+        """Refuse what can be read once, and what belongs to samples in memory."""
+        if isinstance(source, Iterator) and self.epochs > 1:
+            raise ValueError(
+                f"`x` is an iterator, which can be read once, and `epochs` is {self.epochs}: pass a function from the epoch to "
+                "its batches, or train for one epoch."
+            )
+        for name, value in of_memory.items():
             if value is not None:
                 raise ValueError(f"`{name}` does not go with a stream, whose batches bring what they need: `(x, y, weight)`.")
 
