@@ -56,8 +56,12 @@ def _local_backward(residuals: tuple, cotangent: Array) -> tuple:
     maps, x, points, columns = residuals
     n, p, pairs = len(x), len(points), columns.size
     weights = jnp.append(jnp.take_along_axis(cotangent, columns, axis=1).reshape(-1), 0)
+    each = sum(leaf.size for leaf in jax.tree.leaves(maps)) // p
     size = min(256, max(8, pairs // p))
-    prototype, members = _blocks(columns.reshape(-1), p, size)
+    if size == 8 and each <= 4 * x.shape[1]:  # to copy a thin map is cheaper than to sort the few pairs that share it
+        size, prototype, members = 1, columns.reshape(-1), jnp.arange(pairs)[:, None]
+    else:
+        prototype, members = _blocks(columns.reshape(-1), p, size)
 
     def block(at: tuple[Array, Array]) -> tuple:
         j, member = at
@@ -70,8 +74,8 @@ def _local_backward(residuals: tuple, cotangent: Array) -> tuple:
         return jax.grad(total, (0, 1, 2))(jax.tree.map(lambda a: a[j], maps), x[i], points[j])
 
     # As many blocks together as fit into a processor's cache.
-    each = size * x.shape[1] + sum(leaf.size for leaf in jax.tree.leaves(maps)) // p
-    dmaps, dx, dw = jax.lax.map(block, (prototype, members), batch_size=max(1, 2**19 // each))
+    together = max(1, 2**19 // (size * x.shape[1] + each))
+    dmaps, dx, dw = jax.lax.map(block, (prototype, members), batch_size=together)
 
     def summed(g: Array, i: Array, rows: int) -> Array:
         return jax.ops.segment_sum(accumulated(g), i, rows).astype(g.dtype)

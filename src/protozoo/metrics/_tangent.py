@@ -40,17 +40,19 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
 
         A prototype with fewer than s + 1 such samples takes those of its whole class.
         """
-        space, d = prototypes.space, prototypes.space.dimension
+        # In NumPy wherever an index is a number: JAX would compile a program for each.
+        space, d, x, points = prototypes.space, prototypes.space.dimension, np.asarray(x), np.asarray(prototypes.points)
         _check_subspace(subspace_dim, d)
-        x = jnp.asarray(x)
-        squared = np.asarray(space.squared_distances(prototypes.points, x))
+        squared = np.asarray(space.squared_distances(prototypes.points, jnp.asarray(x)))
         own = np.ones(squared.shape, bool) if y is None else np.asarray(y)[:, None] == prototypes.labels
         nearest = np.where(own, squared, np.inf).argmin(axis=1)
         bases = []
         for j in range(len(prototypes)):
-            mine = own[:, j] & (nearest == j)
-            mine = mine if mine.sum() > subspace_dim else own[:, j]
-            v = np.asarray(space.coordinates(prototypes.points[j : j + 1], x[mine])[:, 0], np.float64)
+            mine = np.flatnonzero(own[:, j] & (nearest == j))
+            mine = mine if len(mine) > subspace_dim else np.flatnonzero(own[:, j])
+            # Repeated up to a power of two: what is computed has few shapes, and each is compiled once.
+            filled = np.resize(mine, 1 << (len(mine) - 1).bit_length())
+            v = np.asarray(space.coordinates(points[j : j + 1], x[filled]), np.float64)[: len(mine), 0]
             directions = np.linalg.eigh(np.cov(v.T, bias=True).reshape(d, d))[1]
             bases.append(directions[:, ::-1][:, :subspace_dim])
         return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))
@@ -77,16 +79,18 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
 
 
 def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
-    """Cholesky orthonormalisation, twice for full precision: B ← BL⁻ᵀ with LLᵀ = BᵀB.
+    """Gram and Schmidt's columns, each freed twice of those before it for full precision.
 
-    It is smooth where the columns are orthonormal already, as every derivative taken by training is; the derivatives of
+    They are smooth where the columns are orthonormal already, as every derivative taken by training is; the derivatives of
     singular vectors, by which the polar factor is found, are infinite there.
     """
-    for _ in range(2):
-        gram = bases.swapaxes(-1, -2) @ bases
-        factor = jnp.linalg.cholesky(gram)
-        bases = jax.lax.linalg.triangular_solve(factor, bases, left_side=False, lower=True, transpose_a=True)
-    return bases
+    columns = []
+    for column in jnp.moveaxis(bases, -1, 0):
+        # Sums of products are faster than the many tiny matrices of a factorisation.
+        for before in 2 * columns:
+            column = column - jnp.sum(before * column, axis=-1, keepdims=True) * before
+        columns.append(column / jnp.sqrt(jnp.sum(column**2, axis=-1, keepdims=True)))
+    return jnp.stack(columns, axis=-1)
 
 
 def _check_subspace(s: int, d: int) -> None:
