@@ -1,6 +1,5 @@
 """Distances to affine subspaces."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -52,7 +51,8 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
             mine = mine if len(mine) > subspace_dim else np.flatnonzero(own[:, j])
             # Repeated up to a power of two: what is computed has few shapes, and each is compiled once.
             filled = np.resize(mine, 1 << (len(mine) - 1).bit_length())
-            v = np.asarray(space.coordinates(points[j : j + 1], x[filled]), np.float64)[: len(mine), 0]
+            v = space.coordinates(jnp.asarray(points[j : j + 1]), jnp.asarray(x[filled]))
+            v = np.asarray(v, np.float64)[: len(mine), 0]
             directions = np.linalg.eigh(np.cov(v.T, bias=True).reshape(d, d))[1]
             bases.append(directions[:, ::-1][:, :subspace_dim])
         return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))

@@ -9,18 +9,22 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
-from .._types import Array, ArrayLike, Int, PyTree, Scalar
+from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._data import as_batch
 from ._loop import RUNNING, LoopState, Plan, close_epoch
 from ._objective import Batch
-from ._sharding import spread
+from ._sharding import placed
 
 
 #: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone; without labels, y may be None.
 Piece = tuple[ArrayLike | None, ...] | ArrayLike
 Stream = Iterable[Piece] | Callable[[int], Iterable[Piece]]
+
+#: What is handed over at a time: so many numbers (4 MB), in at most so many batches.
+NUMBERS, SLOTS = 2**20, 64
 
 
 class Slices:
@@ -72,6 +76,16 @@ def is_stream(x: Any) -> bool:
     return callable(x) or (isinstance(x, Iterable) and not isinstance(x, np.ndarray | np.generic | jax.Array | list | tuple))
 
 
+class _Pieces(eqx.Module):
+    """Batches of one size, handed over together: small ones cost more to hand over than to compute."""
+
+    x: Float[Array, "slots rows ..."]
+    y: Int[Array, "slots rows"] | None
+    share: Float[Array, "slots rows"]  # of each sample in its batch's average; zero for padding
+    sizes: Float[Array, " slots"]  # without padding
+    count: Int[Array, ""]  # of batches; the other slots are empty
+
+
 def stream_epochs(
     plan: Plan, state: LoopState, rest: PyTree, source: Stream, validation: Batch | None, limit: int
 ) -> tuple[LoopState, dict[str, list[float]]]:
@@ -82,33 +96,48 @@ def stream_epochs(
         batches = source(epoch) if callable(source) else source
         total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
         model = eqx.combine(state.params, rest)
-        params, rule, losses, counts, rows = state.params, state.rule, [], [], 0
-        for k, piece in enumerate(_ahead(batches)):
-            batch, count = _batch(model, piece, rows)
-            rows = max(rows, len(batch.x))
-            batch = plan.objective.prepared(batch)
-            batch = batch if plan.sharding is None else spread(batch, plan.sharding)
-            # Of a stream without a length, all batches of an epoch are at the epoch's progress.
-            step = state.epoch * total + min(k, total - 1)
-            params, rule, loss = _step(plan, params, rest, rule, batch, step, total)
-            losses.append(loss)
-            counts.append(count)
-        if not losses:
+        params, rule, loss, count, samples, rows = state.params, state.rule, jnp.zeros(()), 0, 0.0, 0
+        for group, slots in _ahead(_groups(batches)):
+            pieces = _pieces(model, group, slots, rows, plan.sharding)
+            rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
+            params, rule, loss = _steps(plan, params, rest, rule, loss, pieces, state.epoch * total, at, total)
+            count, samples = count + int(pieces.count), samples + float(np.sum(pieces.sizes))
+        if not count:
             raise ValueError(
                 f"the stream `x` is empty in epoch {epoch}: it must be iterable again, or a function of the epoch."
             )
-        loss = jnp.sum(jnp.stack(losses) * jnp.asarray(counts)) / sum(counts)
-        state, values = _close(plan, state, rest, params, rule, loss, len(losses), validation)
+        state, values = _close(plan, state, rest, params, rule, loss / samples, count, validation)
         for name, value in values.items():
             history.setdefault(name, []).append(float(value))
     return state, history
 
 
 @eqx.filter_jit
-def _step(
-    plan: Plan, params: PyTree, rest: PyTree, rule: Any, batch: Batch, step: Int[Array, ""], total: int
+def _steps(
+    plan: Plan,
+    params: PyTree,
+    rest: PyTree,
+    rule: Any,
+    loss: Scalar,
+    pieces: _Pieces,
+    step: Int[Array, ""],
+    at: Int[ArrayLike, ""],
+    total: int,
 ) -> tuple[PyTree, Any, Scalar]:
-    return plan.everywhere(plan.step(params, rest, rule, batch, plan.progress(step, total)))
+    """An update for each batch; their losses are added to `loss`, times the number of samples."""
+
+    def one(k: Array, carry: tuple[PyTree, Any, Scalar]) -> tuple[PyTree, Any, Scalar]:
+        params, rule, loss = carry
+        x, y, share = jax.tree.map(lambda a: a[k], (pieces.x, pieces.y, pieces.share))
+        batch = Batch(x, y, share, encoded=False)
+        if plan.sharding is not None:
+            batch = eqx.filter_shard(Batch(x, y, share, False, plan.sharding.num_devices), plan.sharding)
+        # Of a stream without a length, all batches of an epoch are at the epoch's progress.
+        progress = plan.progress(step + jnp.minimum(at + k, total - 1), total)
+        params, rule, value = plan.step(params, rest, rule, plan.objective.prepared(batch), progress)
+        return params, rule, loss + (value * pieces.sizes[k]).astype(loss.dtype)
+
+    return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, (params, rule, loss)))
 
 
 @eqx.filter_jit
@@ -116,31 +145,52 @@ def _close(plan: Plan, *arguments: Any) -> tuple[LoopState, dict[str, Scalar]]:
     return plan.everywhere(close_epoch(plan, *arguments))
 
 
-def _batch(model: PrototypeModel, piece: Any, rows: int) -> tuple[Batch, int]:
-    """A batch with shares of an average, filled up to `rows` by samples without weight, and its number of samples."""
-    parts: Any = (*piece, None, None)[:3] if isinstance(piece, tuple) else (piece, None, None)
-    x, y, weight = parts
-    batch = as_batch(model, x, y, name="a batch's ")
-    n = len(batch.x)
-    share = batch.weight / n if weight is None else jnp.asarray(weight, batch.weight.dtype) / n
-    if share.shape != (n,):
-        raise ValueError(f"the weights of a batch must have shape ({n},), got {share.shape}.")
-    if n < rows:
-        fill = [jnp.concatenate([a, jnp.broadcast_to(a[-1:], (rows - n, *a.shape[1:]))]) for a in jax.tree.leaves(batch)]
-        batch = jax.tree.unflatten(jax.tree.structure(batch), fill)
-        share = jnp.pad(share, (0, rows - n))
-    return eqx.tree_at(lambda b: b.weight, batch, share), n
+def _parts(piece: Piece) -> tuple[Any, Any, Any]:
+    """Samples, classes, weights."""
+    x, y, weight = (*piece, None, None)[:3] if isinstance(piece, tuple) else (piece, None, None)
+    return x, y, weight
 
 
-def _ahead(batches: Iterable[Piece]) -> Iterator[Piece]:
-    """The same batches, each read while the one before is computed."""
-    iterator: Iterator[Any] = iter(batches)
+def _groups(batches: Iterable[Piece]) -> Iterator[tuple[list[Piece], int]]:
+    """Batches that are handed over together, and for how many there is room."""
+    iterator, slots = iter(batches), 1
+    for first in iterator:
+        slots = max(slots, min(SLOTS, NUMBERS // max(1, np.size(_parts(first)[0]))))
+        yield [first, *itertools.islice(iterator, slots - 1)], slots
+
+
+def _pieces(model: PrototypeModel, group: list[Piece], slots: int, rows: int, sharding: NamedSharding | None) -> _Pieces:
+    """A group of batches, checked and filled up to `slots` batches of at least `rows` rows."""
+    xs, ys, weights = (list(column) for column in zip(*map(_parts, group), strict=True))
+    y = None if all(one is None for one in ys) else np.concatenate([np.asarray(one) for one in ys])
+    batch = as_batch(model, np.concatenate([np.asarray(one) for one in xs]), y, name="a batch's ")
+    sizes = np.array([len(one) for one in xs])
+    for i, (weight, size) in enumerate(zip(weights, sizes, strict=True)):
+        if weight is not None and np.shape(weight) != (size,):
+            raise ValueError(f"the weights of a batch must have shape ({size},), got {np.shape(weight)}.")
+        weights[i] = (np.ones(size) if weight is None else np.asarray(weight, float)) / size
+    rows = max(rows, *sizes)
+    rows += 0 if sharding is None else -rows % sharding.num_devices
+    # Each slot begins where its batch does; what reaches beyond weighs nothing.
+    starts, sizes = (np.pad(a, (0, slots - len(group))) for a in (np.cumsum(sizes) - sizes, sizes))
+    index = np.minimum(starts[:, None] + np.arange(rows), len(batch.x) - 1)
+    share = np.where(np.arange(rows) < sizes[:, None], np.concatenate(weights)[index], 0).astype(batch.weight.dtype)
+    arrays = (np.asarray(batch.x)[index], None if batch.y is None else np.asarray(batch.y)[index], share)
+    if sharding is None:
+        x, y, share = jax.tree.map(jnp.asarray, arrays)
+    else:
+        x, y, share = placed(arrays, NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec)))
+    return _Pieces(x, y, share, jnp.asarray(sizes, share.dtype), jnp.asarray(len(group), jnp.int32))
+
+
+def _ahead(groups: Iterator[tuple[list[Piece], int]]) -> Iterator[tuple[list[Piece], int]]:
+    """The same, each read while the one before is computed."""
     end: Any = object()
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, iterator, end)
+        coming = reader.submit(next, groups, end)
         for _ in itertools.count():
-            piece = coming.result()
-            if piece is end:
+            group = coming.result()
+            if group is end:
                 return
-            coming = reader.submit(next, iterator, end)
-            yield piece
+            coming = reader.submit(next, groups, end)
+            yield group
