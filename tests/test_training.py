@@ -717,3 +717,26 @@ def test_numpy_integers_are_integers(key, recwarn, unchecked):
     assert fit.epochs == 3
     assert (type(trainer.epochs), type(trainer.batch_size)) == (int, int)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", ["GLVQ", "LGMLVQ", "RSLVQ", "SRNG"])
+def test_a_batch_needs_memory_for_a_few_of_its_samples(name, key):
+    """And for its own numbers; a matrix of all distances would be ten times as large."""
+    small, y = X[:, :2], Y
+    model = getattr(pz.zoo, name)(small, y, key=key, prototypes_per_class=20, initialiser="samples")
+    params, rest = eqx.partition(model, pz.training.trainable_mask(model))
+    rule, objective = adam(), pz.training.Objective()
+    state = rule.init(params, objective)
+
+    def temporary(n: int) -> int:
+        x, labels, weight = (jax.ShapeDtypeStruct((n, *shape), kind) for shape, kind in (((2,), "f4"), ((), "i4"), ((), "f4")))
+
+        def step(x: jax.Array, y: jax.Array, weight: jax.Array) -> Any:
+            return rule.step(params, rest, state, pz.training.Batch(x, y, weight, False), objective, 1.0)[::2]
+
+        analysis = jax.jit(step).lower(x, labels, weight).compile().memory_analysis()
+        assert analysis is not None
+        return analysis.temp_size_in_bytes
+
+    few, many = temporary(50_000), temporary(200_000)
+    assert many - few < 0.2 * 150_000 * len(model.prototypes) * 4

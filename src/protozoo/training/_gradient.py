@@ -17,7 +17,7 @@ from ..models import PrototypeModel
 from ..models._chunks import sum_chunks
 from ._closures import closed, opened
 from ._freeze import Where, leaves_at
-from ._objective import Batch, Objective
+from ._objective import Batch, Objective, chunk_rows
 from ._optimisers import REST, LearningRate, by_name
 from ._rule import AbstractRule
 
@@ -125,8 +125,8 @@ class GradientDescent(AbstractRule):
             return eqx.combine(retract(coordinates, params), rest)
 
         def summed(function: Any) -> Any:
-            """`function(x, y, weight)` over the batch, piece by piece."""
-            rows = -(-len(batch.x) // (batch.blocks * self.accumulate))
+            """`function(x, y, weight)` over the batch, piece by piece: memory for a few samples, and that in the cache."""
+            rows = min(-(-len(batch.x) // (batch.blocks * self.accumulate)), chunk_rows(eqx.combine(params, rest), batch))
             return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.blocks)
 
         def piece(coordinates: PyTree, *samples: Any) -> Scalar:
