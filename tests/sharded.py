@@ -111,7 +111,7 @@ def checkpointed(directory: str, resume: str, epochs: str, out: str) -> None:
         every = 1
 
         def on_fit_start(self, view):
-            pass
+            assert jax.process_index() == 0
 
         def on_chunk_end(self, view):
             return view.epoch == int(epochs)

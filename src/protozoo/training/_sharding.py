@@ -54,9 +54,14 @@ def gathered(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if eqx.is_array(leaf) else leaf, tree)
 
 
-def agreed(value: float) -> float:
+def speaks(sharding: NamedSharding | None) -> bool:
+    """Whether this process talks to the user: the first one of those that train together."""
+    return sharding is None or sharding.is_fully_addressable or jax.process_index() == 0
+
+
+def agreed(value: float, sharding: NamedSharding | None) -> float:
     """What the first process found: decisions on which compiled loops depend must not differ between processes."""
-    if jax.process_count() == 1:
+    if sharding is None or sharding.is_fully_addressable:
         return value
     from jax.experimental import multihost_utils  # slow to import, and seldom needed
 

@@ -25,7 +25,7 @@ from ._freeze import Freeze, trainable_mask
 from ._loop import CHUNK, CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, replicated, run_epochs, start
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
 from ._rule import AbstractRule
-from ._sharding import agreed, as_sharding, gathered, placed, spread
+from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
 from ._stream import Stream, is_stream, stream_epochs
 
@@ -73,7 +73,8 @@ class Trainer(eqx.Module):
     - `sharding`: spread batches over devices: a `jax.sharding.Mesh` (by its first axis), or a `NamedSharding` of one axis.
       Parameters are on all devices; any number of samples will do.
     - `checkpoints`: where and how often the training state is written.
-    - `callbacks`: what to do about once a second; they can stop training, and change nothing else.
+    - `callbacks`: what to do about once a second; they can stop training, and change nothing else. Of processes that train
+      together, the first one calls them.
     - `progress`: show a progress bar.
 
     Learning rates, epochs, tolerances and the data are arguments of the compiled program; equal shapes compile once.
@@ -273,7 +274,8 @@ class Trainer(eqx.Module):
         if store is not None:
             intervals.append(store.where.every)
         epoch, size, stopped = int(state.epoch), 1, False
-        for callback in self.callbacks:
+        callbacks = self.callbacks if speaks(self.sharding) else ()
+        for callback in callbacks:
             callback.on_fit_start(view())
         while epoch < self.epochs and int(state.status) == RUNNING and not stopped:
             limit = min([self.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
@@ -281,16 +283,16 @@ class Trainer(eqx.Module):
             state, buffers = advance(state, limit)
             ran = int(state.epoch) - epoch
             # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
-            elapsed = agreed(time.monotonic() - began)
+            elapsed = agreed(time.monotonic() - began, self.sharding)
             size = max(1, min(CHUNK, int(ran * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
             epoch += ran
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % store.where.every == 0):
                 store.save(epoch, state, history, float(state.previous))
-            stopped = bool(agreed(float(any([callback.on_chunk_end(view()) for callback in self.callbacks]))))
+            stopped = bool(agreed(float(any([callback.on_chunk_end(view()) for callback in callbacks])), self.sharding))
         if store is not None:
             store.save(epoch, state, history, float(state.previous))
-        for callback in self.callbacks:
+        for callback in callbacks:
             callback.on_fit_end(view())
         reason = REASONS[int(state.status)]
         if stopped and epoch < self.epochs and reason is Reason.MAX_EPOCHS:
