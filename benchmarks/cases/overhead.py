@@ -26,6 +26,9 @@ OPTIONS = (
     "checkpoints every 10",
     "a callback every 1",
     "progress",
+    "a history file",
+    "a schedule over the run",
+    "gradient clipping",
     "learning rates for each part",
     "accumulate=4",
     "Averaged",
@@ -33,6 +36,8 @@ OPTIONS = (
     "SelfPaced",
     "OmegaLogDet",
     "precision='bfloat16'",
+    "precision='float16'",
+    "sharding over one device",
     "a frozen CNN",
     "a stream of Slices",
 )
@@ -91,6 +96,13 @@ def measure(option: str | None, n: int, features: int, classes: int, per_class: 
                 return {"callbacks": [Listener()]}, {}
             case "progress":
                 return {"progress": True}, {}
+            case "a history file":
+                path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "history.csv"
+                return {"callbacks": [pz.training.HistoryFile(path)]}, {}
+            case "a schedule over the run":
+                return {"rule": pz.GradientDescent("adam", pz.WarmUp(pz.Cosine(0.01)))}, {}
+            case "gradient clipping":
+                return {"rule": pz.GradientDescent(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.01)))}, {}
             case "learning rates for each part":
                 return {"rule": pz.GradientDescent("adam", {"metric": 0.003, "rest": 0.01})}, {}
             case "accumulate=4":
@@ -105,6 +117,10 @@ def measure(option: str | None, n: int, features: int, classes: int, per_class: 
                 return {"regularisers": [pz.training.OmegaLogDet(0.01)]}, {}
             case "precision='bfloat16'":
                 return {"precision": "bfloat16"}, {}
+            case "precision='float16'":
+                return {"precision": "float16"}, {}
+            case "sharding over one device":
+                return {"sharding": jax.sharding.Mesh(np.array(jax.devices()[:1]), ("samples",))}, {}
             case "a frozen CNN":
                 return {"freeze": "encoder"}, {}
             case "a stream of Slices":
