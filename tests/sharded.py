@@ -96,6 +96,14 @@ def chunks() -> None:
     np.testing.assert_allclose(other.history["loss"], one.history["loss"], rtol=1e-5)
     np.testing.assert_allclose(other.model.prototypes.points, one.model.prototypes.points, rtol=1e-4, atol=1e-5)
     print("stream")
+    trainers = [pz.Trainer(pz.GradientDescent("sgd", 1e-2), 9, sharding=s) for s in (None, mesh())]
+    states = [trainer.init(model) for trainer in trainers]
+    for _ in range(3):
+        states, losses = zip(*(t.step(s, x[:501], y[:501]) for t, s in zip(trainers, states, strict=True)), strict=True)
+        np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    assert len(states[1].loop.params.prototypes.points.devices()) == 8
+    np.testing.assert_allclose(states[1].model.prototypes.points, states[0].model.prototypes.points, rtol=1e-4, atol=1e-5)
+    print("step")
 
 
 def _gathered(program: str) -> list[str]:

@@ -116,6 +116,8 @@ def test_prototypes_that_are_no_samples_become_samples(key):
 
 def test_what_median_optimisation_refuses(key):
     rule = pz.MedianOptimization()
+    with pytest.raises(ValueError, match="`batch_size` must be None.*all samples, which no stream shows"):
+        pz.Trainer(rule, 5).fit(pz.zoo.MedianLVQ(X, Y, key=key), lambda epoch: [(X[:30], Y[:30]), (X[30:], Y[30:])], key=key)
     with pytest.raises(ValueError, match="`batch_size` must be None"):
         pz.Trainer(rule, 1, batch_size=8).fit(pz.zoo.MedianLVQ(X, Y, key=key), X, Y, key=key)
     with pytest.raises(ValueError, match=r"freeze the rest \(`freeze=\['metric'\]`\)"):

@@ -46,7 +46,7 @@ def test_every_row_on_eight_devices():
 
 
 def test_many_samples_stay_where_they_are():
-    assert run((8, ("chunks",))).split() == ["HCM", "GaussianMixture", "GLVQ", "RSLVQ", "GMLVQ", "stream"]
+    assert run((8, ("chunks",))).split() == ["HCM", "GaussianMixture", "GLVQ", "RSLVQ", "GMLVQ", "stream", "step"]
 
 
 @pytest.fixture(scope="module")

@@ -101,3 +101,13 @@ def retract(coordinates: PyTree, base: PyTree) -> PyTree:
 def project(tree: PyTree) -> PyTree:
     """Bring every constrained module of `tree` back onto its constraint."""
     return jax.tree.map(lambda n: n.project() if _constrained(n) else n, tree, is_leaf=_constrained)
+
+
+def all_finite(tree: PyTree) -> Array:
+    """Whether every number of `tree` is finite."""
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def choose(condition: Array, one: PyTree, other: PyTree) -> PyTree:
+    """`one` where the condition holds, else `other`, leaf by leaf."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)

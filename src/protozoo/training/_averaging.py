@@ -1,5 +1,6 @@
 """Rules that watch another rule and average what it does."""
 
+import abc
 from typing import Any
 
 import equinox as eqx
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .._module import hyper, project, static
+from .._module import choose, hyper, project, static
 from .._schedules import concrete
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
@@ -23,7 +24,37 @@ class AverageState(eqx.Module):
     count: Int[Array, ""]
 
 
-class Averaged(AbstractRule):
+class AbstractWatching(AbstractRule):
+    """A rule that lets another one take its steps and keeps parameters of its own beside them."""
+
+    rule: eqx.AbstractVar[AbstractRule]
+
+    @abc.abstractmethod
+    def blend(self, params: PyTree, used: PyTree, average: PyTree, count: Int[Array, ""]) -> tuple[PyTree, PyTree]:
+        """New parameters and the new average, after update `count`, from the other rule's (and those that it would use)."""
+
+    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+        self.rule.check(model, mask, objective, batch_size)
+
+    def init(self, params: PyTree, objective: Objective) -> AverageState:
+        return AverageState(self.rule.init(params, objective), params, jnp.asarray(0, jnp.int32))
+
+    def step(
+        self,
+        params: PyTree,
+        rest: PyTree,
+        state: Any,
+        batch: Batch,
+        objective: Objective,
+        progress: Float[ArrayLike, ""],
+    ) -> tuple[PyTree, Any, Scalar]:
+        params, inner, value = self.rule.step(params, rest, state.inner, batch, objective, progress)
+        count = state.count + 1
+        params, average = self.blend(params, self.rule.evaluated(params, inner), state.average, count)
+        return params, AverageState(inner, average, count), value
+
+
+class Averaged(AbstractWatching):
     """An exponential moving average of all parameters, brought back onto their constraints; training itself is untouched.
 
     **Arguments:**
@@ -45,31 +76,14 @@ class Averaged(AbstractRule):
     def __check_init__(self):
         _share(self.decay, f"`decay` must lie in [0, 1), got {self.decay}.")
 
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
-        self.rule.check(model, mask, objective, batch_size)
-
-    def init(self, params: PyTree, objective: Objective) -> AverageState:
-        return AverageState(self.rule.init(params, objective), params, jnp.asarray(0, jnp.int32))
-
-    def step(
-        self,
-        params: PyTree,
-        rest: PyTree,
-        state: Any,
-        batch: Batch,
-        objective: Objective,
-        progress: Float[ArrayLike, ""],
-    ) -> tuple[PyTree, Any, Scalar]:
-        params, inner, value = self.rule.step(params, rest, state.inner, batch, objective, progress)
-        share = jnp.maximum(1 - self.decay, 1 / (state.count + 1))
-        average = _towards(self.rule.evaluated(params, inner), state.average, share)
-        return params, AverageState(inner, average, state.count + 1), value
+    def blend(self, params: PyTree, used: PyTree, average: PyTree, count: Int[Array, ""]) -> tuple[PyTree, PyTree]:
+        return params, _towards(used, average, jnp.maximum(1 - self.decay, 1 / count))
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
         return project(state.average)
 
 
-class Lookahead(AbstractRule):
+class Lookahead(AbstractWatching):
     """Every so many updates, go back a part of the way: \\(\\phi \\leftarrow \\phi + \\alpha(\\theta - \\phi)\\),
     \\(\\theta \\leftarrow \\phi\\).
 
@@ -95,30 +109,10 @@ class Lookahead(AbstractRule):
             raise ValueError(f"`period` must be a positive integer, got {self.period!r}.")
         _share(1 - self.step_size, f"`step_size` must lie in (0, 1], got {self.step_size}.")
 
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
-        self.rule.check(model, mask, objective, batch_size)
-
-    def init(self, params: PyTree, objective: Objective) -> AverageState:
-        return AverageState(self.rule.init(params, objective), params, jnp.asarray(0, jnp.int32))
-
-    def step(
-        self,
-        params: PyTree,
-        rest: PyTree,
-        state: Any,
-        batch: Batch,
-        objective: Objective,
-        progress: Float[ArrayLike, ""],
-    ) -> tuple[PyTree, Any, Scalar]:
-        params, inner, value = self.rule.step(params, rest, state.inner, batch, objective, progress)
-        count = state.count + 1
-        slow = project(_towards(self.rule.evaluated(params, inner), state.average, self.step_size))
+    def blend(self, params: PyTree, used: PyTree, average: PyTree, count: Int[Array, ""]) -> tuple[PyTree, PyTree]:
+        slow = project(_towards(used, average, self.step_size))
         due = count % self.period == 0
-
-        def synchronised(current: PyTree) -> PyTree:
-            return jax.tree.map(lambda a, b: jnp.where(due, a, b), slow, current)
-
-        return synchronised(params), AverageState(inner, synchronised(state.average), count), value
+        return choose(due, slow, params), choose(due, slow, average)
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
         return state.average

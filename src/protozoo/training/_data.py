@@ -51,6 +51,19 @@ def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Ba
     return Batch(_encode(model, batch.x), batch.y, batch.weight, encoded=True)
 
 
+def as_validation(
+    model: PrototypeModel,
+    mask: PrototypeModel,
+    given: tuple[ArrayLike, ArrayLike] | ArrayLike | None,
+    weight: ArrayLike | None = None,
+) -> Batch | None:
+    """`(x, y)`, or x alone without labels, as one batch that is monitored."""
+    if given is None:
+        return None
+    x, y = given if isinstance(given, tuple) else (given, None)
+    return encode_once(model, mask, as_batch(model, x, y, weight, name="validation "))
+
+
 @eqx.filter_jit
 def _encode(model: PrototypeModel, x: Array) -> Array:
     return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
-from .._module import chart, retract, static
+from .._module import all_finite, chart, choose, retract, static
 from .._schedules import OverRun
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..losses import AbstractSampleLoss
@@ -150,8 +150,8 @@ class GradientDescent(AbstractRule):
         if state.scale is None:
             return moved, GradientState(parts, None), value
         # An overflow changes nothing but the scale, which is then too large.
-        sound = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]))
-        moved, parts = jax.tree.map(lambda a, b: jnp.where(sound, a, b), (moved, parts), (params, state.parts))
+        sound = all_finite(gradient)
+        moved, parts = choose(sound, (moved, parts), (params, state.parts))
         return moved, GradientState(parts, _rescaled(state.scale, sound)), value
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:

@@ -1,5 +1,6 @@
 """The compiled loop: epochs over batches, whatever the rule and the options."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
-from .._module import static
+from .._module import all_finite, choose, static
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
@@ -88,6 +89,18 @@ def start(plan: Plan, params: PyTree, key: Array) -> LoopState:
     )
 
 
+def returned(plan: Plan, state: LoopState) -> PyTree:
+    """The parameters that training hands back: the best ones if they were asked for, else those to be used now."""
+    # Before any finite loss there is no best model; the last finite one is the one that came in.
+    best = plan.restore_best and math.isfinite(float(state.best))
+    return state.best_params if best else plan.rule.evaluated(state.params, state.rule)
+
+
+def next_chunk(ran: int, elapsed: float) -> int:
+    """How many epochs take about a second, if `ran` of them took `elapsed` seconds; no sudden leaps."""
+    return max(1, min(CHUNK, int(ran * min(8.0, 1.0 / max(elapsed, 1e-9)))))
+
+
 def batches_of(plan: Plan, n: int) -> int:
     """The number of batches in an epoch."""
     return 1 if plan.batch_size is None else -(-n // plan.batch_size)
@@ -149,8 +162,8 @@ def close_epoch(
     before = validation is None and plan.batch_size is None
     scored, scored_rule = (state.params, state.rule) if before else (params, rule)
 
-    sound = jnp.isfinite(loss) & jnp.isfinite(monitored) & _all_finite(scored)
-    healthy = sound & _all_finite(params)
+    sound = jnp.isfinite(loss) & jnp.isfinite(monitored) & all_finite(scored)
+    healthy = sound & all_finite(params)
     better = sound & (monitored < state.best)
     improved = sound & (state.best - monitored > plan.stopping.min_delta)
     waited = jnp.where(improved, 0, state.waited + 1)
@@ -160,17 +173,17 @@ def close_epoch(
     status = jnp.where(waited >= plan.stopping.patience, PATIENCE, RUNNING)
     status = jnp.where(converged, CONVERGED, status)
     status = jnp.where(healthy, status, DIVERGED)
-    safe = _choose(sound, scored, state.safe)
+    safe = choose(sound, scored, state.safe)
     state = LoopState(
-        params=_choose(healthy, params, safe),
-        rule=_choose(healthy, rule, state.rule),
+        params=choose(healthy, params, safe),
+        rule=choose(healthy, rule, state.rule),
         key=state.key,
         epoch=state.epoch + 1,
         step=step,
         status=status.astype(state.status.dtype),
         previous=monitored,
         best=jnp.where(better, monitored, state.best),
-        best_params=_choose(better, evaluated(scored, scored_rule), state.best_params) if plan.restore_best else None,
+        best_params=choose(better, evaluated(scored, scored_rule), state.best_params) if plan.restore_best else None,
         waited=waited.astype(state.waited.dtype),
         safe=safe,
     )
@@ -206,11 +219,3 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
 
     (params, rule), losses = jax.lax.scan(one_batch, (state.params, state.rule), (order, present, jnp.arange(count)))
     return params, rule, jnp.sum(losses)
-
-
-def _all_finite(tree: PyTree) -> Array:
-    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
-
-
-def _choose(condition: Array, one: PyTree, other: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)

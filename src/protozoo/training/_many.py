@@ -12,9 +12,9 @@ import numpy as np
 from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
 from ..models import PrototypeModel
-from ._data import as_batch, encode_once
+from ._data import as_batch, as_validation, encode_once
 from ._fit import Fit
-from ._loop import CHUNK, RUNNING, LoopState, Plan, run_epochs, start
+from ._loop import RUNNING, LoopState, Plan, next_chunk, returned, run_epochs, start
 from ._objective import Batch
 from ._trainer import REASONS, Trainer
 
@@ -77,10 +77,9 @@ def fit_many(
     ]
     states, histories = _drive(members, max(trainer.epochs for trainer in each_trainer))
     fits = []
-    for i, (trainer, member) in enumerate(zip(each_trainer, members, strict=True)):
+    for i, member in enumerate(members):
         state: LoopState = jax.tree.map(lambda a, i=i: a[i], states)
-        best = trainer.restore_best and np.isfinite(float(state.best))
-        params = state.best_params if best else member.plan.rule.evaluated(state.params, state.rule)
+        params = returned(member.plan, state)
         history = {name: values[i][: int(state.epoch)] for name, values in histories.items()}
         reason = REASONS[int(state.status)]
         fits.append((float(state.best), Fit(eqx.combine(params, member.rest), history, int(state.epoch), reason, member=i)))
@@ -109,10 +108,7 @@ def _member(
 ) -> _Member:
     mask = trainer.mask(model)
     data = trainer.objective.prepared(encode_once(model, mask, as_batch(model, x, y, weight)))
-    held_out = None
-    if validation is not None:
-        hx, hy = validation if isinstance(validation, tuple) else (validation, None)
-        held_out = encode_once(model, mask, as_batch(model, hx, hy, held_weight, name="validation "))
+    held_out = as_validation(model, mask, validation, held_weight)
     plan = trainer.plan(len(data.x))
     params, rest = eqx.partition(model, mask)
     return _Member(plan, start(plan, params, jax.random.key_data(key)), rest, data, held_out)
@@ -137,7 +133,7 @@ def _drive(members: list[_Member], epochs: int) -> tuple[LoopState, dict[str, np
         if not (np.asarray(states.status) == RUNNING).any():
             break
         elapsed = time.monotonic() - began
-        size = max(1, min(CHUNK, int((limit - done) * min(8.0, 1.0 / max(elapsed, 1e-9)))))
+        size = next_chunk(limit - done, elapsed)
         done = limit
     return states, history
 

@@ -29,7 +29,9 @@ class MedianOptimization(AbstractRule):
 
     def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         if batch_size is not None:
-            raise ValueError("`batch_size` must be None: `MedianOptimization` chooses among all samples.")
+            raise ValueError(
+                "`batch_size` must be None: `MedianOptimization` chooses among all samples, which no stream shows."
+            )
         points = lambda m: m.prototypes.points  # noqa: E731
         if not points(mask):
             raise ValueError("`freeze` holds the points, and `MedianOptimization` moves nothing else.")

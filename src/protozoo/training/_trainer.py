@@ -19,10 +19,10 @@ from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
 from ..models import PrototypeModel
 from ._callbacks import AbstractCallback, Progress, View
 from ._checkpoints import Checkpoints, Store
-from ._data import ClassWeight, as_batch, encode_once
+from ._data import ClassWeight, as_batch, as_validation, encode_once
 from ._fit import Fit, Reason
 from ._freeze import Freeze, trainable_mask
-from ._loop import CHUNK, CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, replicated, run_epochs, start
+from ._loop import CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, next_chunk, replicated, returned, run_epochs, start
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
 from ._rule import AbstractRule
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
@@ -48,7 +48,8 @@ class TrainState(eqx.Module):
     @property
     def model(self) -> PrototypeModel:
         """The model as it is now."""
-        return eqx.combine(self.plan.rule.evaluated(self.loop.params, self.loop.rule), self.rest)
+        model = eqx.combine(self.plan.rule.evaluated(self.loop.params, self.loop.rule), self.rest)
+        return model if self.plan.sharding is None else gathered(model)
 
 
 class Trainer(eqx.Module):
@@ -167,11 +168,8 @@ class Trainer(eqx.Module):
 
         **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the argument and the remedy.
         """
-        mask = self.mask(model)
-        held_out = None
-        if validation is not None:
-            hx, hy = validation if isinstance(validation, tuple) else (validation, None)
-            held_out = encode_once(model, mask, as_batch(model, hx, hy, name="validation "))
+        mask = self.mask(model, streamed=is_stream(x))
+        held_out = as_validation(model, mask, validation)
         params, rest = eqx.partition(model, mask)
         given: Any = x
         if is_stream(given):
@@ -220,19 +218,21 @@ class Trainer(eqx.Module):
         """The state of a training loop of your own; `step` moves it."""
         params, rest = eqx.partition(model, self.mask(model))
         plan = dataclasses.replace(self.plan(1), restore_best=False)
-        return TrainState(plan, start(plan, params, _key_data(jax.random.key(0) if key is None else key)), rest)
+        state = TrainState(plan, start(plan, params, _key_data(jax.random.key(0) if key is None else key)), rest)
+        return state if self.sharding is None else placed(state, replicated(self.sharding))
 
     def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
         """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
-        return _step(state, state.plan.objective.prepared(as_batch(state.model, x, y)))
+        batch = state.plan.objective.prepared(as_batch(state.model, x, y))
+        return _step(state, batch if self.sharding is None else spread(batch, self.sharding))
 
-    def mask(self, model: PrototypeModel) -> PrototypeModel:
-        """Which leaves learn, if the rule can train them."""
+    def mask(self, model: PrototypeModel, streamed: bool = False) -> PrototypeModel:
+        """Which leaves learn, if the rule can train them (from a stream, which never shows all samples together)."""
         mask = trainable_mask(model, self.freeze)
         if not any(jax.tree.leaves(mask)):
             raise ValueError("`freeze` leaves no parameter to train.")
         self.objective.check(model, mask)
-        self.rule.check(model, mask, self.objective, self.batch_size)
+        self.rule.check(model, mask, self.objective, 1 if streamed else self.batch_size)
         return mask
 
     def plan(self, samples: int) -> Plan:
@@ -284,7 +284,7 @@ class Trainer(eqx.Module):
             ran = int(state.epoch) - epoch
             # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
             elapsed = agreed(time.monotonic() - began, self.sharding)
-            size = max(1, min(CHUNK, int(ran * min(8.0, 1.0 / max(elapsed, 1e-9))))) if epoch else 8
+            size = next_chunk(ran, elapsed) if epoch else 8
             epoch += ran
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % store.where.every == 0):
@@ -297,16 +297,14 @@ class Trainer(eqx.Module):
         reason = REASONS[int(state.status)]
         if stopped and epoch < self.epochs and reason is Reason.MAX_EPOCHS:
             reason = Reason.CALLBACK
-        # Before any finite loss there is no best model; the last finite one is the one that came in.
-        best = self.restore_best and np.isfinite(float(state.best))
-        params = state.best_params if best else plan.rule.evaluated(state.params, state.rule)
-        return Fit(used(params), history, epoch, reason)
+        return Fit(used(returned(plan, state)), history, epoch, reason)
 
 
 @eqx.filter_jit
 def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     plan, loop = state.plan, state.loop
-    params, rule, loss = plan.step(loop.params, state.rest, loop.rule, batch.mean(), plan.progress(loop.step, 1))
+    stepped = plan.step(loop.params, state.rest, loop.rule, batch.mean(), plan.progress(loop.step, 1))
+    params, rule, loss = plan.everywhere(stepped)
     loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
 
