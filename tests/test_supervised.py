@@ -75,6 +75,20 @@ def test_tangents_stay_orthonormal_and_traces_stay_one(key):
         np.testing.assert_allclose(jnp.sum(matrix**2, axis=(-2, -1)), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("latent_dim", [2, D])
+def test_a_step_turns_a_normalised_map_as_any_other(latent_dim, key, x64):
+    """However many features share the trace: GLVQ does not know the scale of its map."""
+    trainer = pz.Trainer(pz.GradientDescent(optax.adam(1e-2)), 1)
+    turned = []
+    for normalised in (False, True):
+        metric = metrics.Omega.identity(D, latent_dim, normalised)
+        fit = trainer.fit(pz.PrototypeModel(PROTOTYPES, metric, losses.GLVQ()), X.astype(np.float64), Y, key=key)
+        matrix = fit.model.metric.matrix
+        assert not np.allclose(matrix, metric.matrix)
+        turned.append(matrix / jnp.sqrt(jnp.sum(matrix**2, axis=(-2, -1), keepdims=True)))
+    np.testing.assert_allclose(*turned, rtol=1e-6, atol=1e-9)
+
+
 def test_tangent_distances_ignore_the_basis_of_the_subspace():
     bases = np.linalg.qr(normal((6, D, 2)))[0]
     turned = bases @ np.linalg.qr(normal((6, 2, 2), 6))[0]

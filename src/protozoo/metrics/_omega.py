@@ -15,7 +15,8 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
     """What projections have in common: the trace of Λ = ΩΩᵀ may be held at one, as the papers do.
 
     The scale of Ω means nothing to a loss that is invariant to it (GLVQ); for a loss that is not (RSLVQ, cross-entropy) it is
-    an inverse temperature, which learning raises without bound.
+    an inverse temperature, which learning raises without bound. An optimiser always sees columns of unit length (on average):
+    the entries of Ω shrink as features are added, and a rate that suits four features would scramble the map of sixty-four.
     """
 
     matrix: eqx.AbstractVar[Float[Array, "*p d l"]]
@@ -27,7 +28,9 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
     # A frozen matrix was taken out of the tree, and leaves `None`.
 
     def chart(self) -> "AbstractOmega":
-        return self
+        if self.matrix is None or not self.normalised:
+            return self
+        return type(self)(self.matrix * self.matrix.shape[-1] ** 0.5, True)
 
     def retract(self, base: PyTree) -> "AbstractOmega":
         return self.project()

@@ -80,9 +80,14 @@ def _gradient() -> Trainer:
     return Trainer(GradientDescent(optax.adam(2e-2)), epochs=300)
 
 
+def _matrix() -> Trainer:
+    """A map has many entries, which turn it together."""
+    return Trainer(GradientDescent("adam", {"metric": 5e-3, "rest": 2e-2}), epochs=300)
+
+
 def _local() -> Trainer:
-    """Half the step: a map for each prototype is much to learn from few samples."""
-    return Trainer(GradientDescent(optax.adam(1e-2)), epochs=300)
+    """Each prototype's map learns from a share of the samples."""
+    return Trainer(GradientDescent("adam", {"metric": 1e-3, "rest": 1e-2}), epochs=300)
 
 
 def _kernel() -> Trainer:
@@ -140,28 +145,28 @@ ROWS = (
     _row("GLVQ21", f"{SATO_1995} {KOHONEN_1990}", squared_euclidean, lvq21),
     _row("GLVQ", SATO_1995, squared_euclidean, glvq, prototypes=per_class_means),
     _row("GRLVQ", HAMMER_2002, relevance, glvq),
-    _row("GMLVQ", SCHNEIDER_2009, omega, glvq),
+    _row("GMLVQ", SCHNEIDER_2009, omega, glvq, _matrix),
     _row("LGMLVQ", SCHNEIDER_2009, local_omega, glvq, _local),
     _row("GTLVQ", SARALAJEW_2016, tangent, glvq),
     # Neural-gas cooperation.
     _row("SNG", HAMMER_2005, squared_euclidean, supervised_neural_gas, prototypes=per_class_means),
     _row("SRNG", HAMMER_2005, relevance, supervised_neural_gas),
-    _row("SMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", omega, supervised_neural_gas),
+    _row("SMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", omega, supervised_neural_gas, _matrix),
     _row("SLNG", f"{HAMMER_2005} {SCHNEIDER_2009}", local_omega, supervised_neural_gas, _local),
-    _row("SCMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", class_omega, supervised_neural_gas),
+    _row("SCMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", class_omega, supervised_neural_gas, _matrix),
     _row("STNG", f"{HAMMER_2005} {SARALAJEW_2016}", tangent, supervised_neural_gas),
     # Soft posteriors.
     _row("SLVQ", SEO_2003, squared_euclidean, soft_lvq, _brief, prototypes=per_class_means),
     _row("RSLVQ", SEO_2003, squared_euclidean, rslvq, prototypes=per_class_means),
-    _row("MRSLVQ", f"{SCHNEIDER_2009} {SEO_2003}", omega, rslvq),
+    _row("MRSLVQ", f"{SCHNEIDER_2009} {SEO_2003}", omega, rslvq, _matrix),
     _row("LMRSLVQ", f"{SCHNEIDER_2009} {SEO_2003}", local_omega, rslvq, _local),
     _row("RSLVQ_NG", f"{SEO_2003} {HAMMER_2005}", squared_euclidean, rslvq_neural_gas),
-    _row("MRSLVQ_NG", f"{SCHNEIDER_2009} {SEO_2003} {HAMMER_2005}", omega, rslvq_neural_gas),
+    _row("MRSLVQ_NG", f"{SCHNEIDER_2009} {SEO_2003} {HAMMER_2005}", omega, rslvq_neural_gas, _matrix),
     _row("LMRSLVQ_NG", f"{SCHNEIDER_2009} {SEO_2003} {HAMMER_2005}", local_omega, rslvq_neural_gas, _local),
     # Cross-entropy.
     _row("CELVQ", VILLMANN_2017, squared_euclidean, cross_entropy),
     _row("CELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005}", squared_euclidean, cross_entropy_neural_gas),
-    _row("MCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SCHNEIDER_2009}", omega, cross_entropy_neural_gas),
+    _row("MCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SCHNEIDER_2009}", omega, cross_entropy_neural_gas, _matrix),
     _row("LCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SCHNEIDER_2009}", local_omega, cross_entropy_neural_gas, _local),
     _row("TCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SARALAJEW_2016}", tangent, cross_entropy_neural_gas),
     # Kernels.
@@ -174,7 +179,7 @@ ROWS = (
     # Prototypes that are distributions.
     _row("WGLVQ", f"{SATO_1995} {VILLANI_2009}", wasserstein(squared_euclidean), glvq),
     _row("WGRLVQ", f"{HAMMER_2002} {VILLANI_2009}", wasserstein(relevance), glvq),
-    _row("WGMLVQ", f"{SCHNEIDER_2009} {VILLANI_2009}", wasserstein(omega), glvq),
+    _row("WGMLVQ", f"{SCHNEIDER_2009} {VILLANI_2009}", wasserstein(omega), glvq, _matrix),
     # Components that belong to no class.
     _row("CBC", SARALAJEW_2019, squared_euclidean, cbc, prototypes=components),
     # Behind neural networks.
