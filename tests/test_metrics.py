@@ -41,6 +41,7 @@ def make_all(k: int) -> dict[str, tuple[metrics.AbstractQuadratic, np.ndarray]]:
         return np.broadcast_to(matrix, (P, k, k))
 
     two = metrics.Relevance(normal((2,)))
+    basis = jnp.linalg.qr(normal((P, k, 2)))[0]
     return {
         "euclidean": (metrics.SquaredEuclidean(), all_of(np.eye(k))),
         "relevance": (metrics.Relevance(logits), all_of(np.diag(relevances))),
@@ -56,6 +57,7 @@ def make_all(k: int) -> dict[str, tuple[metrics.AbstractQuadratic, np.ndarray]]:
         ),
         "mahalanobis": (metrics.Mahalanobis(scales, upper, normalised=False), factor @ factor.swapaxes(1, 2)),
         "diagonal": (metrics.Mahalanobis(scales, None, normalised=False), np.stack([np.diag(f**2) for f in diag])),
+        "tangent": (metrics.Tangent(basis), np.eye(k) - basis @ basis.swapaxes(1, 2)),
     }
 
 
@@ -172,29 +174,54 @@ def test_bad_parts(make, message):
         make()
 
 
-@pytest.mark.parametrize("name", ["euclidean", "omega", "relevance", "local omega"])
-@pytest.mark.parametrize("space", SPACES, ids=str)
-def test_a_derivative_at_the_winners_is_the_derivative(space, name):
+WRAPPED = {
+    "": lambda metric: metric,
+    "kernel of one width, ": metrics.GaussianKernel,
+    "kernel of ": lambda metric: metrics.GaussianKernel.with_bandwidths(metric, np.array([0.5, 1.0, 2.0])),
+    "distributions, ": lambda metric: metrics.Wasserstein(metric, 0.3 * normal((P, D), 4)),
+}
+WINNERS = {
+    "GLVQ": pz.losses.GLVQ("sigmoid"),
+    "LVQ1": pz.losses.LVQ1(),
+    "LVQ21": pz.losses.LVQ21(0.9),
+    "clustering": pz.losses.HardClustering(),
+    "classwise clustering": pz.losses.ClasswiseClustering(),
+}
+
+
+@pytest.mark.parametrize(
+    "wrapper, name, loss, space",
+    [
+        *(("", name, "GLVQ", space) for name in make_all(D) for space in SPACES),
+        *((wrapper, name, "LVQ1", SPACES[0]) for wrapper in list(WRAPPED)[1:] for name in ("euclidean", "tangent")),
+        *(("", name, loss, SPACES[0]) for name in ("omega", "local omega") for loss in list(WINNERS)[1:]),
+        ("", "normalised", "GLVQ", SPACES[0]),
+    ],
+    ids=str,
+)
+def test_a_derivative_at_the_winners_is_the_derivative(wrapper, name, loss, space, x64):
     """What training differentiates, against automatic differentiation of the whole matrix."""
     x, prototypes = problem(space)
-    prototypes = pz.Prototypes(prototypes.points, np.array([0, 1, 2]), space)
-    y = jnp.arange(N, dtype=jnp.int32) % 3
-    inner = make_all(space.dimension)[name][0]
-    for metric in (inner, metrics.GaussianKernel.with_bandwidths(inner, np.array([0.5, 1.0, 2.0]))):
-        for loss in (pz.losses.GLVQ("sigmoid"), pz.losses.HardClustering()):
-            model = pz.PrototypeModel(prototypes, metric, loss)
-            params, rest = eqx.partition(model, pz.training.trainable_mask(model))
+    prototypes = pz.Prototypes(prototypes.points, np.array([0, 1, 1]), space)
+    y = jnp.arange(N, dtype=jnp.int32) % 2
+    if name == "normalised":
+        metric = metrics.Mahalanobis(0.3 * normal((P, D)), None)
+    else:
+        metric = WRAPPED[wrapper](make_all(space.dimension)[name][0])
+    model = pz.PrototypeModel(prototypes, metric, WINNERS[loss])
+    params, rest = eqx.partition(model, pz.training.trainable_mask(model))
 
-            def trained(params, rest=rest):
-                return eqx.combine(params, rest).objective(x, y, jnp.full(N, 1 / N))
+    def trained(params):
+        return eqx.combine(params, rest).objective(x, y, jnp.arange(N) / N)
 
-            def whole(params, rest=rest):
-                model = eqx.combine(params, rest)
-                delta = model.metric(x, model.prototypes)
-                return model.loss.objective(delta, model.prototypes.labels, y, jnp.full(N, 1 / N), 1.0)
+    def whole(params):
+        model = eqx.combine(params, rest)
+        delta = model.metric(x, model.prototypes)
+        return model.loss.objective(delta, model.prototypes.labels, y, jnp.arange(N) / N, 1.0)
 
-            value, gradient = jax.value_and_grad(trained)(params)
-            expected, expected_gradient = jax.value_and_grad(whole)(params)
-            np.testing.assert_allclose(value, expected, rtol=1e-5)
-            for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected_gradient), strict=True):
-                np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    value, gradient = jax.value_and_grad(trained)(params)
+    expected, expected_gradient = jax.value_and_grad(whole)(params)
+    assert any(jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient))
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected_gradient), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-10)

@@ -98,6 +98,11 @@ def retract(coordinates: PyTree, base: PyTree) -> PyTree:
     return jax.tree.map(lambda n, b: n.retract(b) if _constrained(n) else n, coordinates, base, is_leaf=_constrained)
 
 
+def pull(gradient: PyTree, base: PyTree) -> PyTree:
+    """A gradient by the parameters `base` as one by their coordinates, where these stand for `base`."""
+    return jax.vjp(lambda coordinates: retract(coordinates, base), chart(base))[1](gradient)[0]
+
+
 def project(tree: PyTree) -> PyTree:
     """Bring every constrained module of `tree` back onto its constraint."""
     return jax.tree.map(lambda n: n.project() if _constrained(n) else n, tree, is_leaf=_constrained)

@@ -69,9 +69,10 @@ class AbstractSampleLoss(AbstractLoss):
 
 
 class AbstractWinnerLoss(AbstractSampleLoss):
-    """A loss whose derivative is zero but for a few columns of δ in each row.
+    """A loss that depends on a few columns of δ in each row, those of the winners.
 
-    Training then differentiates these entries alone: a matrix of dissimilarities is computed once, and never differentiated.
+    Training then evaluates and differentiates these entries alone: a matrix of dissimilarities is computed once, and never
+    differentiated.
     """
 
     @abc.abstractmethod
@@ -79,6 +80,10 @@ class AbstractWinnerLoss(AbstractSampleLoss):
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
     ) -> tuple[Int[Array, " n"], ...] | None:
         """The columns that matter, an index for each sample; `None` if they are too many to single out."""
+
+    @abc.abstractmethod
+    def of_columns(self, *entries: PerSample) -> PerSample:
+        """The loss of each sample, from its entries in these columns."""
 
 
 def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:

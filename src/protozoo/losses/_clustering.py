@@ -38,6 +38,9 @@ class HardClustering(AbstractWinnerLoss):
     ) -> tuple[Int[Array, " n"], ...] | None:
         return (jnp.argmin(delta, axis=1),)
 
+    def of_columns(self, *entries: PerSample) -> PerSample:
+        return entries[0]
+
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)
 
@@ -67,6 +70,9 @@ class ClasswiseClustering(AbstractWinnerLoss):
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
     ) -> tuple[Int[Array, " n"], ...] | None:
         return winner_columns(delta, labels, y)[:1]
+
+    def of_columns(self, *entries: PerSample) -> PerSample:
+        return entries[0]
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))

@@ -70,11 +70,16 @@ class GLVQ(AbstractWinnerLoss):
         closest, rival = winners(delta, labels, y)
 
         def cost(d: Array) -> Array:
-            against = rival.reshape(-1, *[1] * (d.ndim - 1))
-            relative = (d - against) / jnp.maximum(d + against, floor(delta))
-            return self.transfer(relative + self.margin, self.steepness)
+            return self._cost(d, rival.reshape(-1, *[1] * (d.ndim - 1)))
 
         return self.cooperation.pool(cost, closest, lambda: own_class(fold(delta, labels), y), progress)
+
+    def of_columns(self, *entries: PerSample) -> PerSample:
+        return self._cost(*entries)
+
+    def _cost(self, closest: Float[Array, "n *m"], rival: Float[Array, "n *one"]) -> Float[Array, "n *m"]:
+        relative = (closest - rival) / jnp.maximum(closest + rival, floor(rival))
+        return self.transfer(relative + self.margin, self.steepness)
 
     def columns(
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels

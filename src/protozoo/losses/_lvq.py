@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .._module import hyper
 from .._schedules import concrete
-from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
+from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, PerSample, Scalar
 from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
 from ._pooling import class_minimum, winner_columns, winners
 
@@ -30,7 +30,10 @@ class LVQ1(AbstractWinnerLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        closest, rival = winners(delta, labels, y)
+        return self.of_columns(*winners(delta, labels, y))
+
+    def of_columns(self, *entries: PerSample) -> PerSample:
+        closest, rival = entries
         return jnp.where(closest <= rival, closest, -rival)
 
     def columns(
@@ -72,16 +75,26 @@ class LVQ21(AbstractWinnerLoss):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         closest, rival = winners(delta, labels, y)
+        return jnp.where(straddling(delta, closest, rival), self.of_columns(closest, rival), 0)
+
+    def of_columns(self, *entries: PerSample) -> PerSample:
+        closest, rival = entries
         near, far = jnp.minimum(closest, rival), jnp.maximum(closest, rival)
         inside = near > ((1 - self.window) / (1 + self.window)) ** 2 * far
-        # The two nearest of all prototypes straddle the border if no other one lies between the two winners.
-        straddling = jnp.sum(jax.lax.stop_gradient(delta) < jax.lax.stop_gradient(far)[:, None], axis=1) <= 1
-        return jnp.where(inside & straddling, closest - rival, 0)
+        return jnp.where(inside, closest - rival, 0)
 
     def columns(
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
     ) -> tuple[Int[Array, " n"], ...] | None:
-        return winner_columns(delta, labels, y)
+        # A sample that does not count is given its own winner for a rival: their difference is zero, and so is its derivative.
+        own, rival = winner_columns(delta, labels, y)
+        return own, jnp.where(straddling(delta, *winners(delta, labels, y)), rival, own)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
+
+
+def straddling(delta: Float[Array, "n p"], closest: PerSample, rival: PerSample) -> Bool[Array, " n"]:
+    """Whether the two nearest of all prototypes are the two winners: no other one lies between them."""
+    far = jnp.maximum(closest, rival)[:, None]
+    return jnp.sum(jax.lax.stop_gradient(delta) < jax.lax.stop_gradient(far), axis=1) <= 1

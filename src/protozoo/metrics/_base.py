@@ -12,7 +12,12 @@ from .._types import Array, Float, Int
 from ..manifolds import centred, pairwise_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
-from ._pairs import differentiate_local, differentiate_shared
+from ._pairs import chosen_local, chosen_shared
+
+
+#: Which prototypes the columns of a matrix belong to, as an index of anything that has an entry for each prototype.
+Columns = slice | Int[Array, "m n"]
+ALL = slice(None)
 
 
 class AbstractMetric(eqx.Module):
@@ -93,8 +98,8 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
     """
 
     @abc.abstractmethod
-    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
-        """The dissimilarities as an increasing function of the squared norms."""
+    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
+        """The dissimilarities as an increasing function of the squared norms; `at` tells which prototypes these belong to."""
 
     def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         """The squared norms of the adapted displacements."""
@@ -114,37 +119,36 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         return self.radial(self.squared(x, prototypes), prototypes)
 
-    def differentiable_at(
+    def chosen(
         self,
         x: Float[Array, "n ..."],
         prototypes: Prototypes,
         choose: Callable[[Float[Array, "n p"]], tuple[Int[Array, " n"], ...] | None],
-    ) -> Float[Array, "n p"]:
-        """The dissimilarities, with a derivative at a few chosen columns of each row only.
+    ) -> Float[Array, "m n"] | None:
+        """A few columns of the dissimilarities (as rows), with a derivative that costs what these pairs cost.
 
-        `choose` picks them, an index for each sample, given the dissimilarities. In a flat space the derivative then costs
-        what these pairs cost, instead of further passes over the (n, p) matrix; elsewhere, nothing is gained, and all of
-        the matrix is differentiated.
+        `choose` picks them, an index for each sample, given the dissimilarities, which are not differentiated. `None` if it
+        picks none, and in a curved space, where nothing would be gained.
         """
         if not prototypes.space.flat:
-            return self(x, prototypes)
+            return None
         squared = jax.lax.stop_gradient(self.squared(x, prototypes))
         columns = choose(self.radial(squared, prototypes))
         if columns is None:
-            return self(x, prototypes)
-        linear, points, chosen = self.map_for(x, prototypes), prototypes.points, jnp.stack(columns, axis=1)
+            return None
+        linear, points, at = self.map_for(x, prototypes), prototypes.points, jnp.stack(columns)
         x, points = centred(x.reshape(len(x), -1), points.reshape(len(points), -1))
         if self.local:
-            squared = differentiate_local(squared, linear, x, points, chosen)
+            few = chosen_local(squared, linear, x, points, at)
         else:
-            squared = differentiate_shared(squared, linear.apply(x), linear.apply(points), chosen)
-        return self.radial(squared, prototypes)
+            few = chosen_shared(squared, linear.apply(x), linear.apply(points), at)
+        return self.radial(few, prototypes, at)
 
 
 class AbstractAdaptation(AbstractQuadratic):
     """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by `Chain`."""
 
-    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
+    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         return squared
 
 

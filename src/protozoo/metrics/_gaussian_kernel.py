@@ -7,7 +7,7 @@ from .._module import as_float
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float
 from ..prototypes import Prototypes
-from ._base import AbstractQuadratic
+from ._base import ALL, AbstractQuadratic, Columns
 from ._linear_maps import AbstractLinearMap
 
 
@@ -63,5 +63,6 @@ class GaussianKernel(AbstractQuadratic):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         return self.metric.linear_map(prototypes)
 
-    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
-        return -2 * jnp.expm1(-0.5 * jnp.exp(-2 * self.log_bandwidths) * self.metric.radial(squared, prototypes))
+    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
+        precisions = jnp.broadcast_to(jnp.exp(-2 * self.log_bandwidths), len(prototypes))
+        return -2 * jnp.expm1(-0.5 * precisions[at] * self.metric.radial(squared, prototypes, at))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from .._products import accumulated, product
-from .._types import Array, Float
+from .._types import Array, Float, Int
 from ..manifolds import centred, pairwise_squares
 
 
@@ -30,6 +30,12 @@ class AbstractLinearMap(eqx.Module):
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for a local map."""
 
+    @abc.abstractmethod
+    def pair_gradient(
+        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
+    ) -> tuple["AbstractLinearMap", Float[Array, "m d"]]:
+        """The derivatives of \\(\\sum_i g_i \\lVert v_i A_{j_i} \\rVert^2\\), for a local map, by the map and by v."""
+
 
 class Identity(AbstractLinearMap):
     """vA = v."""
@@ -42,6 +48,11 @@ class Identity(AbstractLinearMap):
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
+
+    def pair_gradient(
+        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
+    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
+        return self, 2 * g[:, None] * v
 
 
 class Scale(AbstractLinearMap):
@@ -62,6 +73,12 @@ class Scale(AbstractLinearMap):
         x, points = centred(x, points)
         crossed = product(x * x, self.squares.T) - 2 * product(x, (self.squares * points).T)
         return jnp.maximum(crossed + jnp.sum(accumulated(self.squares) * points**2, axis=1), 0)
+
+    def pair_gradient(
+        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
+    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
+        squares = jax.ops.segment_sum(g[:, None] * accumulated(v) ** 2, j, len(self.squares))
+        return Scale(squares.astype(self.squares.dtype)), 2 * g[:, None] * v * self.squares[j]
 
 
 class Residual(AbstractLinearMap):
@@ -87,6 +104,19 @@ class Residual(AbstractLinearMap):
 
         return jnp.maximum(jax.lax.scan(subtract, squares, jnp.moveaxis(self.basis, -1, 0))[0], 0)
 
+    def pair_gradient(
+        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
+    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
+        # Automatic differentiation would leave a product of two tiny matrices for each pair.
+        rest, vectors = v, []
+        for vector in jnp.moveaxis(self.basis, -1, 0):
+            mine = vector[j]
+            along = jnp.sum(accumulated(v) * mine, axis=1, keepdims=True)
+            rest -= along.astype(v.dtype) * mine
+            vectors.append(jax.ops.segment_sum(-2 * g[:, None] * along * v, j, len(vector)))
+        basis = jnp.stack(vectors, axis=-1) if vectors else self.basis
+        return Residual(basis.astype(self.basis.dtype)), 2 * g[:, None] * rest
+
 
 class Dense(AbstractLinearMap):
     """A matrix: vA."""
@@ -101,6 +131,11 @@ class Dense(AbstractLinearMap):
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
+
+    def pair_gradient(
+        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
+    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
+        return block_by_block(self, v, j, g)
 
 
 class Composed(AbstractLinearMap):
@@ -118,6 +153,11 @@ class Composed(AbstractLinearMap):
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
 
+    def pair_gradient(
+        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
+    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
+        return block_by_block(self, v, j, g)
+
 
 def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
     """A few prototypes at a time: memory for a few (n, l) blocks, forwards and (recomputed) backwards."""
@@ -129,3 +169,42 @@ def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Fl
     # Few samples leave a processor idle; a few prototypes at a time then make one product, but never all of them.
     together = max(1, min(len(points) // 4, 2**18 // x.size))
     return jax.lax.map(lambda args: column(*args), (maps, points), batch_size=together).T
+
+
+def block_by_block(
+    maps: AbstractLinearMap, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
+) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
+    """The derivatives by pairs of any local map, the pairs sorted into blocks that share a map: none is copied for a pair."""
+    m, d = v.shape
+    p, each = len(jax.tree.leaves(maps)[0]), sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(maps))
+    size = min(256, max(8, m // p))
+    of, members, place = _blocks(j, p, size)
+    weights = jnp.append(g, jnp.zeros(1, g.dtype))  # the last, made-up pair fills blocks up: it weighs nothing
+
+    def block(at: tuple[Array, Array]) -> tuple:
+        one, member = jax.tree.map(lambda a: a[at[0]], maps), at[1]
+
+        def total(one: AbstractLinearMap, rows: Array) -> Array:
+            return jnp.sum(weights[member] * one.squared_norm(rows))
+
+        return jax.grad(total, (0, 1))(one, v[jnp.minimum(member, m - 1)])
+
+    # As many blocks together as fit into a processor's cache.
+    dmaps, dv = jax.lax.map(block, (of, members), batch_size=max(1, 2**19 // (size * d + each)))
+    dmaps = jax.tree.map(lambda a: jax.ops.segment_sum(accumulated(a), of, p).astype(a.dtype), dmaps)
+    return dmaps, dv.reshape(-1, d)[place]
+
+
+def _blocks(j: Int[Array, " m"], p: int, size: int) -> tuple[Int[Array, " b"], Int[Array, "b s"], Int[Array, " m"]]:
+    """Numbers 0…m-1 in blocks that share their j: the j of each block, its members (m: none), and where each number went."""
+    m = len(j)
+    blocks = m // size + p  # every j may leave one unfilled
+    order = jnp.argsort(j)
+    counts = jnp.bincount(j, length=p)
+    used = -(-counts // size)
+    first_member, first_block = jnp.cumsum(counts) - counts, jnp.cumsum(used) - used
+    grouped = j[order]
+    slot = first_block[grouped] * size + jnp.arange(m) - first_member[grouped]
+    members = jnp.full(blocks * size, m).at[slot].set(order)
+    of = jnp.searchsorted(jnp.cumsum(used), jnp.arange(blocks), side="right")
+    return jnp.minimum(of, p - 1), members.reshape(blocks, size), jnp.zeros_like(order).at[order].set(slot)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .._module import hyper, static
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
-from ._base import AbstractClosedForm, AbstractQuadratic, Moments
+from ._base import ALL, AbstractClosedForm, AbstractQuadratic, Columns, Moments
 from ._linear_maps import AbstractLinearMap, Dense, Scale
 
 
@@ -78,11 +78,11 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         return Scale(jnp.exp(2 * self.log_scales)) if self.upper is None else Dense(self._factor())
 
-    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
+    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         if not self.normalised:
             return squared
         dimension = self.log_scales.shape[-1]
-        return squared + (dimension * math.log(2 * math.pi) - 2 * jnp.sum(self.log_scales, axis=-1))
+        return squared + (dimension * math.log(2 * math.pi) - 2 * jnp.sum(self.log_scales, axis=-1))[at]
 
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mahalanobis":
         """Σ_j ← (1-step) Σ_j + step · (weighted scatter about the moved prototype + regularisation)."""

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from .._types import Array, Float
 from ..prototypes import Prototypes
-from ._base import AbstractAdaptation, AbstractQuadratic
+from ._base import ALL, AbstractAdaptation, AbstractQuadratic, Columns
 from ._linear_maps import AbstractLinearMap
 
 
@@ -32,8 +32,8 @@ class Wasserstein(AbstractQuadratic):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         return self.metric.linear_map(prototypes)
 
-    def radial(self, squared: Float[Array, "n p"], prototypes: Prototypes) -> Float[Array, "n p"]:
+    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         # tr(AᵀΣA) = Σ_j σ_j² ‖e_j A‖²: the diagonal of Λ weighs the variances.
         linear, unit = self.linear_map(prototypes), jnp.eye(self.log_variances.shape[1], dtype=squared.dtype)
         diagonal = jax.vmap(lambda a: a.squared_norm(unit))(linear) if self.local else linear.squared_norm(unit)
-        return squared + jnp.sum(jnp.exp(self.log_variances) * diagonal, axis=1)
+        return squared + jnp.sum(jnp.exp(self.log_variances) * diagonal, axis=1)[at]

@@ -88,11 +88,10 @@ class PrototypeModel(eqx.Module):
         labels, points, prototypes = self.prototypes.labels, x if encoded else self.encode(x), self.encoded_prototypes()
         loss, metric = self.loss, self.metric
         if isinstance(loss, AbstractWinnerLoss) and isinstance(metric, AbstractQuadratic):
-            columns = lambda delta: loss.columns(accumulated(delta), labels, y)  # noqa: E731
-            delta = metric.differentiable_at(points, prototypes, columns)
-        else:
-            delta = metric(points, prototypes)
-        return loss.objective(accumulated(delta), labels, y, weight, progress)
+            few = metric.chosen(points, prototypes, lambda delta: loss.columns(accumulated(delta), labels, y))
+            if few is not None:
+                return jnp.sum(weight * loss.of_columns(*accumulated(few)))
+        return loss.objective(accumulated(metric(points, prototypes)), labels, y, weight, progress)
 
     # Answers.
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
-from .._module import all_finite, chart, choose, retract, static
+from .._module import all_finite, chart, choose, pull, retract, static
 from .._schedules import OverRun
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..losses import AbstractSampleLoss
@@ -121,30 +121,28 @@ class GradientDescent(AbstractRule):
         factor = 1.0 if state.scale is None else state.scale.factor
         batch = objective.weighted(eqx.combine(params, rest), batch, progress)
 
-        def model(coordinates: PyTree) -> PrototypeModel:
-            return eqx.combine(retract(coordinates, params), rest)
-
         def summed(function: Any) -> Any:
             """`function(x, y, weight)` over the batch, piece by piece: memory for a few samples, and that in the cache."""
             rows = min(-(-len(batch.x) // (batch.blocks * self.accumulate)), chunk_rows(eqx.combine(params, rest), batch))
             return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.blocks)
 
-        def piece(coordinates: PyTree, *samples: Any) -> Scalar:
+        def piece(params: PyTree, *samples: Any) -> Scalar:
             x, y, weight = samples
-            return factor * objective(model(coordinates), Batch(x, y, weight, batch.encoded), progress)
+            return factor * objective(eqx.combine(params, rest), Batch(x, y, weight, batch.encoded), progress)
 
-        def penalty(coordinates: PyTree) -> Scalar:
-            return objective.penalty(model(coordinates), progress)
+        def penalty(params: PyTree) -> Scalar:
+            return objective.penalty(eqx.combine(params, rest), progress)
 
         def value_of(coordinates: PyTree) -> Scalar:
-            value = summed(lambda *samples: piece(coordinates, *samples)) / factor
-            return value + penalty(coordinates) if objective.regularisers else value
+            moved = retract(coordinates, params)
+            value = summed(lambda *samples: piece(moved, *samples)) / factor
+            return value + penalty(moved) if objective.regularisers else value
 
-        coordinates = chart(params)
-        value, gradient = summed(lambda *samples: jax.value_and_grad(piece)(coordinates, *samples))
+        value, gradient = summed(lambda *samples: jax.value_and_grad(piece)(params, *samples))
         value, gradient = jax.tree.map(lambda a: a / factor if state.scale is not None else a, (value, gradient))
         if objective.regularisers:
-            value, gradient = jax.tree.map(jnp.add, (value, gradient), jax.value_and_grad(penalty)(coordinates))
+            value, gradient = jax.tree.map(jnp.add, (value, gradient), jax.value_and_grad(penalty)(params))
+        coordinates, gradient = chart(params), pull(gradient, params)
         updates, parts = self._updates(params, gradient, state.parts, coordinates, value, value_of, progress)
         moved = retract(optax.apply_updates(coordinates, updates), params)
         if state.scale is None:
