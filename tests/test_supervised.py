@@ -27,6 +27,10 @@ def learned(metric, key, loss=None, freeze=None) -> pz.training.Fit:
     return trainer.fit(model, X, Y, key=key)
 
 
+def spd(key, **options) -> pz.PrototypeModel:
+    return pz.zoo.RiemannianSMNG(pz.manifolds.SPD(2).random_points(key, 6), np.arange(6) % 2, key=key, **options)
+
+
 EQUAL = {
     "identity": lambda: metrics.Omega.identity(D),
     "normalised identity": lambda: metrics.Omega.identity(D, normalised=True),
@@ -130,6 +134,25 @@ def test_projections_from_data():
         sum(np.cov(y[Y == k].T, bias=True) for k in range(CLASSES)) / CLASSES
     )
     assert separation >= other
+
+
+@pytest.mark.parametrize(
+    "name, correction",
+    [*((name, c) for name in ("GMLVQ", "LGMLVQ", "SCMNG", "WGMLVQ") for c in (False, True)), ("SiameseGMLVQ", False)],
+)
+def test_projections_start_where_they_are_told_to(name, correction, key):
+    recipe, siamese = getattr(pz.zoo, name), name == "SiameseGMLVQ"
+    options = {"latent_dim": D, "omega_dim": 2} if siamese else {"latent_dim": 2, "null_space_correction": correction}
+    for how, start in (("pca", metrics.Omega.from_pca), ("lda", lambda x, *rest: metrics.Omega.from_lda(x, Y, *rest))):
+        model = recipe(X, Y, key=key, omega_initialiser=how, **options)
+        metric = model.metric.metric if name == "WGMLVQ" else model.metric
+        seen = model.encode(jnp.asarray(X)) if siamese else X
+        if correction:
+            seen, metric = X @ np.asarray(metric.first.basis), metric.second
+        expected = start(seen, 2, True).matrix
+        np.testing.assert_allclose(metric.matrix, np.broadcast_to(expected, metric.matrix.shape), atol=1e-6)
+    with pytest.raises(ValueError, match="omega_initialiser.*'identity', 'pca' or 'lda', got 'ica'"):
+        recipe(X, Y, key=key, omega_initialiser="ica", **options)
 
 
 @pytest.mark.parametrize("order, name", [(1.0, "cityblock"), (2.0, "euclidean"), (3.0, "minkowski"), (np.inf, "chebyshev")])
@@ -246,6 +269,7 @@ def test_cnn(options, size, key):
         (lambda key: pz.backbones.CNN((8, 8, 1), 0, key=key), "latent_dim.*positive, got 0"),
         (lambda key: pz.backbones.CNN((8, 8, 1), 5, (4, 4, 4, 4), key=key), "too small for 4 stages"),
         (lambda key: pz.zoo.ImageGLVQ(X, Y, key=key), r"images.*x\[..., None\]"),
+        (lambda key: spd(key, omega_initialiser="pca"), "omega_initialiser='pca'.*flat"),
         (lambda key: metrics.Tangent(jnp.zeros((2, 3, 3))), "subspace_dim.*between 0 and 2.*got 3"),
     ],
 )

@@ -112,10 +112,14 @@ class LocalOmega(AbstractOmega):
     normalised: bool = static(default=False)
 
     @classmethod
+    def repeated(cls, omega: Omega, prototypes: int) -> "LocalOmega":
+        """The same projection for each prototype, to start from."""
+        return cls(jnp.broadcast_to(omega.matrix, (prototypes, *omega.matrix.shape)), omega.normalised)
+
+    @classmethod
     def identity(cls, prototypes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "LocalOmega":
         """Truncated identities for all prototypes."""
-        one = _start(_truncated_identity(dimension, latent_dim), normalised)
-        return cls(jnp.broadcast_to(one, (prototypes, *one.shape)), normalised)
+        return cls.repeated(Omega.identity(dimension, latent_dim, normalised), prototypes)
 
     @property
     def local(self) -> bool:
@@ -142,10 +146,14 @@ class ClassOmega(AbstractOmega):
     normalised: bool = static(default=False)
 
     @classmethod
+    def repeated(cls, omega: Omega, classes: int) -> "ClassOmega":
+        """The same projection for each class, to start from."""
+        return cls(jnp.broadcast_to(omega.matrix, (classes, *omega.matrix.shape)), omega.normalised)
+
+    @classmethod
     def identity(cls, classes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "ClassOmega":
         """Truncated identities for all classes."""
-        one = _start(_truncated_identity(dimension, latent_dim), normalised)
-        return cls(jnp.broadcast_to(one, (classes, *one.shape)), normalised)
+        return cls.repeated(Omega.identity(dimension, latent_dim, normalised), classes)
 
     @property
     def local(self) -> bool:

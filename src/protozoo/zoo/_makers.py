@@ -31,7 +31,7 @@ from ..losses import (
     SoftLVQ,
     winners,
 )
-from ..manifolds import AbstractManifold
+from ..manifolds import AbstractManifold, Euclidean
 from ..metrics import (
     AbstractAdaptation,
     AbstractMetric,
@@ -157,38 +157,52 @@ def relevance(context: Context) -> AbstractAdaptation:
     return Relevance.uniform(context.space.dimension)
 
 
-def omega(
-    context: Context, *, latent_dim: int | None = None, normalised: bool = True, null_space_correction: bool = False
+def linear_maps(share: Callable[[Context, Omega], AbstractAdaptation]) -> Callable:
+    """Projections of the features, or of the directions in which the data vary, that all start from the same one."""
+
+    def make(
+        context: Context,
+        *,
+        latent_dim: int | None = None,
+        normalised: bool = True,
+        omega_initialiser: str = "identity",
+        null_space_correction: bool = False,
+    ) -> AbstractAdaptation:
+        if not null_space_correction:
+            return share(context, _first_omega(context, omega_initialiser, latent_dim, normalised))
+        if not context.space.flat:
+            raise ValueError("`null_space_correction` needs a flat space: in a curved one, data span no subspace.")
+        data = Subspace.spanned_by(context.x)
+        x = context.x.reshape(len(context.x), -1) @ data.basis
+        inside = dataclasses.replace(context, x=x, space=Euclidean(data.rank))
+        return Chain(data, share(context, _first_omega(inside, omega_initialiser, latent_dim, normalised)))
+
+    return make
+
+
+omega = linear_maps(lambda context, first: first)
+local_omega = linear_maps(lambda context, first: LocalOmega.repeated(first, len(context.prototypes)))
+class_omega = linear_maps(lambda context, first: ClassOmega.repeated(first, context.classes))
+
+
+def projection(
+    context: Context, *, omega_dim: int | None = None, normalised: bool = True, omega_initialiser: str = "identity"
 ) -> AbstractAdaptation:
-    return _corrected(context, null_space_correction, lambda d: Omega.identity(d, latent_dim, normalised))
-
-
-def projection(context: Context, *, omega_dim: int | None = None, normalised: bool = True) -> AbstractAdaptation:
     # Behind an encoder, whose output the option `latent_dim` measures already.
-    return Omega.identity(context.space.dimension, omega_dim, normalised)
+    return _first_omega(context, omega_initialiser, omega_dim, normalised)
 
 
-def local_omega(
-    context: Context, *, latent_dim: int | None = None, normalised: bool = True, null_space_correction: bool = False
-) -> AbstractAdaptation:
-    p = len(context.prototypes)
-    return _corrected(context, null_space_correction, lambda d: LocalOmega.identity(p, d, latent_dim, normalised))
-
-
-def class_omega(
-    context: Context, *, latent_dim: int | None = None, normalised: bool = True, null_space_correction: bool = False
-) -> AbstractAdaptation:
-    return _corrected(context, null_space_correction, lambda d: ClassOmega.identity(context.classes, d, latent_dim, normalised))
-
-
-def _corrected(context: Context, null_space: bool, make: Callable[[int], AbstractAdaptation]) -> AbstractAdaptation:
-    """A projection of the features, or of the directions in which the data vary."""
-    if not null_space:
-        return make(context.space.dimension)
+def _first_omega(context: Context, initialiser: str, latent_dim: int | None, normalised: bool) -> Omega:
+    if initialiser == "identity":
+        return Omega.identity(context.space.dimension, latent_dim, normalised)
+    if initialiser not in ("pca", "lda"):
+        raise ValueError(f"`omega_initialiser` must be 'identity', 'pca' or 'lda', got {initialiser!r}.")
     if not context.space.flat:
-        raise ValueError("`null_space_correction` needs a flat space: in a curved one, data span no subspace.")
-    data = Subspace.spanned_by(context.x)
-    return Chain(data, make(data.rank))
+        raise ValueError(f"`omega_initialiser={initialiser!r}` needs a flat space: in a curved one, data span no subspace.")
+    x = np.asarray(context.x).reshape(len(context.x), -1)
+    if initialiser == "pca":
+        return Omega.from_pca(x, latent_dim, normalised)
+    return Omega.from_lda(x, context.y, latent_dim, normalised)
 
 
 def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
