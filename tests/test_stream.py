@@ -10,6 +10,7 @@ from compilations import count_compilations
 from zoo import blobs
 
 import protozoo as pz
+from protozoo._module import chart, retract
 from protozoo.training import Slices
 
 
@@ -50,19 +51,18 @@ def by_hand(model: pz.PrototypeModel, epochs: int, size: int, learning_rate) -> 
     """The same with Optax alone; the learning rate is a function of the update."""
     params, rest = eqx.partition(model, pz.training.trainable_mask(model))
     optimiser = optax.adam(learning_rate)
-    state, losses = optimiser.init(params), []
-    project = pz._module.project
+    state, losses = optimiser.init(chart(params)), []
     for _ in range(epochs):
         total = 0.0
         for x, y in batches(size):
             n = len(x)
 
-            def loss(p, x=x, y=y):
-                return mean_loss(eqx.combine(project(p), rest), x, y)
+            def loss(coordinates, x=x, y=y, base=params):
+                return mean_loss(eqx.combine(retract(coordinates, base), rest), x, y)
 
-            value, gradient = jax.value_and_grad(loss)(params)
+            value, gradient = jax.value_and_grad(loss)(chart(params))
             updates, state = optimiser.update(gradient, state)
-            params = project(optax.apply_updates(params, updates))
+            params = retract(optax.apply_updates(chart(params), updates), params)
             total += float(value) * n
         losses.append(total / len(X))
     return eqx.combine(params, rest), losses
