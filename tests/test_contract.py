@@ -11,6 +11,7 @@ from compilations import count_compilations
 from zoo import CASES, CLASSES, Case, D, N
 
 import protozoo as pz
+from protozoo._module import chart, pull, retract
 from protozoo.training import trainable_mask
 
 
@@ -55,6 +56,28 @@ def test_answers_have_their_shapes_and_agree(case):
     if case.y is not None and model.prototypes.labelled:
         nearest = model.prototypes.labels[np.asarray(delta).argmin(axis=1)]
         np.testing.assert_allclose(model.win_ratios(case.x, case.y).sum(), np.mean(nearest == case.y), rtol=1e-5)
+
+
+CONSTRAINED = {"GMLVQ", "LGMLVQ", "SCMNG", "GTLVQ", "STNG", "TCELVQ_NG", "SiameseGTLVQ", "RiemannianSMNG"}
+
+
+@each([case for case in CASES if case.name in CONSTRAINED])
+def test_gradients_are_those_of_the_charts(case):
+    """What training pulls back, against automatic differentiation through what keeps the constraints."""
+    params, rest = eqx.partition(case.model, trainable_mask(case.model))
+    x, y, weight = jnp.asarray(case.x), labels_of(case), jnp.full(N, 1 / N)
+
+    def objective(params):
+        return eqx.combine(params, rest).objective(x, y, weight, 0.5)
+
+    def through_charts(coordinates):
+        return objective(retract(coordinates, params))
+
+    pulled = pull(jax.jit(jax.grad(objective))(params), params)
+    expected = jax.jit(jax.grad(through_charts))(chart(params))
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(expected))
+    for a, b in zip(jax.tree.leaves(pulled), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * largest)
 
 
 @each([case for case in CASES if case.quadratic])

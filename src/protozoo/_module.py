@@ -68,12 +68,18 @@ class AbstractConstrained(eqx.Module):
     """A module whose parameters may not take every value: a point of a manifold, an orthonormal basis, a unit trace.
 
     An optimiser adds; it knows nothing of constraints. So it is handed `chart()`, the module written in coordinates that
-    may be added to, and what it returns is carried back by `retract`. Averages of parameters go through `project`.
+    may be added to, and `pull(gradient)`; and what it returns is carried back by `retract`. Averages of parameters go through
+    `project`.
     """
 
     @abc.abstractmethod
     def chart(self) -> "AbstractConstrained":
         """This module in free coordinates centred on itself: `self.chart().retract(self)` is `self`."""
+
+    @abc.abstractmethod
+    def pull(self, gradient: PyTree) -> "AbstractConstrained":
+        """The gradient by this module's parameters as one by its coordinates: the chain rule through `retract`, or the
+        gradient itself, if what the constraint takes from it is lost in `retract` anyway."""
 
     @abc.abstractmethod
     def retract(self, base: PyTree) -> "AbstractConstrained":
@@ -99,8 +105,13 @@ def retract(coordinates: PyTree, base: PyTree) -> PyTree:
 
 
 def pull(gradient: PyTree, base: PyTree) -> PyTree:
-    """A gradient by the parameters `base` as one by their coordinates, where these stand for `base`."""
-    return jax.vjp(lambda coordinates: retract(coordinates, base), chart(base))[1](gradient)[0]
+    """Write a gradient by the parameters `base` as one by the coordinates of their charts."""
+    return jax.tree.map(lambda n, g: n.pull(g) if _constrained(n) else g, base, gradient, is_leaf=_constrained)
+
+
+def by_chain_rule(module: Module, gradient: PyTree) -> Module:
+    """`pull` by automatic differentiation of `retract`."""
+    return jax.vjp(lambda coordinates: retract(coordinates, module), chart(module))[1](gradient)[0]
 
 
 def project(tree: PyTree) -> PyTree:

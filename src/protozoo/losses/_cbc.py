@@ -98,6 +98,9 @@ class CBC(AbstractSampleLoss, AbstractConstrained):
     def chart(self) -> "CBC":
         return self
 
+    def pull(self, gradient: PyTree) -> "CBC":
+        return gradient
+
     def retract(self, base: PyTree) -> "CBC":
         return self.project()
 

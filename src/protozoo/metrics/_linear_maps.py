@@ -82,40 +82,60 @@ class Scale(AbstractLinearMap):
 
 
 class Residual(AbstractLinearMap):
-    """What an orthonormal basis leaves: vA = v - (vB)Bᵀ."""
+    """What an orthonormal basis leaves: vA = v - (vB)Bᵀ.
+
+    A change of basis within its span changes nothing while the basis stays orthonormal, as it does: all derivatives by the
+    basis are orthogonal to the span.
+    """
 
     basis: Float[Array, "*p d s"]
 
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
-        return v - (v @ self.basis) @ self.basis.T
+        basis = _horizontal(self.basis)
+        return v - (v @ basis) @ basis.T
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.maximum(jnp.sum(accumulated(v) ** 2, axis=-1) - jnp.sum(accumulated(v @ self.basis) ** 2, axis=-1), 0)
+        along = accumulated(v @ _horizontal(self.basis))
+        return jnp.maximum(jnp.sum(accumulated(v) ** 2, axis=-1) - jnp.sum(along**2, axis=-1), 0)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and an (n, p) block each.
         x, points = centred(x, points)
-        squares = pairwise_squares(x, points)
 
         @jax.checkpoint
-        def subtract(rest: Float[Array, "n p"], vectors: Float[Array, "p d"]) -> tuple[Float[Array, "n p"], None]:
-            along = product(x, vectors.T) - jnp.sum(accumulated(points) * vectors, axis=1)
-            return rest - along**2, None
+        def along(vectors: Float[Array, "p d"]) -> Float[Array, "n p"]:
+            return (product(x, vectors.T) - jnp.sum(accumulated(points) * vectors, axis=1)) ** 2
 
-        return jnp.maximum(jax.lax.scan(subtract, squares, jnp.moveaxis(self.basis, -1, 0))[0], 0)
+        rest = pairwise_squares(x, points)
+        for vectors in jnp.moveaxis(_horizontal(self.basis), -1, 0):
+            rest -= along(vectors)
+        return jnp.maximum(rest, 0)
 
     def pair_gradient(
         self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
     ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
         # Automatic differentiation would leave a product of two tiny matrices for each pair.
-        rest, vectors = v, []
-        for vector in jnp.moveaxis(self.basis, -1, 0):
-            mine = vector[j]
-            along = jnp.sum(accumulated(v) * mine, axis=1, keepdims=True)
-            rest -= along.astype(v.dtype) * mine
-            vectors.append(jax.ops.segment_sum(-2 * g[:, None] * along * v, j, len(vector)))
-        basis = jnp.stack(vectors, axis=-1) if vectors else self.basis
-        return Residual(basis.astype(self.basis.dtype)), 2 * g[:, None] * rest
+        rest, alongs = v, []
+        for vectors in jnp.moveaxis(self.basis, -1, 0):
+            mine = vectors[j]
+            alongs.append(jnp.sum(accumulated(v) * mine, axis=1, keepdims=True))
+            rest -= alongs[-1].astype(v.dtype) * mine
+        dv = 2 * g[:, None] * rest
+        slopes = [jax.ops.segment_sum(-along * dv, j, len(self.basis)) for along in alongs]
+        basis = jnp.stack(slopes, axis=-1) if slopes else self.basis
+        return Residual(basis.astype(self.basis.dtype)), dv
+
+
+@jax.custom_jvp
+def _horizontal(basis: Float[Array, "*p d s"]) -> Float[Array, "*p d s"]:
+    """An orthonormal basis, differentiated orthogonally to its span."""
+    return basis
+
+
+@_horizontal.defjvp
+def _horizontal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (basis,), (change,) = primals, tangents
+    return basis, change - basis @ (basis.swapaxes(-1, -2) @ change)
 
 
 class Dense(AbstractLinearMap):

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._module import AbstractConstrained, static
+from .._module import AbstractConstrained, by_chain_rule, static
 from .._types import Array, ArrayLike, Float, PyTree
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
@@ -31,6 +31,9 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
         if self.matrix is None or not self.normalised:
             return self
         return type(self)(self.matrix * self.matrix.shape[-1] ** 0.5, True)
+
+    def pull(self, gradient: PyTree) -> "AbstractOmega":
+        return by_chain_rule(self, gradient)
 
     def retract(self, base: PyTree) -> "AbstractOmega":
         return self.project()

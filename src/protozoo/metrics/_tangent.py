@@ -69,6 +69,10 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
     def chart(self) -> "Tangent":
         return self
 
+    def pull(self, gradient: PyTree) -> "Tangent":
+        # A change within the span is no change of a subspace: `Residual` has no derivative along it.
+        return gradient
+
     def retract(self, base: PyTree) -> "Tangent":
         return self.project()
 
@@ -81,8 +85,8 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
 def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
     """Gram and Schmidt's columns, each freed twice of those before it for full precision.
 
-    They are smooth where the columns are orthonormal already, as every derivative taken by training is; the derivatives of
-    singular vectors, by which the polar factor is found, are infinite there.
+    They are smooth where the columns are orthonormal already, as a line search has them; the derivatives of singular vectors,
+    by which the polar factor is found, are infinite there.
     """
     columns = []
     for column in jnp.moveaxis(bases, -1, 0):

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._module import AbstractConstrained, static
+from .._module import AbstractConstrained, by_chain_rule, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
 from ._initialisers import initialise
@@ -127,6 +127,9 @@ class Prototypes(AbstractConstrained):
         if self.space.flat or self.points is None:
             return self
         return eqx.tree_at(lambda s: s.points, self, jnp.zeros((len(self), self.space.dimension), self.points.dtype))
+
+    def pull(self, gradient: PyTree) -> "Prototypes":
+        return by_chain_rule(self, gradient)
 
     def retract(self, base: PyTree) -> "Prototypes":
         if self.space.flat or self.points is None:
