@@ -8,6 +8,7 @@ from scipy.special import logsumexp, softmax
 
 import protozoo as pz
 from protozoo import losses
+from protozoo.losses._pooling import nearest_column
 
 
 LABELS = np.array([0, 0, 1, 1, 1, 2])  # classes of unequal size
@@ -49,6 +50,14 @@ def test_a_tie_has_one_winner():
     gradient = jax.grad(lambda d: sum(losses.winners(d, labels, jnp.array([1])))[0])(delta)
     np.testing.assert_array_equal(gradient, [[1, 0, 1, 0]])
     np.testing.assert_array_equal(jax.grad(lambda d: losses.nearest(d)[0])(delta), [[1, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("columns", [3, 50])
+def test_the_nearest_column_is_the_first_of_equals(columns):
+    delta = np.round(np.random.default_rng(0).uniform(size=(200, columns)), 1)
+    assert (np.sum(delta == delta.min(axis=1, keepdims=True), axis=1) > 1).any()
+    np.testing.assert_array_equal(nearest_column(jnp.asarray(delta)), delta.argmin(axis=1))
+    np.testing.assert_array_equal(nearest_column(jnp.full((1, columns), jnp.nan)), [0])
 
 
 @pytest.mark.parametrize("labels", [LABELS, SOFT], ids=["unequal", "equal"])

@@ -10,7 +10,7 @@ from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
 from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, nearness
-from ._pooling import class_minimum, nearest, winner_columns, winners
+from ._pooling import class_minimum, nearest, nearest_column, winner_columns, winners
 
 
 class HardClustering(AbstractWinnerLoss):
@@ -36,7 +36,7 @@ class HardClustering(AbstractWinnerLoss):
     def columns(
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
     ) -> tuple[Int[Array, " n"], ...] | None:
-        return (jnp.argmin(delta, axis=1),)
+        return (nearest_column(delta),)
 
     def of_columns(self, *entries: PerSample) -> PerSample:
         return entries[0]
