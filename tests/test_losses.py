@@ -8,7 +8,7 @@ from scipy.special import logsumexp, softmax
 
 import protozoo as pz
 from protozoo import losses
-from protozoo.losses._pooling import nearest_column
+from protozoo._argmin import nearest_column
 
 
 LABELS = np.array([0, 0, 1, 1, 1, 2])  # classes of unequal size

@@ -162,6 +162,22 @@ def test_reasoning_stays_a_probability_and_learns_at_its_bounds(key):
     assert fit.history["loss"][-1] < fit.history["loss"][0]
 
 
+def test_a_reasoning_at_a_bound_takes_the_whole_step(key):
+    model = pz.zoo.CBC(X, Y, key=key, components=4)
+    certain = jnp.stack([jnp.arange(12.0).reshape(3, 4) % 2, jnp.full((3, 4), 0.5)], axis=-1)
+    start = eqx.tree_at(lambda m: m.loss.reasoning, model, certain)
+
+    def cost(reasoning: jax.Array) -> jax.Array:
+        loss = eqx.tree_at(lambda s: s.reasoning, start.loss, reasoning)
+        return jnp.mean(loss(start.dissimilarities(jnp.asarray(X)), model.prototypes.labels, jnp.asarray(Y)))
+
+    slope = jax.grad(cost)(certain)
+    inwards = (certain == 1) & (slope > 0) | (certain == 0) & (slope < 0)
+    assert inwards.any()
+    fit = pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), 1).fit(start, X, Y, key=key)
+    np.testing.assert_allclose(fit.model.loss.reasoning, jnp.clip(certain - 0.1 * slope, 0, 1), rtol=1e-5, atol=1e-6)
+
+
 def test_what_components_refuse():
     with pytest.raises(ValueError, match="`reasoning` holds probabilities"):
         CBC(jnp.full((2, 3, 2), 1.5))

@@ -20,6 +20,7 @@ PUBLIC = ["backbones", "cooperation", "losses", "manifolds", "metrics", "models"
 #: Parts may import those to their left.
 ORDER = [
     "_types",
+    "_argmin",
     "_products",
     "_module",
     "_checks",

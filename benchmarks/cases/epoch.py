@@ -18,7 +18,7 @@ from ._measure import Memory, cache_compilations, gaussian_classes, milliseconds
 COLUMNS = COMPARED = ("ms per epoch", "peak MB", "working MB")
 
 MODELS = ("GLVQ", "GMLVQ", "GTLVQ", "SRNG", "RSLVQ", "LGMLVQ")
-#: How many epochs more the long fit has than the short one, 50 if nothing else is said: a second or two of work.
+#: How many epochs more the long fit has than the short one, 50 if nothing else is said: up to a few seconds of work.
 SPANS = {"protozoo": {"LGMLVQ": 4}, "prosemble": {"GMLVQ": 3, "GTLVQ": 3, "LGMLVQ": 2, "SRNG": 4}}
 
 

@@ -64,7 +64,10 @@ class AbstractSampleLoss(AbstractLoss):
         weight: PerSample,
         progress: Float[ArrayLike, ""],
     ) -> Scalar:
-        values = self(delta, labels, y, progress)
+        return self.reduce(self(delta, labels, y, progress), weight)
+
+    def reduce(self, values: PerSample, weight: PerSample) -> Scalar:
+        """The weighted mean."""
         return jnp.sum(weight * values)
 
 

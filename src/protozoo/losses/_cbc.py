@@ -99,6 +99,7 @@ class CBC(AbstractSampleLoss, AbstractConstrained):
         return self
 
     def pull(self, gradient: PyTree) -> "CBC":
+        # The step is taken first and clipped then, so its gradient is whole even at a bound; that of a clip is half there.
         return gradient
 
     def retract(self, base: PyTree) -> "CBC":

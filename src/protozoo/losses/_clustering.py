@@ -5,12 +5,13 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from .._argmin import nearest_column
 from .._module import hyper
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
 from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, nearness
-from ._pooling import class_minimum, nearest, nearest_column, winner_columns, winners
+from ._pooling import class_minimum, nearest, winner_columns, winners
 
 
 class HardClustering(AbstractWinnerLoss):

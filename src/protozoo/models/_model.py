@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from .._argmin import nearest_column
 from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_nonfinite
 from .._module import static
 from .._products import accumulated
@@ -90,7 +91,7 @@ class PrototypeModel(eqx.Module):
         if isinstance(loss, AbstractWinnerLoss) and isinstance(metric, AbstractQuadratic):
             few = metric.chosen(points, prototypes, lambda delta: loss.columns(accumulated(delta), labels, y))
             if few is not None:
-                return jnp.sum(weight * loss.of_columns(*accumulated(few)))
+                return loss.reduce(loss.of_columns(*accumulated(few)), weight)
         return loss.objective(accumulated(metric(points, prototypes)), labels, y, weight, progress)
 
     # Answers.
@@ -291,7 +292,7 @@ def _decide(model: PrototypeModel, points: Array, delta: Array) -> tuple[Array, 
 
 
 def _winner(model: PrototypeModel, points: Array, delta: Array) -> Array:
-    return jnp.argmin(delta, axis=1)
+    return nearest_column(delta)
 
 
 def _transform(model: PrototypeModel, points: Array, delta: Array) -> Array:
@@ -299,7 +300,7 @@ def _transform(model: PrototypeModel, points: Array, delta: Array) -> Array:
     linear, space = metric.linear_map(prototypes), prototypes.space
     if space.flat and not metric.local:
         return linear.apply(points.reshape(len(points), -1))
-    winner = jnp.argmin(delta, axis=1)
+    winner = nearest_column(delta)
 
     def adapted(x: Array, j: Array) -> Array:
         displacement = space.coordinates(prototypes.points[j][None], x[None])[0, 0]

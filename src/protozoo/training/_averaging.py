@@ -91,11 +91,11 @@ class Lookahead(AbstractWatching):
 
     - `rule`: the fast rule.
     - `period`: updates between synchronisations.
-    - `step`: α in (0, 1].
+    - `step_size`: α in (0, 1].
 
     Validation, the best model and the fitted model are those of the slow parameters φ, brought back onto their constraints.
 
-    **Raises:** `ValueError` for a period below one or a step outside (0, 1].
+    **Raises:** `ValueError` for a period below one or a step size outside (0, 1].
 
     Source: M. Zhang, J. Lucas, G. Hinton, J. Ba, *Lookahead optimizer: k steps forward, 1 step back*, NeurIPS 2019.
     """

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable
 
-import optax
-
 from ..manifolds import SPD
-from ..training import GradientDescent, Trainer
 from ._makers import omega, per_class, squared_euclidean, supervised_neural_gas
 from ._recipe import Recipe
-from ._supervised import HAMMER_2005, SCHNEIDER_2009
+from ._supervised import HAMMER_2005, SCHNEIDER_2009, adam
 
 
 BARACHANT_2012 = (
@@ -17,8 +14,7 @@ BARACHANT_2012 = (
 )
 
 
-def _training() -> Trainer:
-    return Trainer(GradientDescent(optax.adam(5e-2)), epochs=100)
+_training = adam(5e-2, epochs=100)
 
 
 def _symmetric_positive_definite(shape: tuple[int, ...]) -> SPD:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import optax
-
 from .._schedules import Linear
 from ..training import AlternatingOptimization, GradientDescent, Lazy, MedianOptimization, Stopping, Trainer
 from ._makers import (
@@ -76,37 +74,23 @@ SARALAJEW_2019 = (
 VILLANI_2009 = "C. Villani: Optimal transport: old and new. Springer, 2009."
 
 
-def _gradient() -> Trainer:
-    return Trainer(GradientDescent(optax.adam(2e-2)), epochs=300)
+def adam(rates: Any, epochs: int = 300) -> Callable[[], Trainer]:
+    """Gradient descent by Adam, with one step size or several by part."""
+    return lambda: Trainer(GradientDescent("adam", rates), epochs)
 
 
-def _matrix() -> Trainer:
-    """A map has many entries, which turn it together."""
-    return Trainer(GradientDescent("adam", {"metric": 5e-3, "rest": 2e-2}), epochs=300)
-
-
-def _local() -> Trainer:
-    """Each prototype's map learns from a share of the samples."""
-    return Trainer(GradientDescent("adam", {"metric": 1e-3, "rest": 1e-2}), epochs=300)
-
-
-def _kernel() -> Trainer:
-    """Distances respond exponentially to what adapts them."""
-    return Trainer(GradientDescent("adam", {"metric": 3e-3, "rest": 2e-2}), epochs=300)
-
-
-def _brief() -> Trainer:
-    """The likelihood ratio has no bound: prototypes that are trained for long leave the data."""
-    return Trainer(GradientDescent(optax.adam(2e-2)), epochs=30)
-
-
-def _network() -> Trainer:
-    return Trainer(GradientDescent(optax.adam(1e-2)), epochs=100)
-
-
-def _reasoning() -> Trainer:
-    """Components are found more slowly than reasons that tell them apart: else they follow the first reasons there are."""
-    return Trainer(GradientDescent("adam", {"encoder": 5e-3, "rest": 2e-2}), epochs=300)
+_gradient = adam(2e-2)
+# A map has many entries, which turn it together.
+_matrix = adam({"metric": 5e-3, "rest": 2e-2})
+# Each prototype's map learns from a share of the samples.
+_local = adam({"metric": 1e-3, "rest": 1e-2})
+# Distances respond exponentially to what adapts them.
+_kernel = adam({"metric": 3e-3, "rest": 2e-2})
+# The likelihood ratio has no bound: prototypes that are trained for long leave the data.
+_brief = adam(2e-2, epochs=30)
+_network = adam(1e-2, epochs=100)
+# Components are found more slowly than reasons that tell them apart: else they follow the first reasons there are.
+_reasoning = adam({"encoder": 5e-3, "rest": 2e-2})
 
 
 def _kohonen() -> Trainer:
