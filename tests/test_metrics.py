@@ -211,16 +211,16 @@ def test_a_derivative_at_the_winners_is_the_derivative(wrapper, name, loss, spac
     model = pz.PrototypeModel(prototypes, metric, WINNERS[loss])
     params, rest = eqx.partition(model, pz.training.trainable_mask(model))
 
-    def trained(params):
+    def trained(params, x):
         return eqx.combine(params, rest).objective(x, y, jnp.arange(N) / N)
 
-    def whole(params):
+    def whole(params, x):
         model = eqx.combine(params, rest)
         delta = model.metric(x, model.prototypes)
         return model.loss.objective(delta, model.prototypes.labels, y, jnp.arange(N) / N, 1.0)
 
-    value, gradient = jax.value_and_grad(trained)(params)
-    expected, expected_gradient = jax.value_and_grad(whole)(params)
+    value, gradient = jax.value_and_grad(trained, (0, 1))(params, x)
+    expected, expected_gradient = jax.value_and_grad(whole, (0, 1))(params, x)
     assert any(jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient))
     np.testing.assert_allclose(value, expected, rtol=1e-12)
     for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected_gradient), strict=True):

@@ -5,6 +5,8 @@ prototype. No map ever builds the (n, p, d) tensor of all displacements in a fla
 """
 
 import abc
+import functools
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -32,9 +34,13 @@ class AbstractLinearMap(eqx.Module):
 
     @abc.abstractmethod
     def pair_gradient(
-        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
-    ) -> tuple["AbstractLinearMap", Float[Array, "m d"]]:
-        """The derivatives of \\(\\sum_i g_i \\lVert v_i A_{j_i} \\rVert^2\\), for a local map, by the map and by v."""
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+    ) -> "PairGradient":
+        """The derivatives of \\(\\sum_{ki} g_{ki} \\lVert (x_i - w_j)A_j \\rVert^2\\), j = `columns[k, i]`, for a local map."""
+
+
+#: Derivatives by a map, by samples and by points.
+PairGradient = tuple[AbstractLinearMap, Float[Array, "n d"], Float[Array, "p d"]]
 
 
 class Identity(AbstractLinearMap):
@@ -50,9 +56,9 @@ class Identity(AbstractLinearMap):
         return column_by_column(self, x, points)
 
     def pair_gradient(
-        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
-    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
-        return self, 2 * g[:, None] * v
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+    ) -> PairGradient:
+        return by_displacements(lambda v, j, g: (self, 2 * g[:, None] * v), x, points, columns, g)
 
 
 class Scale(AbstractLinearMap):
@@ -75,10 +81,13 @@ class Scale(AbstractLinearMap):
         return jnp.maximum(crossed + jnp.sum(accumulated(self.squares) * points**2, axis=1), 0)
 
     def pair_gradient(
-        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
-    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
-        squares = jax.ops.segment_sum(g[:, None] * accumulated(v) ** 2, j, len(self.squares))
-        return Scale(squares.astype(self.squares.dtype)), 2 * g[:, None] * v * self.squares[j]
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+    ) -> PairGradient:
+        def gradient(v: Float[Array, "q d"], j: Int[Array, " q"], g: Float[Array, " q"]) -> tuple[Scale, Float[Array, "q d"]]:
+            squares = jax.ops.segment_sum(g[:, None] * accumulated(v) ** 2, j, len(self.squares))
+            return Scale(squares.astype(self.squares.dtype)), 2 * g[:, None] * v * self.squares[j]
+
+        return by_displacements(gradient, x, points, columns, g)
 
 
 class Residual(AbstractLinearMap):
@@ -112,18 +121,25 @@ class Residual(AbstractLinearMap):
         return jnp.maximum(rest, 0)
 
     def pair_gradient(
-        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
-    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
-        # Automatic differentiation would leave a product of two tiny matrices for each pair.
-        rest, alongs = v, []
-        for vectors in jnp.moveaxis(self.basis, -1, 0):
-            mine = vectors[j]
-            alongs.append(jnp.sum(accumulated(v) * mine, axis=1, keepdims=True))
-            rest -= alongs[-1].astype(v.dtype) * mine
-        dv = 2 * g[:, None] * rest
-        slopes = [jax.ops.segment_sum(-along * dv, j, len(self.basis)) for along in alongs]
-        basis = jnp.stack(slopes, axis=-1) if slopes else self.basis
-        return Residual(basis.astype(self.basis.dtype)), dv
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+    ) -> PairGradient:
+        # Sums over the samples of each prototype, instead of the displacement of every pair and what a basis leaves of it.
+        def total(values: Float[Array, "m n *d"]) -> Float[Array, "p *d"]:
+            return jax.ops.segment_sum(values.reshape(-1, *values.shape[2:]), columns.reshape(-1), len(points))
+
+        def rests(share: Float[Array, "m n"]) -> Float[Array, "p d"]:
+            """Σ share · (v - (vB)Bᵀ)."""
+            samples = total(share[..., None] * x) - total(share)[:, None] * points
+            return samples - sum(total(share * along)[:, None] * b for along, b in zip(alongs, bases, strict=True))
+
+        bases = [*jnp.moveaxis(accumulated(self.basis), -1, 0)]
+        alongs = [jnp.sum(x * b[columns], axis=-1) - jnp.sum(points * b, axis=-1)[columns] for b in bases]
+        share = 2 * g
+        slopes = [-rests(share * along) for along in alongs]
+        basis = jnp.stack(slopes, axis=-1).astype(self.basis.dtype) if slopes else self.basis
+        spanned = sum(along[..., None] * b[columns] for along, b in zip(alongs, bases, strict=True))
+        dx = jnp.sum(share[..., None] * (x - points[columns] - spanned), axis=0)
+        return Residual(basis), dx.astype(x.dtype), -rests(share).astype(points.dtype)
 
 
 @jax.custom_jvp
@@ -153,9 +169,9 @@ class Dense(AbstractLinearMap):
         return column_by_column(self, x, points)
 
     def pair_gradient(
-        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
-    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
-        return block_by_block(self, v, j, g)
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+    ) -> PairGradient:
+        return by_displacements(functools.partial(block_by_block, self), x, points, columns, g)
 
 
 class Composed(AbstractLinearMap):
@@ -174,9 +190,9 @@ class Composed(AbstractLinearMap):
         return column_by_column(self, x, points)
 
     def pair_gradient(
-        self, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
-    ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
-        return block_by_block(self, v, j, g)
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+    ) -> PairGradient:
+        return by_displacements(functools.partial(block_by_block, self), x, points, columns, g)
 
 
 def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
@@ -189,6 +205,21 @@ def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Fl
     # Few samples leave a processor idle; a few prototypes at a time then make one product, but never all of them.
     together = max(1, min(len(points) // 4, 2**18 // x.size))
     return jax.lax.map(lambda args: column(*args), (maps, points), batch_size=together).T
+
+
+def by_displacements(
+    gradient: Callable[..., tuple[AbstractLinearMap, Float[Array, "q d"]]],
+    x: Float[Array, "n d"],
+    points: Float[Array, "p d"],
+    columns: Int[Array, "m n"],
+    g: Float[Array, "m n"],
+) -> PairGradient:
+    """The derivatives by pairs, from `gradient(v, j, g)`: those of \\(\\sum_q g_q \\lVert v_q A_{j_q} \\rVert^2\\) by map
+    and displacements v."""
+    j = columns.reshape(-1)
+    dmap, dv = gradient((x - points[columns]).reshape(len(j), -1), j, g.reshape(-1))
+    dx = jnp.sum(dv.reshape(*columns.shape, -1), axis=0).astype(x.dtype)
+    return dmap, dx, -jax.ops.segment_sum(dv, j, len(points)).astype(points.dtype)
 
 
 def block_by_block(

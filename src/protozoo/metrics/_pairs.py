@@ -54,11 +54,8 @@ def _local_forward(squared: Array, maps: AbstractLinearMap, x: Array, points: Ar
 
 def _local_backward(residuals: tuple, cotangent: Array) -> tuple:
     maps, x, points, columns = residuals
-    j = columns.reshape(-1)
-    v = (x - points[columns]).reshape(len(j), -1)
-    dmaps, dv = maps.pair_gradient(v, j, cotangent.reshape(-1))
-    dx = jnp.sum(dv.reshape(*columns.shape, -1), axis=0).astype(x.dtype)
-    return None, dmaps, dx, -jax.ops.segment_sum(dv, j, len(points)).astype(points.dtype), None
+    dmaps, dx, dpoints = maps.pair_gradient(x, points, columns, cotangent)
+    return None, dmaps, dx, dpoints, None
 
 
 chosen_local.defvjp(_local_forward, _local_backward)
