@@ -1,6 +1,6 @@
 """Measure protozoo side by side with what it is compared against, and print Markdown tables.
 
-    python benchmarks/run.py                      everything: the best part of an hour
+    python benchmarks/run.py                      everything: two to three hours
     python benchmarks/run.py --quick              tiny sizes, once: does it still run?
     python benchmarks/run.py --only epoch em --repeats 5 --output results.md
 
@@ -17,9 +17,11 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata, util
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 
 CASES = ("startup", "epoch", "em", "em_memory", "predict", "overhead", "accuracy")
@@ -64,17 +66,19 @@ def section(case: ModuleType, quick: bool, repeats: int) -> tuple[str, bool]:
     """One case, measured: its explanation and a table with a line for each row, and whether no process failed."""
     rows, repeats = case.rows(quick), getattr(case, "REPEATS", repeats)
     samples = {row: {who: [] for who in contenders} for row, contenders in rows.items()}
-    for turn in range(repeats):
-        known = {}
-        for row, contenders in rows.items():
-            for who, arguments in contenders.items():
-                began = time.monotonic()
-                same = json.dumps(arguments)
-                if not (quick and same in known):  # a contender of many rows takes its turn in each, unless we are in a hurry
-                    known[same] = measured(case, arguments) if installed(who) else None
-                samples[row][who].append(known[same])
-                step = f"{case.__name__}, {row}, {who}, {turn + 1}/{repeats}: {time.monotonic() - began:.1f} s"
-                print(step, file=sys.stderr, flush=True)
+    turns = [
+        Turn(row, who, arguments, turn)
+        for turn in range(1, repeats + 1)
+        for row, contenders in rows.items()
+        for who, arguments in contenders.items()
+    ]
+    # A contender of many rows takes its turn in each, unless we are in a hurry.
+    keys = [json.dumps(turn.arguments) if quick else turn[:2] + turn[3:] for turn in turns]
+    distinct = dict(zip(keys, turns, strict=True))
+    with ThreadPoolExecutor(getattr(case, "WORKERS", 1)) as pool:
+        known = dict(zip(distinct, pool.map(lambda turn: taken(case, turn), distinct.values()), strict=True))
+    for turn, key in zip(turns, keys, strict=True):
+        samples[turn.row][turn.who].append(known[key])
     header, lines = case.report(samples) if hasattr(case, "report") else compared(case, samples)
     title, _, text = case.__doc__.strip().partition("\n")
     contenders = (contender for row in samples.values() for contender in row.items())
@@ -96,6 +100,24 @@ def compared(case: ModuleType, samples: dict[str, dict[str, list[Sample]]]) -> t
             cells += [ratio(*pair)] if column in case.COMPARED else []
         lines.append([row, *cells])
     return header, lines
+
+
+class Turn(NamedTuple):
+    """One measurement to take, the `number`-th of its kind."""
+
+    row: str
+    who: str
+    arguments: dict
+    number: int
+
+
+def taken(case: ModuleType, turn: Turn) -> Sample:
+    """The measurement, told as soon as it is there: hours of others may follow."""
+    began = time.monotonic()
+    sample = measured(case, turn.arguments) if installed(turn.who) else None
+    step = f"{case.__name__}, {turn.row}, {turn.who}, {turn.number}: {time.monotonic() - began:.1f} s, {json.dumps(sample)}"
+    print(step, file=sys.stderr, flush=True)
+    return sample
 
 
 def measured(case: ModuleType, arguments: dict) -> Sample:

@@ -9,6 +9,7 @@ more than one standard error of the difference, fold by fold; the last column is
 """
 
 import inspect
+import os
 import statistics
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from ._measure import cache_compilations
 
 
 REPEATS = 1  # folds are the repetitions, and nothing here is a matter of luck
+WORKERS = os.cpu_count() or 1  # nor of time
 
 DATA = ("iris", "wine", "breast_cancer", "digits")
 PER_CLASS = 2
