@@ -40,6 +40,11 @@ def test_more_neighbours_than_samples():
         NearestNeighbours(0)
 
 
+def test_a_numpy_integer_is_a_number_of_neighbours():
+    count = NearestNeighbours(np.int64(3)).neighbours
+    assert (count, type(count)) == (3, int)
+
+
 def test_a_vote_cannot_be_differentiated(key):
     with pytest.raises(ValueError, match="NearestNeighbours has no derivative"):
         pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), 1).fit(pz.zoo.KNN(X, Y, key=key), X, Y, key=key)

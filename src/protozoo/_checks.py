@@ -86,3 +86,9 @@ def refuse_missing_classes(y: np.ndarray, name: str = "y") -> None:
             f"`{name}` has no sample of class {int(np.flatnonzero(counts == 0)[0])}: classes must be 0…{len(counts) - 1} "
             f"without gaps; `classes, {name} = np.unique({name}, return_inverse=True)` closes them."
         )
+
+
+def positive_integer(value: object, name: str) -> None:
+    """Refuse anything but an integer of at least one."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer, got {value!r}.")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._types import Array, PyTree
 
@@ -31,7 +32,12 @@ def hyper(**kwargs: Any) -> Any:
 
 def static(**kwargs: Any) -> Any:
     """Declare a part of a module's structure: a size, a mode, a plain function. A new value compiles anew."""
-    return eqx.field(static=True, **kwargs)
+    return eqx.field(static=True, converter=_plain, **kwargs)
+
+
+def _plain(value: Any) -> Any:
+    """Python's number for a NumPy scalar, which Equinox takes for an array."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def trainable(tree: PyTree) -> PyTree:

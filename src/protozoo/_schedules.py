@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from ._checks import positive_integer
 from ._module import hyper, static
 from ._types import Array, ArrayLike, Float, Scalar
 
@@ -173,7 +174,7 @@ class Restarts(AbstractSchedule):
     - `cycles`: how many; a positive integer.
     - `factor`: positive.
 
-    **Raises:** `ValueError` if an argument is not positive.
+    **Raises:** `ValueError` if an argument is not positive, or `cycles` is no integer.
 
     Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017.
     """
@@ -183,7 +184,7 @@ class Restarts(AbstractSchedule):
     factor: Scalar = hyper(default=2.0)
 
     def __check_init__(self):
-        positive(self.cycles, "cycles")
+        positive_integer(self.cycles, "cycles")
         positive(self.factor, "factor")
 
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:

@@ -5,6 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from .._checks import positive_integer
 from .._module import static
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample
 from ._base import AbstractSampleLoss, PrototypeLabels, floor
@@ -31,8 +32,7 @@ class NearestNeighbours(AbstractSampleLoss):
     differentiable: ClassVar[bool] = False
 
     def __check_init__(self):
-        if isinstance(self.neighbours, bool) or not isinstance(self.neighbours, int) or self.neighbours < 1:
-            raise ValueError(f"`neighbours` must be a positive integer, got {self.neighbours!r}.")
+        positive_integer(self.neighbours, "neighbours")
 
     def __call__(
         self,

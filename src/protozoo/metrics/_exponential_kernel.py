@@ -13,17 +13,17 @@ LARGEST = 60.0
 
 
 class ExponentialKernel(AbstractMetric):
-    """\\(\\delta = e^{\\lVert z\\rVert^2} + e^{\\lVert v\\rVert^2} - 2e^{z\\cdot v}\\) with \\(z = x\\hat\\Omega,\\
-    v = w\\hat\\Omega\\):
-    the kernel \\(\\kappa(x, w) = e^{x\\hat\\Lambda w^\\top}\\), a function of the pair and not of its difference.
+    """\\(\\delta = e^{\\lVert z\\rVert^2} + e^{\\lVert v\\rVert^2} - 2e^{z\\cdot v}\\) with
+    \\(z = x\\hat\\Omega,\\ v = w\\hat\\Omega\\): the kernel \\(\\kappa(x, w) = e^{x\\hat\\Lambda w^\\top}\\), a function
+    of the pair and not of its difference.
 
     **Arguments:**
 
     - `matrix`: \\(\\hat\\Omega\\), shape `(d, l)`; start it small, or from the data (`from_data`).
 
     Computed as \\((e^{a/2} - e^{b/2})^2 + 2e^{(a+b)/2}(1 - e^{-\\lVert z - v\\rVert^2/2})\\), a = ‖z‖², b = ‖v‖²: no
-    term cancels, and δ is never
-    negative. Not invariant to shifts of the data. Squared norms above 60 are cut, so that nothing overflows.
+    term cancels, and δ is never negative. Not invariant to shifts of the data. Squared norms above 60 are cut, so that nothing
+    overflows.
 
     Source: T. Villmann, S. Haase, M. Kaden, *Kernelized vector quantization in gradient-descent learning*, Neurocomputing
     147, 2015.

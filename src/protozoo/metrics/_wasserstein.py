@@ -11,8 +11,7 @@ from ._linear_maps import AbstractLinearMap
 
 class Wasserstein(AbstractQuadratic):
     """\\(\\delta_j = \\lVert (x - w_j)A_j \\rVert^2 + \\mathrm{tr}(A_j^\\top \\Sigma_j A_j)\\): the squared
-    2-Wasserstein distance
-    between a sample and the Gaussian N(w_j, Σ_j), Σ_j diagonal, in the adapted space.
+    2-Wasserstein distance between a sample and the Gaussian N(w_j, Σ_j), Σ_j diagonal, in the adapted space.
 
     **Arguments:**
 

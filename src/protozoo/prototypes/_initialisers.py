@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import positive_integer
 from .._types import Array, Float, Int, PRNGKeyArray
 from ..manifolds import AbstractManifold
 
@@ -120,8 +121,7 @@ def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray) -> list[int]:
     else:
         counts = [per_class for _ in classes]
     for k, count in zip(classes, counts, strict=True):
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"the number of prototypes must be a positive integer, got {count!r}.")
+        positive_integer(count, "number of prototypes")
         if count > sizes[k]:
             owner = f"class {k} has" if len(sizes) > 1 else "there are"
             raise ValueError(f"{count} prototypes were asked for, but {owner} only {sizes[k]} samples: ask for fewer.")

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .._checks import positive_integer
 from .._module import choose, hyper, project, static
 from .._schedules import concrete
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
@@ -105,8 +106,7 @@ class Lookahead(AbstractWatching):
     step_size: Scalar = hyper(default=0.5)
 
     def __check_init__(self):
-        if isinstance(self.period, bool) or not isinstance(self.period, int) or self.period < 1:
-            raise ValueError(f"`period` must be a positive integer, got {self.period!r}.")
+        positive_integer(self.period, "period")
         _share(1 - self.step_size, f"`step_size` must lie in (0, 1], got {self.step_size}.")
 
     def blend(self, params: PyTree, used: PyTree, average: PyTree, count: Int[Array, ""]) -> tuple[PyTree, PyTree]:

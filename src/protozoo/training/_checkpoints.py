@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import positive_integer
 from .._types import PyTree
 
 
@@ -33,9 +34,8 @@ class Checkpoints:
     keep: int = 2
 
     def __post_init__(self):
-        for name in ("every", "keep"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be a positive integer, got {getattr(self, name)!r}.")
+        positive_integer(self.every, "every")
+        positive_integer(self.keep, "keep")
 
 
 class Store:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
+from .._checks import positive_integer
 from .._module import all_finite, chart, choose, pull, retract, static
 from .._schedules import OverRun
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
@@ -83,8 +84,7 @@ class GradientDescent(AbstractRule):
         for one in groups.values():
             if not isinstance(one, optax.GradientTransformation):
                 raise ValueError(f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got {one!r}.")
-        if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
-            raise ValueError(f"`accumulate` must be a positive integer, got {accumulate!r}.")
+        positive_integer(accumulate, "accumulate")
         self.optimisers = tuple(opened(optax.with_extra_args_support(one)) for one in groups.values())
         self.parts, self.accumulate = tuple(groups), accumulate
 

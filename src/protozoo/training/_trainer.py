@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import refuse_single_class
+from .._checks import positive_integer, refuse_single_class
 from .._module import static
 from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
 from ..models import PrototypeModel
@@ -113,9 +113,9 @@ class Trainer(eqx.Module):
     ):
         if not isinstance(rule, AbstractRule):
             raise ValueError(f"`rule` must be a learning rule, such as `GradientDescent(optax.adam(1e-2))`, got {rule!r}.")
-        _positive_integer(epochs, "epochs")
+        positive_integer(epochs, "epochs")
         if batch_size is not None:
-            _positive_integer(batch_size, "batch_size")
+            positive_integer(batch_size, "batch_size")
         self.rule, self.epochs = rule, int(epochs)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.freeze = freeze if freeze is None or isinstance(freeze, str) or callable(freeze) else tuple(freeze)
@@ -136,7 +136,7 @@ class Trainer(eqx.Module):
         self.callbacks = (*callbacks, Progress()) if progress else tuple(callbacks)
         for callback in self.callbacks:
             if callback.every is not None:
-                _positive_integer(callback.every, "every")
+                positive_integer(callback.every, "every")
 
     def fit(
         self,
@@ -345,8 +345,3 @@ def _key_data(key: PRNGKeyArray) -> Array:
     if key.dtype != jax.random.key(0).dtype:
         key = jax.random.key(jax.random.bits(key))
     return jax.random.key_data(key)
-
-
-def _positive_integer(value: int, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer, got {value!r}.")
