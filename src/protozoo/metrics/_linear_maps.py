@@ -154,7 +154,22 @@ def _horizontal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arra
     return basis, change - basis @ (basis.swapaxes(-1, -2) @ change)
 
 
-class Dense(AbstractLinearMap):
+class AbstractApplied(AbstractLinearMap):
+    """A map of which nothing is known but how it is applied."""
+
+    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+        return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
+
+    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+        return column_by_column(self, x, points)
+
+    def pair_gradient(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+    ) -> PairGradient:
+        return by_displacements(functools.partial(block_by_block, self), x, points, columns, g)
+
+
+class Dense(AbstractApplied):
     """A matrix: vA."""
 
     matrix: Float[Array, "*p d l"]
@@ -162,19 +177,8 @@ class Dense(AbstractLinearMap):
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
         return v @ self.matrix
 
-    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
-    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-        return column_by_column(self, x, points)
-
-    def pair_gradient(
-        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
-    ) -> PairGradient:
-        return by_displacements(functools.partial(block_by_block, self), x, points, columns, g)
-
-
-class Composed(AbstractLinearMap):
+class Composed(AbstractApplied):
     """One map after the other."""
 
     first: AbstractLinearMap
@@ -182,17 +186,6 @@ class Composed(AbstractLinearMap):
 
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
         return self.second.apply(self.first.apply(v))
-
-    def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
-
-    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-        return column_by_column(self, x, points)
-
-    def pair_gradient(
-        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
-    ) -> PairGradient:
-        return by_displacements(functools.partial(block_by_block, self), x, points, columns, g)
 
 
 def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
