@@ -73,7 +73,7 @@ def section(case: ModuleType, quick: bool, repeats: int) -> tuple[str, bool]:
         for who, arguments in contenders.items()
     ]
     # A contender of many rows takes its turn in each, unless we are in a hurry.
-    keys = [json.dumps(turn.arguments) if quick else turn[:2] + turn[3:] for turn in turns]
+    keys = [json.dumps(turn.arguments) if quick else i for i, turn in enumerate(turns)]
     distinct = dict(zip(keys, turns, strict=True))
     with ThreadPoolExecutor(getattr(case, "WORKERS", 1)) as pool:
         known = dict(zip(distinct, pool.map(lambda turn: taken(case, turn), distinct.values()), strict=True))

@@ -121,7 +121,7 @@ def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray) -> list[int]:
     else:
         counts = [per_class for _ in classes]
     for k, count in zip(classes, counts, strict=True):
-        positive_integer(count, "number of prototypes")
+        positive_integer(count, "prototypes_per_class" if len(sizes) > 1 else "prototypes")
         if count > sizes[k]:
             owner = f"class {k} has" if len(sizes) > 1 else "there are"
             raise ValueError(f"{count} prototypes were asked for, but {owner} only {sizes[k]} samples: ask for fewer.")
