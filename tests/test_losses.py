@@ -213,10 +213,11 @@ def test_fuzzy_limits():
 def test_ranks_of_large_groups_agree_with_those_of_small_ones():
     from protozoo.cooperation._rank import ranks
 
-    values = np.random.default_rng(0).integers(0, 20, size=(7, 60)).astype(np.float32)  # with ties
-    counted = np.concatenate([np.asarray(ranks(jnp.asarray(values[:, :40])))], axis=1)
-    np.testing.assert_array_equal(counted, values[:, :40].argsort(1, kind="stable").argsort(1, kind="stable"))
-    np.testing.assert_array_equal(ranks(jnp.asarray(values)), values.argsort(1, kind="stable").argsort(1, kind="stable"))
+    values = np.random.default_rng(0).integers(0, 20, size=(60, 7)).astype(np.float32)  # with ties
+    for size in (40, 60):
+        group = values[:size]
+        by_sorting = group.argsort(0, kind="stable").argsort(0, kind="stable")
+        np.testing.assert_array_equal(ranks(jnp.asarray(group)), by_sorting)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ jaxtyping annotations spell these letters; a leading space (`" n"`) marks a sing
 
 from typing import TYPE_CHECKING, Any
 
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PRNGKeyArray, PyTree
 
 
 Points = Float[Array, "p ..."]
@@ -46,6 +46,7 @@ __all__ = [
     "Labels",
     "Mask",
     "MaybeLabels",
+    "Num",
     "PRNGKeyArray",
     "PerPrototype",
     "PerSample",

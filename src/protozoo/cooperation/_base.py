@@ -11,17 +11,18 @@ from .._types import Array, ArrayLike, Float
 class AbstractCooperation(eqx.Module):
     """How the prototypes of a group share a sample.
 
-    A group is the last axis of an array of dissimilarities; a missing member (classes differ in size) is infinite.
+    Samples are the last axis of an array of dissimilarities, a group is the one before it; a missing member (classes differ
+    in size) is infinite.
     """
 
     @abc.abstractmethod
     def pool(
         self,
         values: Callable[[Array], Array],
-        nearest: Float[Array, "*batch"],
-        group: Callable[[], Float[Array, "*batch m"]],
+        nearest: Float[Array, "*batch n"],
+        group: Callable[[], Float[Array, "*batch m n"]],
         progress: Float[ArrayLike, ""],
-    ) -> Float[Array, "*batch"]:
+    ) -> Float[Array, "*batch n"]:
         """The cooperative average of an elementwise function of dissimilarities over a group.
 
         **Arguments:**

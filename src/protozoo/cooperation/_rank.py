@@ -33,31 +33,31 @@ class RankCooperation(AbstractCooperation):
         self.neighbourhood = as_schedule(neighbourhood)
         positive(self.neighbourhood(1.0), "neighbourhood")
 
-    def log_weights(self, group: Float[Array, "*batch m"], progress: Float[ArrayLike, ""]) -> Float[Array, "*batch m"]:
+    def log_weights(self, group: Float[Array, "*batch m n"], progress: Float[ArrayLike, ""]) -> Float[Array, "*batch m n"]:
         """log h without its normaliser, -r/γ; a missing member ranks behind all others."""
         return -ranks(group).astype(group.dtype) / self.neighbourhood(progress)
 
     def pool(
         self,
         values: Callable[[Array], Array],
-        nearest: Float[Array, "*batch"],
-        group: Callable[[], Float[Array, "*batch m"]],
+        nearest: Float[Array, "*batch n"],
+        group: Callable[[], Float[Array, "*batch m n"]],
         progress: Float[ArrayLike, ""],
-    ) -> Float[Array, "*batch"]:
+    ) -> Float[Array, "*batch n"]:
         members = group()
         present = jnp.isfinite(members)
         log_weights = jnp.where(present, self.log_weights(members, progress), -jnp.inf)
-        weights = jax.nn.softmax(log_weights, axis=-1)
+        weights = jax.nn.softmax(log_weights, axis=-2)
         # A missing member must not even be evaluated at infinity: 0·NaN would reach the gradient.
-        return jnp.sum(weights * values(jnp.where(present, members, 1)), axis=-1)
+        return jnp.sum(weights * values(jnp.where(present, members, 1)), axis=-2)
 
 
-def ranks(values: Float[Array, "*batch m"]) -> Int[Array, "*batch m"]:
+def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
     """How many members are smaller (ties: are earlier). Counting beats sorting twice while the group is small."""
-    values = jax.lax.stop_gradient(values)
-    if values.shape[-1] > 48:
-        return jnp.argsort(jnp.argsort(values, axis=-1), axis=-1)
-    mine, other = values[..., :, None], values[..., None, :]
-    index = jnp.arange(values.shape[-1])
-    earlier = index[None, :] < index[:, None]
-    return jnp.sum((other < mine) | ((other == mine) & earlier), axis=-1)
+    group = jax.lax.stop_gradient(group)
+    m = group.shape[-2]
+    if m > 48:
+        return jnp.argsort(jnp.argsort(group.swapaxes(-1, -2))).swapaxes(-1, -2)
+    mine, other = group[..., :, None, :], group[..., None, :, :]
+    earlier = jnp.tri(m, k=-1, dtype=bool)[:, :, None]
+    return jnp.sum(jnp.where(earlier, other <= mine, other < mine), axis=-2)

@@ -12,8 +12,8 @@ class WinnerTakesAll(AbstractCooperation):
     def pool(
         self,
         values: Callable[[Array], Array],
-        nearest: Float[Array, "*batch"],
-        group: Callable[[], Float[Array, "*batch m"]],
+        nearest: Float[Array, "*batch n"],
+        group: Callable[[], Float[Array, "*batch m n"]],
         progress: Float[ArrayLike, ""],
-    ) -> Float[Array, "*batch"]:
+    ) -> Float[Array, "*batch n"]:
         return values(nearest)

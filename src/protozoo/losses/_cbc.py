@@ -78,7 +78,7 @@ class CBC(AbstractSampleLoss, AbstractConstrained):
     ) -> PerSample:
         p = self.agreement(delta)
         own = jax.nn.one_hot(y, p.shape[1], dtype=bool)
-        return jnp.maximum(self.margin + jnp.max(jnp.where(own, -jnp.inf, p), axis=1) - own_class(p, y), 0)
+        return jnp.maximum(self.margin + jnp.max(jnp.where(own, -jnp.inf, p), axis=1) - own_class(p.T, y), 0)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return jnp.log(self.agreement(delta) + floor(delta))

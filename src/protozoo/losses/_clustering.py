@@ -109,7 +109,7 @@ class Fuzzy(AbstractSampleLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        return jnp.exp(-(self.fuzzifier - 1) * jax.nn.logsumexp(self.scores(delta, labels), axis=1))
+        return jnp.exp(-(self.fuzzifier - 1) * jax.nn.logsumexp(self.scores(delta, labels).T, axis=0))
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         # log u without its normaliser. Adding the floor (rather than clipping at it) keeps the weight of a sample that
@@ -145,7 +145,7 @@ class NeuralGas(AbstractSampleLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        return jnp.sum(jnp.exp(self.cooperation.log_weights(delta, progress)) * delta, axis=1)
+        return jnp.sum(jnp.exp(self.cooperation.log_weights(delta.T, progress)) * delta.T, axis=0)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)

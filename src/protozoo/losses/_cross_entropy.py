@@ -40,10 +40,10 @@ class CrossEntropy(AbstractSampleLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        minimum = class_minimum(delta, labels)
+        minimum = class_minimum(delta, labels).T
         pooled = self.cooperation.pool(lambda d: d, minimum, lambda: fold(delta, labels), progress)
         logits = -pooled / self.temperature
-        return jax.nn.logsumexp(logits, axis=1) - own_class(logits, y)
+        return jax.nn.logsumexp(logits, axis=0) - own_class(logits, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return -class_minimum(delta, labels) / self.temperature

@@ -68,16 +68,13 @@ class GLVQ(AbstractWinnerLoss):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         closest, rival = winners(delta, labels, y)
-
-        def cost(d: Array) -> Array:
-            return self._cost(d, rival.reshape(-1, *[1] * (d.ndim - 1)))
-
-        return self.cooperation.pool(cost, closest, lambda: own_class(fold(delta, labels), y), progress)
+        own = lambda: own_class(fold(delta, labels), y)  # noqa: E731
+        return self.cooperation.pool(lambda d: self._cost(d, rival), closest, own, progress)
 
     def of_columns(self, *entries: PerSample) -> PerSample:
         return self._cost(*entries)
 
-    def _cost(self, closest: Float[Array, "n *m"], rival: Float[Array, "n *one"]) -> Float[Array, "n *m"]:
+    def _cost(self, closest: Float[Array, "*m n"], rival: PerSample) -> Float[Array, "*m n"]:
         relative = (closest - rival) / jnp.maximum(closest + rival, floor(rival))
         return self.transfer(relative + self.margin, self.steepness)
 

@@ -96,5 +96,5 @@ class LVQ21(AbstractWinnerLoss):
 
 def straddling(delta: Float[Array, "n p"], closest: PerSample, rival: PerSample) -> Bool[Array, " n"]:
     """Whether the two nearest of all prototypes are the two winners: no other one lies between them."""
-    far = jnp.maximum(closest, rival)[:, None]
-    return jnp.sum(jax.lax.stop_gradient(delta) < jax.lax.stop_gradient(far), axis=1) <= 1
+    far = jnp.maximum(closest, rival)
+    return jnp.sum(jax.lax.stop_gradient(delta.T) < jax.lax.stop_gradient(far), axis=0) <= 1

@@ -51,7 +51,7 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        return -jax.nn.logsumexp(self.scores(delta, labels), axis=1)
+        return -jax.nn.logsumexp(self.scores(delta, labels).T, axis=0)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return jax.nn.log_softmax(self.logits) - 0.5 * delta

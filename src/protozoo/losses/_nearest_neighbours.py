@@ -41,7 +41,7 @@ class NearestNeighbours(AbstractSampleLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        return 1 - own_class(self._shares(delta, labels), y)
+        return 1 - own_class(self._shares(delta, labels).T, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return jnp.log(self._shares(delta, labels) + floor(delta))

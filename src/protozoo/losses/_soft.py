@@ -11,7 +11,7 @@ from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
 from ..cooperation import RankCooperation
 from ._base import AbstractSampleLoss, PrototypeLabels
-from ._pooling import class_logsumexp, fold, own_class
+from ._pooling import class_logsumexp, own_class
 
 
 class AbstractSoftLoss(AbstractSampleLoss):
@@ -85,9 +85,9 @@ class RSLVQ(AbstractSoftLoss):
     ) -> PerSample:
         logits = self.logits(delta, progress)
         if self.cooperation is not None:
-            logits = logits + self.cooperation.log_weights(delta, progress)
-        # Only the own class's total is needed by itself: picked before it is summed, it costs no pass over all columns.
-        return jax.nn.logsumexp(logits, axis=1) - jax.nn.logsumexp(own_class(fold(logits, labels, -jnp.inf), y), axis=1)
+            logits = logits + self.cooperation.log_weights(delta.T, progress).T
+        totals = class_logsumexp(logits, labels).T
+        return jax.nn.logsumexp(totals, axis=0) - own_class(totals, y)
 
 
 class SoftLVQ(AbstractSoftLoss):
@@ -115,6 +115,6 @@ class SoftLVQ(AbstractSoftLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        totals = class_logsumexp(self.logits(delta, progress), labels)
-        own = jax.nn.one_hot(y, totals.shape[1], dtype=bool)
-        return jax.nn.logsumexp(jnp.where(own, -jnp.inf, totals), axis=1) - own_class(totals, y)
+        totals = class_logsumexp(self.logits(delta, progress), labels).T
+        own = jax.nn.one_hot(y, len(totals), axis=0, dtype=bool)
+        return jax.nn.logsumexp(jnp.where(own, -jnp.inf, totals), axis=0) - own_class(totals, y)

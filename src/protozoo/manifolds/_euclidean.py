@@ -71,22 +71,25 @@ def centred(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> tuple[Float[
 def pairwise_squares(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
     """\\(\\lVert x_i - w_j \\rVert^2\\) by one matrix product, not below zero.
 
-    Its derivative is that of the exact squares, two matrix products; rounding below zero has no part in it.
+    Its derivative is that of the exact squares, two matrix products; rounding below zero has no part in it. Like all matrices
+    of dissimilarities it is written as the transpose of (p, n): samples lie side by side in memory, where a processor reduces
+    many of them at once over their prototypes.
     """
-    squares = jnp.sum(accumulated(x) ** 2, axis=1)[:, None] + jnp.sum(accumulated(points) ** 2, axis=1)[None, :]
-    return jnp.maximum(squares - 2 * product(x, points.T), 0)
+    squares = jnp.sum(accumulated(points) ** 2, axis=1)[:, None] + jnp.sum(accumulated(x) ** 2, axis=1)
+    return jnp.maximum(squares - 2 * product(points, x.T), 0).T
 
 
 def _pairwise_squares_jvp(primals: tuple[Array, Array], tangents: tuple) -> tuple[Array, Array]:
     (x, points), (dx, dpoints) = primals, tangents
     squares = pairwise_squares(x, points)
-    change = jnp.zeros_like(squares)
+    change = jnp.zeros_like(squares.T)
     # What is constant, as samples mostly are, costs no product.
     if not isinstance(dx, SymbolicZero):
-        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1)[:, None] - linear_product(dx, points.T))
+        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1) - linear_product(dx, points.T).T)
     if not isinstance(dpoints, SymbolicZero):
-        change += 2 * (jnp.sum(accumulated(points) * dpoints, axis=1)[None, :] - linear_product(dpoints, x.T).T)
-    return squares, change
+        change += 2 * (jnp.sum(accumulated(points) * dpoints, axis=1)[:, None] - linear_product(dpoints, x.T))
+    # Unless it is held back, the transposition is merged into the derivative's product, which then copies what it is given.
+    return squares, jax.lax.optimization_barrier(change).T
 
 
 pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)

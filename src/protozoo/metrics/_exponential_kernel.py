@@ -42,7 +42,8 @@ class ExponentialKernel(AbstractMetric):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         matrix = self.matrix if x.dtype.itemsize >= 4 else self.matrix.astype(x.dtype)
         z, v = x.reshape(len(x), -1) @ matrix, prototypes.points.reshape(len(prototypes), -1) @ matrix
-        a, b = jnp.sum(accumulated(z) ** 2, axis=1)[:, None], jnp.sum(accumulated(v) ** 2, axis=1)[None, :]
-        squared = jnp.maximum(a + b - 2 * product(z, v.T), 0)
+        a, b = jnp.sum(accumulated(z) ** 2, axis=1), jnp.sum(accumulated(v) ** 2, axis=1)[:, None]
+        squared = jnp.maximum(a + b - 2 * product(v, z.T), 0)
         a, b = jnp.minimum(a, LARGEST), jnp.minimum(b, LARGEST)
-        return (jnp.exp(b / 2) * jnp.expm1((a - b) / 2)) ** 2 - 2 * jnp.exp((a + b) / 2) * jnp.expm1(-squared / 2)
+        delta = (jnp.exp(b / 2) * jnp.expm1((a - b) / 2)) ** 2 - 2 * jnp.exp((a + b) / 2) * jnp.expm1(-squared / 2)
+        return delta.T

@@ -77,8 +77,8 @@ class Scale(AbstractLinearMap):
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # Σ_j a² (x - w)² expands into two matrix products.
         x, points = centred(x, points)
-        crossed = product(x * x, self.squares.T) - 2 * product(x, (self.squares * points).T)
-        return jnp.maximum(crossed + jnp.sum(accumulated(self.squares) * points**2, axis=1), 0)
+        crossed = product(self.squares, (x * x).T) - 2 * product(self.squares * points, x.T)
+        return jnp.maximum(crossed + jnp.sum(accumulated(self.squares) * points**2, axis=1)[:, None], 0).T
 
     def pair_gradient(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
@@ -108,17 +108,17 @@ class Residual(AbstractLinearMap):
         return jnp.maximum(jnp.sum(accumulated(v) ** 2, axis=-1) - jnp.sum(along**2, axis=-1), 0)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-        # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and an (n, p) block each.
+        # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and a (p, n) block each.
         x, points = centred(x, points)
 
         @jax.checkpoint
-        def along(vectors: Float[Array, "p d"]) -> Float[Array, "n p"]:
-            return (product(x, vectors.T) - jnp.sum(accumulated(points) * vectors, axis=1)) ** 2
+        def along(vectors: Float[Array, "p d"]) -> Float[Array, "p n"]:
+            return (product(vectors, x.T) - jnp.sum(accumulated(points) * vectors, axis=1)[:, None]) ** 2
 
-        rest = pairwise_squares(x, points)
+        rest = pairwise_squares(x, points).T
         for vectors in jnp.moveaxis(_horizontal(self.basis), -1, 0):
             rest -= along(vectors)
-        return jnp.maximum(rest, 0)
+        return jnp.maximum(rest, 0).T
 
     def pair_gradient(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]

@@ -51,7 +51,7 @@ class Cosine(AbstractMetric):
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         unit, other = _unit(x.reshape(len(x), -1)), _unit(prototypes.points.reshape(len(prototypes), -1))
-        return jnp.clip(1 - product(unit, other.T), 0, 2)
+        return jnp.clip(1 - product(other, unit.T), 0, 2).T
 
 
 def _unit(x: Float[Array, "n d"]) -> Float[Array, "n d"]:

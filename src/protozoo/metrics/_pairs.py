@@ -62,4 +62,4 @@ chosen_local.defvjp(_local_forward, _local_backward)
 
 
 def _entries(matrix: Float[Array, "n p"], columns: Int[Array, "m n"]) -> Float[Array, "m n"]:
-    return matrix.at[jnp.arange(len(matrix)), columns].get(mode="promise_in_bounds")
+    return matrix.T.at[columns, jnp.arange(len(matrix))].get(mode="promise_in_bounds")

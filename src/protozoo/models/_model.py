@@ -254,7 +254,7 @@ def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, A
         points = model.encode(rows)
         delta = model.metric(points, prototypes)
         # A NaN anywhere in a row reaches the row's minimum; an infinite sample makes NaN or infinity of all its row.
-        return question(model, points, delta), jnp.isfinite(jnp.min(delta, axis=1))
+        return question(model, points, delta), jnp.isfinite(jnp.min(delta.T, axis=0))
 
     prototypes = model.encoded_prototypes()
     rows = rows_per_chunk(len(x), len(prototypes))
@@ -271,12 +271,12 @@ def _scores(model: PrototypeModel, delta: Array) -> Array:
 
 
 def _probabilities(model: PrototypeModel, points: Array, delta: Array) -> Array:
-    return jax.nn.softmax(_scores(model, delta), axis=1)
+    return jax.nn.softmax(_scores(model, delta).T, axis=0).T
 
 
 def _predict(model: PrototypeModel, points: Array, delta: Array) -> Array:
     # Of the probabilities rather than the scores: where rounding ties the former, both must break the tie alike.
-    return jnp.argmax(_probabilities(model, points, delta), axis=1)
+    return nearest_column(-_probabilities(model, points, delta))
 
 
 def _confidence(model: PrototypeModel, points: Array, delta: Array) -> Array:

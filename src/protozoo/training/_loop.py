@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
 from .._module import all_finite, choose, static
-from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
 from ._shuffle import shuffled
@@ -18,6 +18,9 @@ from ._stopping import Stopping
 
 #: The most epochs that run without hearing from the host: the length of the buffers for the losses.
 CHUNK = 512
+
+#: The most numbers that are fetched at once for the next batches.
+FETCHED = 2**19
 
 RUNNING, CONVERGED, PATIENCE, DIVERGED = range(4)
 
@@ -197,25 +200,41 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
         progress = plan.progress(state.step, 1)
         return plan.step(state.params, rest, state.rule, data.mean(n), progress)
     size, count = plan.batch_size, batches_of(plan, n)
+    together = max(1, min(count, FETCHED // (size * data.x.size // len(data.x))))
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.epoch)
-    positions = jnp.arange(size * count, dtype=jnp.int32)
-    order = shuffled(key, jnp.minimum(positions, n - 1), n).reshape(count, size)
-    present = (positions < n).reshape(count, size)
-    if plan.sharding is not None and size % plan.sharding.mesh.size:
-        beyond = ((0, 0), (0, -size % plan.sharding.mesh.size))
-        order, present = jnp.pad(order, beyond), jnp.pad(present, beyond)
 
-    def one_batch(carry: tuple, at: tuple[Array, Array, Array]) -> tuple[tuple, Scalar]:
-        params, rule = carry
-        index, here, k = at
-        # Padding has weight zero: the last batch is an average over its real samples, and none is counted twice.
-        real = jnp.sum(here)
-        weight = jnp.where(here, data.weight[index], 0) / real
-        batch = Batch(data.x[index], None if data.y is None else data.y[index], weight, data.encoded, data.blocks)
-        if plan.sharding is not None:
-            batch = eqx.filter_shard(batch, plan.sharding)
-        params, rule, loss = plan.step(params, rest, rule, batch, plan.progress(state.step + k, count))
-        return (params, rule), loss * real / n
+    def some_batches(i: Int[Array, ""], carry: tuple) -> tuple:
+        first = i * together
+        fetched = _fetch(plan, data, key, first, together)
+        rows = len(fetched.weight) // together
 
-    (params, rule), losses = jax.lax.scan(one_batch, (state.params, state.rule), (order, present, jnp.arange(count)))
+        def one_batch(k: Int[Array, ""], carry: tuple) -> tuple:
+            params, rule, losses = carry
+            batch = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, (k - first) * rows, rows), fetched)
+            if plan.sharding is not None:
+                batch = eqx.filter_shard(batch, plan.sharding)
+            real = jnp.minimum(n - k * size, size)
+            params, rule, loss = plan.step(params, rest, rule, batch.mean(real), plan.progress(state.step + k, count))
+            return params, rule, losses.at[k].set(loss * real / n)
+
+        return jax.lax.fori_loop(first, jnp.minimum(first + together, count), one_batch, carry)
+
+    start = state.params, state.rule, jnp.zeros(count, state.best.dtype)
+    params, rule, losses = jax.lax.fori_loop(0, -(-count // together), some_batches, start)
     return params, rule, jnp.sum(losses)
+
+
+def _fetch(plan: Plan, data: Batch, key: PRNGKeyArray, first: Int[Array, ""], together: int) -> Batch:
+    """Several batches, one after the other, in an epoch's random order.
+
+    A processor waits for each read from a random place, and here waits for many of them at the same time.
+    """
+    n, size = plan.samples, plan.batch_size
+    positions = ((first + jnp.arange(together)) * size)[:, None] + jnp.arange(size)
+    if plan.sharding is not None:
+        positions = jnp.pad(positions, ((0, 0), (0, -size % plan.sharding.mesh.size)), constant_values=n)
+    positions = positions.reshape(-1)
+    index = shuffled(key, jnp.minimum(positions, n - 1), n)
+    # Padding has weight zero: the last batch is an average over its real samples, and none is counted twice.
+    weight = jnp.where(positions < n, data.weight[index], 0)
+    return Batch(data.x[index], None if data.y is None else data.y[index], weight, data.encoded, data.blocks)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import static
-from .._types import Array, ArrayLike, Float, PerSample, PyTree, Scalar
+from .._types import Array, ArrayLike, Float, Int, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
 from ..losses import AbstractSampleLoss
 from ..models import PrototypeModel
@@ -26,7 +26,7 @@ class Batch(eqx.Module):
     #: In how many blocks of equal size they lie, one on each device.
     blocks: int = static(default=1)
 
-    def mean(self, samples: int | None = None) -> "Batch":
+    def mean(self, samples: Int[ArrayLike, ""] | None = None) -> "Batch":
         """The same samples with shares of an average over `samples`, by default over the weights."""
         return eqx.tree_at(lambda b: b.weight, self, self.weight / (jnp.sum(self.weight) if samples is None else samples))
 
