@@ -205,7 +205,7 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
 
     def some_batches(i: Int[Array, ""], carry: tuple) -> tuple:
         first = i * together
-        fetched = _fetch(plan, data, key, first, together)
+        fetched = _fetch(plan, data, key, (first + jnp.arange(together)) * size, size)
         rows = len(fetched.weight) // together
 
         def one_batch(k: Int[Array, ""], carry: tuple) -> tuple:
@@ -219,18 +219,18 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
 
         return jax.lax.fori_loop(first, jnp.minimum(first + together, count), one_batch, carry)
 
-    start = state.params, state.rule, jnp.zeros(count, state.best.dtype)
-    params, rule, losses = jax.lax.fori_loop(0, -(-count // together), some_batches, start)
+    before = state.params, state.rule, jnp.zeros(count, state.best.dtype)
+    params, rule, losses = jax.lax.fori_loop(0, -(-count // together), some_batches, before)
     return params, rule, jnp.sum(losses)
 
 
-def _fetch(plan: Plan, data: Batch, key: PRNGKeyArray, first: Int[Array, ""], together: int) -> Batch:
-    """Several batches, one after the other, in an epoch's random order.
+def _fetch(plan: Plan, data: Batch, key: PRNGKeyArray, starts: Int[Array, " b"], size: int) -> Batch:
+    """The batches that begin at these places of an epoch's random order, one after the other.
 
     A processor waits for each read from a random place, and here waits for many of them at the same time.
     """
-    n, size = plan.samples, plan.batch_size
-    positions = ((first + jnp.arange(together)) * size)[:, None] + jnp.arange(size)
+    n = plan.samples
+    positions = starts[:, None] + jnp.arange(size)
     if plan.sharding is not None:
         positions = jnp.pad(positions, ((0, 0), (0, -size % plan.sharding.mesh.size)), constant_values=n)
     positions = positions.reshape(-1)
