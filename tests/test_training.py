@@ -15,7 +15,7 @@ from zoo import CLASSES, N, blobs
 
 import protozoo as pz
 from protozoo._module import chart, retract
-from protozoo.training import Reason, trainable_mask
+from protozoo.training import Reason, _loop, trainable_mask
 from protozoo.training._shuffle import shuffled
 
 
@@ -392,6 +392,17 @@ def test_every_epoch_sees_every_sample_once(batch_size, sizes, key):
     if batch_size is not None:
         assert np.any(second != when), "two epochs have the same order"
         assert np.any(record(jax.random.key(5), batch_size, epochs=1)[0][2] != when), "two keys have the same order"
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_batches_are_the_same_however_many_are_fetched_at_once(together, key, monkeypatch):
+    expected = record(key, batch_size=16, epochs=2)
+    monkeypatch.setattr(_loop, "FETCHED", together * 16 * N)
+    jax.clear_caches()  # a compiled program does not look again
+    found = record(key, batch_size=16, epochs=2)
+    jax.clear_caches()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_batch_of_all_samples_is_the_full_batch(key):
