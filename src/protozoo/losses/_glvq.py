@@ -68,8 +68,9 @@ class GLVQ(AbstractWinnerLoss):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         closest, rival = winners(delta, labels, y)
-        own = lambda: own_class(fold(delta, labels), y)  # noqa: E731
-        return self.cooperation.pool(lambda d: self._cost(d, rival), closest, own, progress)
+        return self.cooperation.pool(
+            lambda d: self._cost(d, rival), closest, lambda: own_class(fold(delta, labels), y), progress
+        )
 
     def of_columns(self, *entries: PerSample) -> PerSample:
         return self._cost(*entries)
