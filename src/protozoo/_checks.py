@@ -38,6 +38,19 @@ def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
         )
 
 
+def refuse_no_dissimilarities(x: ArrayLike, name: str = "x", own: bool = False) -> None:
+    """Raise `ValueError` if rows do not hold dissimilarities: of new samples, or with `own` of the samples themselves."""
+    values = np.asarray(x)
+    what = f"`{name}` must hold dissimilarities"
+    if values.min() < 0:
+        raise ValueError(f"{what}, which are not negative, got {values.min():g}. Of similarities s, take s_ii + s_jj - 2 s_ij.")
+    if own and (least := values.min(axis=1)).any():
+        raise ValueError(
+            f"{what} of samples, each with a zero for itself; row {int((least > 0).argmax())} has none. A matrix of "
+            "dissimilarities is square, with zeros on its diagonal; of similarities s, take s_ii + s_jj - 2 s_ij."
+        )
+
+
 def refuse_empty_samples(x: Array, name: str = "x") -> None:
     """Raise `ValueError` if some sample has no feature but NaN: it is equally far from everything."""
     empty = np.isnan(np.asarray(x)).reshape(len(x), -1).all(axis=1)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._types import Array, PyTree
+from ._types import Array, PyTree, Scalar
 
 
 Module = TypeVar("Module", bound=eqx.Module)
@@ -123,6 +123,33 @@ def by_chain_rule(module: Module, gradient: PyTree) -> Module:
 def project(tree: PyTree) -> PyTree:
     """Bring every constrained module of `tree` back onto its constraint."""
     return jax.tree.map(lambda n: n.project() if _constrained(n) else n, tree, is_leaf=_constrained)
+
+
+class AbstractHomogeneous(eqx.Module):
+    """A function that knows what a change of units makes of it: \\(f(ux) = u^{k} f_u(x)\\).
+
+    The unit of a metric is that of its points; the unit of a loss that of dissimilarities, and what it decides does not
+    depend on it at all. So a model can be computed in the units in which its own numbers are neither large nor small.
+    """
+
+    #: k; `None` if it is not known.
+    degree: eqx.AbstractVar[int | None]
+
+    @abc.abstractmethod
+    def in_units(self, unit: Scalar) -> "AbstractHomogeneous":
+        """\\(f_u\\): the same function of what was divided by `unit`, a positive number."""
+
+
+def degree(part: Any) -> int | None:
+    """The degree of a part that knows it."""
+    return part.degree if isinstance(part, AbstractHomogeneous) else None
+
+
+def power_of_two(value: Scalar) -> Scalar:
+    """The largest power of two that is not above a positive number, exactly; one for zero and what is not finite."""
+    bits, mask = (jnp.uint64, 0x7FF << 52) if value.dtype.itemsize == 8 else (jnp.uint32, 0x7F800000)
+    power = jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(value, bits) & bits(mask), value.dtype)
+    return jnp.where((power > 0) & jnp.isfinite(power), power, 1)
 
 
 def all_finite(tree: PyTree) -> Array:

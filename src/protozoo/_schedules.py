@@ -195,6 +195,22 @@ class Restarts(AbstractSchedule):
         return self.schedule(jnp.clip((progress - (ends[at] - length)) / length, 0, 1))
 
 
+class Scaled(AbstractSchedule):
+    """\\(v(t) = s\\,v_1(t)\\), another schedule in other units.
+
+    **Arguments:**
+
+    - `schedule`: \\(v_1\\).
+    - `factor`: s.
+    """
+
+    schedule: AbstractSchedule
+    factor: Scalar = hyper()
+
+    def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
+        return self.factor * self.schedule(progress)
+
+
 class OverRun(eqx.Module):
     """A schedule of training progress where Optax asks for a schedule of counts: it knows how long the run is.
 

@@ -2,6 +2,7 @@
 
 from ._base import (
     AbstractLoss as AbstractLoss,
+    AbstractRelativeLoss as AbstractRelativeLoss,
     AbstractSampleLoss as AbstractSampleLoss,
     AbstractWinnerLoss as AbstractWinnerLoss,
 )

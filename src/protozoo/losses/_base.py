@@ -89,11 +89,28 @@ class AbstractWinnerLoss(AbstractSampleLoss):
         """The loss of each sample, from its entries in these columns."""
 
 
+class AbstractRelativeLoss(AbstractLoss):
+    """A loss whose decision depends on the differences of a sample's dissimilarities alone.
+
+    Models then leave out what all of them have in common (`relative_dissimilarities`): far away from all prototypes,
+    nothing else would be left of them.
+    """
+
+    #: Whether it does, with the parameters that it has.
+    relative: eqx.AbstractVar[bool]
+
+
 def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
-    """Scores of a decision by distance: probabilities ∝ 1/δ, with a sample on a prototype certain of it."""
-    return -jnp.log(delta + floor(delta))
+    """Scores of a decision by distance, \\(-\\log(\\delta_k / \\min_j \\delta_j)\\): probabilities ∝ 1/δ in any unit.
+
+    A sample on a prototype is certain of it; the other scores are then minus infinity.
+    """
+    least = jnp.min(delta, axis=-1, keepdims=True)
+    apart = least > 0
+    ratio = jnp.where(apart, delta / jnp.where(apart, least, 1), 1)
+    return jnp.where(apart, -jnp.log(ratio), jnp.where(delta == 0, 0, -jnp.inf))
 
 
-def floor(delta: Array) -> float:
-    """A dissimilarity that is zero for every purpose: it and its inverse square stay within the dtype's range."""
-    return float(jnp.finfo(delta.dtype).tiny) ** 0.45
+def as_logarithm(share: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """The logarithm of numbers in [0, 1], finite where they are zero: of classes that share nothing, each is as good."""
+    return jnp.log(share + float(jnp.finfo(share.dtype).tiny) ** 0.45)

@@ -6,14 +6,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractConstrained, hyper
+from .._module import AbstractConstrained, AbstractHomogeneous, hyper
 from .._schedules import concrete, positive
 from .._types import Array, ArrayLike, Float, Labels, MaybeLabels, PerSample, PyTree, Scalar
-from ._base import AbstractSampleLoss, PrototypeLabels, floor
+from ._base import AbstractSampleLoss, PrototypeLabels, as_logarithm
 from ._pooling import own_class
 
 
-class CBC(AbstractSampleLoss, AbstractConstrained):
+class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
     """\\(\\ell = \\max(0,\\ m + \\max_{k \\ne y} p_k - p_y)\\), with \\(p_k\\) the probability that the reasoning for class
     k agrees with which components were detected:
 
@@ -42,6 +42,7 @@ class CBC(AbstractSampleLoss, AbstractConstrained):
     reasoning: Float[Array, "c p 2"]
     margin: Scalar = hyper(default=0.3)
     variance: Scalar = hyper(default=1.0)
+    degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
 
     def __check_init__(self):
@@ -66,7 +67,8 @@ class CBC(AbstractSampleLoss, AbstractConstrained):
         """
         member = jax.nn.one_hot(y, classes, axis=0, dtype=delta.dtype)
         shown = (member @ jnp.exp(-delta / (2 * jnp.asarray(variance)))) / jnp.maximum(member.sum(axis=1), 1)[:, None]
-        wanted = shown / jnp.maximum(shown.max(axis=0), floor(delta))
+        most = shown.max(axis=0)
+        wanted = shown / jnp.where(most > 0, most, 1)
         return cls(jnp.stack([wanted, jnp.full_like(wanted, 0.5)], axis=-1), margin, variance)
 
     def __call__(
@@ -81,7 +83,10 @@ class CBC(AbstractSampleLoss, AbstractConstrained):
         return jnp.maximum(self.margin + jnp.max(jnp.where(own, -jnp.inf, p), axis=1) - own_class(p.T, y), 0)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return jnp.log(self.agreement(delta) + floor(delta))
+        return as_logarithm(self.agreement(delta))
+
+    def in_units(self, unit: Scalar) -> "CBC":
+        return CBC(self.reasoning, self.margin, self.variance / unit)
 
     def agreement(self, delta: Float[Array, "n p"]) -> Float[Array, "n c"]:
         """p_k in [0, 1] for each class; rows need not sum to one."""
@@ -91,7 +96,8 @@ class CBC(AbstractSampleLoss, AbstractConstrained):
         detected = jnp.exp(-delta / (2 * self.variance))
         # Σ d r⁺ + (1 - d) r⁻ = d·(r⁺ - r⁻) + Σ r⁻: one matrix product.
         agreed = detected @ (wanted - unwanted).T + jnp.sum(unwanted, axis=1)
-        return jnp.clip(agreed / (jnp.sum(wanted + unwanted, axis=1) + floor(delta)), 0, 1)
+        asked = jnp.sum(wanted + unwanted, axis=1)
+        return jnp.clip(agreed / jnp.where(asked > 0, asked, 1), 0, 1)
 
     # A frozen reasoning was taken out of the tree, and leaves `None`.
 

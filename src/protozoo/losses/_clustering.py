@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._argmin import nearest_column
-from .._module import hyper
+from .._module import AbstractHomogeneous, hyper
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
@@ -14,7 +14,7 @@ from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, near
 from ._pooling import class_minimum, nearest, winner_columns, winners
 
 
-class HardClustering(AbstractWinnerLoss):
+class HardClustering(AbstractWinnerLoss, AbstractHomogeneous):
     """\\(\\ell = \\min_j \\delta_j\\): the quantisation error. ∂ℓ/∂δ is the assignment; alternating optimisation is Lloyd's
     k-means.
 
@@ -23,6 +23,7 @@ class HardClustering(AbstractWinnerLoss):
     Source: S. Lloyd, *Least squares quantization in PCM*, IEEE Trans. Information Theory 28, 1982.
     """
 
+    degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = False
 
     def __call__(
@@ -42,11 +43,14 @@ class HardClustering(AbstractWinnerLoss):
     def of_columns(self, *entries: PerSample) -> PerSample:
         return entries[0]
 
+    def in_units(self, unit: Scalar) -> "HardClustering":
+        return self
+
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)
 
 
-class ClasswiseClustering(AbstractWinnerLoss):
+class ClasswiseClustering(AbstractWinnerLoss, AbstractHomogeneous):
     """\\(\\ell = d^+\\), the dissimilarity to the nearest prototype of the sample's own class: `HardClustering` within each
     class.
 
@@ -56,6 +60,7 @@ class ClasswiseClustering(AbstractWinnerLoss):
     Source: T. Hastie, R. Tibshirani, J. Friedman, *The elements of statistical learning*, section 13.2.1, 2009.
     """
 
+    degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
 
     def __call__(
@@ -75,11 +80,14 @@ class ClasswiseClustering(AbstractWinnerLoss):
     def of_columns(self, *entries: PerSample) -> PerSample:
         return entries[0]
 
+    def in_units(self, unit: Scalar) -> "ClasswiseClustering":
+        return self
+
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
 
 
-class Fuzzy(AbstractSampleLoss):
+class Fuzzy(AbstractSampleLoss, AbstractHomogeneous):
     """\\(\\ell = \\bigl(\\sum_j \\delta_j^{-1/(m-1)}\\bigr)^{-(m-1)}\\): fuzzy c-means with its memberships eliminated.
 
     ∂ℓ/∂δ_j = u_j^m with the memberships \\(u_j \\propto \\delta_j^{-1/(m-1)}\\), which are also the predicted probabilities.
@@ -88,7 +96,8 @@ class Fuzzy(AbstractSampleLoss):
 
     - `fuzzifier`: m > 1; m → 1 recovers `HardClustering`.
 
-    Computed in the log domain, so that any m works and a sample on a prototype belongs to it.
+    Computed from the ratios of dissimilarities, in the log domain: any m and any unit will do, and a sample on a prototype
+    belongs to it.
 
     **Raises:** `ValueError` unless m > 1.
 
@@ -97,6 +106,7 @@ class Fuzzy(AbstractSampleLoss):
     """
 
     fuzzifier: Scalar = hyper(default=2.0)
+    degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = False
 
     def __check_init__(self):
@@ -109,15 +119,30 @@ class Fuzzy(AbstractSampleLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        return jnp.exp(-(self.fuzzifier - 1) * jax.nn.logsumexp(self.scores(delta, labels).T, axis=0))
+        return _fuzzy(delta, self.fuzzifier)
+
+    def in_units(self, unit: Scalar) -> "Fuzzy":
+        return self
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        # log u without its normaliser. Adding the floor (rather than clipping at it) keeps the weight of a sample that
-        # lies on a prototype: ∂ℓ/∂δ → 1 as δ → 0.
-        return nearness(delta) / (self.fuzzifier - 1)
+        return nearness(delta) / (self.fuzzifier - 1)  # log u, but for the normaliser
 
 
-class NeuralGas(AbstractSampleLoss):
+@jax.custom_jvp
+def _fuzzy(delta: Float[Array, "n p"], fuzzifier: Scalar) -> PerSample:
+    # The smallest dissimilarity times a function of ratios.
+    total = jnp.sum(jnp.exp(nearness(delta) / (fuzzifier - 1)).T, axis=0)
+    return jnp.min(delta.T, axis=0) * total ** (1 - fuzzifier)
+
+
+@_fuzzy.defjvp
+def _fuzzy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    delta, fuzzifier = primals
+    memberships = jax.nn.softmax((nearness(delta) / (fuzzifier - 1)).T, axis=0)
+    return _fuzzy(delta, fuzzifier), jnp.sum(memberships**fuzzifier * tangents[0].T, axis=0)
+
+
+class NeuralGas(AbstractSampleLoss, AbstractHomogeneous):
     """\\(\\ell = \\sum_j e^{-r_j/\\lambda}\\,\\delta_j\\), r_j the rank of prototype j, held fixed by the derivative.
 
     **Arguments:**
@@ -133,6 +158,7 @@ class NeuralGas(AbstractSampleLoss):
     """
 
     cooperation: RankCooperation
+    degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = False
 
     def __init__(self, neighbourhood: AbstractSchedule | ArrayLike):
@@ -146,6 +172,9 @@ class NeuralGas(AbstractSampleLoss):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         return jnp.sum(jnp.exp(self.cooperation.log_weights(delta.T, progress)) * delta.T, axis=0)
+
+    def in_units(self, unit: Scalar) -> "NeuralGas":
+        return self
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)

@@ -3,16 +3,17 @@
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 
-from .._module import hyper
+from .._module import AbstractHomogeneous, hyper
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
-from ._base import AbstractSampleLoss, PrototypeLabels
-from ._pooling import class_minimum, fold, own_class
+from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
+from ._pooling import class_minimum, fold, log_total, own_class
 
 
-class CrossEntropy(AbstractSampleLoss):
+class CrossEntropy(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous):
     """\\(\\ell = -\\log \\mathrm{softmax}_k(-d_k/T)_y\\), d_k the dissimilarity to the nearest prototype of class k.
 
     **Arguments:**
@@ -28,6 +29,8 @@ class CrossEntropy(AbstractSampleLoss):
 
     temperature: Scalar = hyper(default=1.0)
     cooperation: AbstractCooperation = WinnerTakesAll()
+    relative: ClassVar[bool] = True
+    degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
 
     def __check_init__(self):
@@ -42,8 +45,12 @@ class CrossEntropy(AbstractSampleLoss):
     ) -> PerSample:
         minimum = class_minimum(delta, labels).T
         pooled = self.cooperation.pool(lambda d: d, minimum, lambda: fold(delta, labels), progress)
-        logits = -pooled / self.temperature
-        return jax.nn.logsumexp(logits, axis=0) - own_class(logits, y)
+        logits = -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0))) / self.temperature
+        return log_total(logits) - own_class(logits, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return -class_minimum(delta, labels) / self.temperature
+        minimum = class_minimum(delta, labels)
+        return -(minimum - jnp.min(minimum, axis=1, keepdims=True)) / self.temperature
+
+    def in_units(self, unit: Scalar) -> "CrossEntropy":
+        return CrossEntropy(self.temperature / unit, self.cooperation)

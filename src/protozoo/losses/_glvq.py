@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 
-from .._module import hyper, static
+from .._module import AbstractHomogeneous, hyper, static
 from .._schedules import concrete, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
-from ._base import AbstractWinnerLoss, PrototypeLabels, floor, nearness
+from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
 from ._pooling import class_minimum, fold, own_class, winner_columns, winners
 from ._transfer import as_transfer, identity
 
 
-class GLVQ(AbstractWinnerLoss):
+class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
     """\\(\\ell = f(\\mu + m)\\) with \\(\\mu = (d^+ - d^-)/(d^+ + d^-) \\in [-1, 1]\\), negative for a correct decision.
 
     d⁺ is the dissimilarity to the nearest prototype of the sample's own class, d⁻ to the nearest of any other.
@@ -40,6 +41,7 @@ class GLVQ(AbstractWinnerLoss):
     steepness: Scalar = hyper()
     cooperation: AbstractCooperation
     transfer: Callable = static()
+    degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
 
     def __init__(
@@ -76,13 +78,32 @@ class GLVQ(AbstractWinnerLoss):
         return self._cost(*entries)
 
     def _cost(self, closest: Float[Array, "*m n"], rival: PerSample) -> Float[Array, "*m n"]:
-        relative = (closest - rival) / jnp.maximum(closest + rival, floor(rival))
-        return self.transfer(relative + self.margin, self.steepness)
+        return self.transfer(_relative_difference(closest, rival) + self.margin, self.steepness)
 
     def columns(
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
     ) -> tuple[Int[Array, " n"], ...] | None:
         return winner_columns(delta, labels, y) if isinstance(self.cooperation, WinnerTakesAll) else None
 
+    def in_units(self, unit: Scalar) -> "GLVQ":
+        return self
+
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
+
+
+@jax.custom_jvp
+def _relative_difference(a: Float[Array, "*m n"], b: PerSample) -> Float[Array, "*m n"]:
+    """(a - b)/(a + b) for numbers that are not negative; zero where both are."""
+    total = a + b
+    return (a - b) / jnp.where(total == 0, 1, total)
+
+
+@_relative_difference.defjvp
+def _relative_difference_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    # In ratios: the square of a sum is out of range long before the sum is.
+    (a, b), (da, db) = primals, tangents
+    total = a + b
+    safe = jnp.where(total == 0, 1, total)
+    change = 2 * ((b / safe) * da - (a / safe) * db) / safe
+    return _relative_difference(a, b), jnp.where(total == 0, 0, change)

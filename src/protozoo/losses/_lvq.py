@@ -5,14 +5,14 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import hyper
+from .._module import AbstractHomogeneous, hyper
 from .._schedules import concrete
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, PerSample, Scalar
 from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
 from ._pooling import class_minimum, winner_columns, winners
 
 
-class LVQ1(AbstractWinnerLoss):
+class LVQ1(AbstractWinnerLoss, AbstractHomogeneous):
     """\\(\\ell = d^+\\) if the winner is of the sample's own class, else \\(-d^-\\).
 
     ∂ℓ/∂δ is one or minus one at the winner: alternating optimisation with a small step is LVQ1, in batches or (with one
@@ -21,6 +21,7 @@ class LVQ1(AbstractWinnerLoss):
     Source: T. Kohonen, *Learning vector quantization*, in: Self-Organizing Maps, 1995; first in 1986.
     """
 
+    degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
 
     def __call__(
@@ -41,11 +42,14 @@ class LVQ1(AbstractWinnerLoss):
     ) -> tuple[Int[Array, " n"], ...] | None:
         return winner_columns(delta, labels, y)
 
+    def in_units(self, unit: Scalar) -> "LVQ1":
+        return self
+
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
 
 
-class LVQ21(AbstractWinnerLoss):
+class LVQ21(AbstractWinnerLoss, AbstractHomogeneous):
     """\\(\\ell = d^+ - d^-\\) for samples in a window around the border between the two nearest prototypes, else zero.
 
     **Arguments:**
@@ -60,6 +64,7 @@ class LVQ21(AbstractWinnerLoss):
     """
 
     window: Scalar = hyper(default=0.3)
+    degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
 
     def __check_init__(self):
@@ -89,6 +94,9 @@ class LVQ21(AbstractWinnerLoss):
         # A sample that does not count is given its own winner for a rival: their difference is zero, and so is its derivative.
         own, rival = winner_columns(delta, labels, y)
         return own, jnp.where(straddling(delta, *winners(delta, labels, y)), rival, own)
+
+    def in_units(self, unit: Scalar) -> "LVQ21":
+        return self
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
 from ..metrics import AbstractClosedForm, Moments
-from ._base import AbstractSampleLoss, PrototypeLabels
+from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
+from ._pooling import log_total
 
 
-class Mixture(AbstractSampleLoss, AbstractClosedForm):
+class Mixture(AbstractSampleLoss, AbstractRelativeLoss, AbstractClosedForm):
     """\\(\\ell = -\\log \\sum_j \\pi_j e^{-\\delta_j/2}\\): the negative
     log-likelihood where δ = -2 log density (`Mahalanobis`).
 
@@ -28,6 +29,7 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
     """
 
     logits: PerPrototype
+    relative: ClassVar[bool] = True
     supervised: ClassVar[bool] = False
 
     @classmethod
@@ -51,10 +53,15 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        return -jax.nn.logsumexp(self.scores(delta, labels).T, axis=0)
+        least = jax.lax.stop_gradient(jnp.min(delta.T, axis=0))
+        return 0.5 * least - log_total(self._logits(delta, least).T)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return jax.nn.log_softmax(self.logits) - 0.5 * delta
+        return self._logits(delta, jnp.min(delta, axis=1))
+
+    def _logits(self, delta: Float[Array, "n p"], least: PerSample) -> Float[Array, "n p"]:
+        """The logarithms of the joint densities, those of each sample less half of `least`: no large numbers."""
+        return jax.nn.log_softmax(self.logits) - 0.5 * (delta - least[:, None])
 
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mixture":
         """π ← (1-step) π + step · (each component's share of the responsibilities)."""

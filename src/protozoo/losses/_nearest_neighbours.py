@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import positive_integer
-from .._module import static
-from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample
-from ._base import AbstractSampleLoss, PrototypeLabels, floor
+from .._module import AbstractHomogeneous, static
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
+from ._base import AbstractSampleLoss, PrototypeLabels, as_logarithm
 from ._pooling import own_class
 
 
-class NearestNeighbours(AbstractSampleLoss):
+class NearestNeighbours(AbstractSampleLoss, AbstractHomogeneous):
     """\\(\\ell = 1 - v_y\\), v_k the share of class k among the k nearest prototypes.
 
     **Arguments:**
@@ -28,6 +28,7 @@ class NearestNeighbours(AbstractSampleLoss):
     """
 
     neighbours: int = static(default=5)
+    degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
     differentiable: ClassVar[bool] = False
 
@@ -44,7 +45,10 @@ class NearestNeighbours(AbstractSampleLoss):
         return 1 - own_class(self._shares(delta, labels).T, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return jnp.log(self._shares(delta, labels) + floor(delta))
+        return as_logarithm(self._shares(delta, labels))
+
+    def in_units(self, unit: Scalar) -> "NearestNeighbours":
+        return self
 
     def _shares(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         if self.neighbours > len(labels):

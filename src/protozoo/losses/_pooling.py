@@ -44,7 +44,20 @@ def class_logsumexp(logits: Float[Array, "n p"], labels: PrototypeLabels) -> Flo
     """The logarithm of each class's total of exp(logits)."""
     if len(labels) == labels[-1] + 1:
         return logits
-    return jax.nn.logsumexp(fold(logits, labels, -jnp.inf), axis=1).T
+    return log_total(fold(logits, labels, -jnp.inf), axis=1).T
+
+
+def log_total(logits: Float[Array, "..."], axis: int = 0) -> Float[Array, "..."]:
+    """log Σ exp(logits) over one axis.
+
+    Beside `jax.nn.logsumexp`, it is safe when compiled: a logit and the largest one are perhaps computed twice, in other
+    roundings, and the difference of large ones is then positive, and large.
+    """
+    largest = jax.lax.stop_gradient(jnp.max(logits, axis=axis, keepdims=True))
+    shifted = logits - jnp.where(jnp.isfinite(largest), largest, 0)
+    shifted = shifted - jax.lax.stop_gradient(jnp.maximum(shifted, 0))
+    total = jnp.sum(jnp.exp(shifted), axis=axis)
+    return jnp.squeeze(largest, axis) + jnp.log(total)
 
 
 def own_class(grouped: Num[Array, "c *m n"], y: Labels) -> Num[Array, "*m n"]:

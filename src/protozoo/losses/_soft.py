@@ -6,15 +6,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import static
-from .._schedules import AbstractSchedule, as_schedule, positive
-from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
+from .._module import AbstractHomogeneous, replaced, static
+from .._schedules import AbstractSchedule, Scaled, as_schedule, positive
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
 from ..cooperation import RankCooperation
-from ._base import AbstractSampleLoss, PrototypeLabels
-from ._pooling import class_logsumexp, own_class
+from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
+from ._pooling import class_logsumexp, log_total, own_class
 
 
-class AbstractSoftLoss(AbstractSampleLoss):
+class AbstractSoftLoss(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous):
     """What soft losses share: the components' logits \\(\\log\\pi_j - \\tfrac k2 \\log v_j - \\delta_j/2\\sigma^2v_j\\),
     and the posterior as the decision."""
 
@@ -34,13 +34,30 @@ class AbstractSoftLoss(AbstractSampleLoss):
             raise ValueError("`dimension` must be that of the adapted space if variances are learned (`log_scales`).")
 
     def logits(self, delta: Float[Array, "n p"], progress: Float[ArrayLike, ""]) -> Float[Array, "n p"]:
-        """The logarithms of the components' joint densities, up to a constant."""
-        logits = -delta / (2 * self.variance(progress))
+        """The logarithms of the components' joint densities, up to a constant for each sample."""
+        # Differences are taken before anything is divided by a variance that may be small.
+        least = jax.lax.stop_gradient(jnp.min(delta.T, axis=0))[:, None]
+        excess = delta - least
         if self.log_scales is not None:
-            logits = logits * jnp.exp(-self.log_scales) - 0.5 * self.dimension * self.log_scales
+            precisions = jnp.exp(-self.log_scales)
+            excess = excess * precisions + least * (precisions - jnp.min(precisions))
+        logits = -excess / (2 * self.variance(progress))
+        if self.log_scales is not None:
+            logits = logits - 0.5 * self.dimension * self.log_scales
         if self.log_priors is not None:
             logits = logits + self.log_priors
         return logits
+
+    @property
+    def relative(self) -> bool:
+        return self.log_scales is None
+
+    @property
+    def degree(self) -> int:
+        return 0
+
+    def in_units(self, unit: Scalar) -> "AbstractSoftLoss":
+        return replaced(self, variance=Scaled(self.variance, 1 / unit))
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return class_logsumexp(self.logits(delta, 1.0), labels)
@@ -87,7 +104,7 @@ class RSLVQ(AbstractSoftLoss):
         if self.cooperation is not None:
             logits = logits + self.cooperation.log_weights(delta.T, progress).T
         totals = class_logsumexp(logits, labels).T
-        return jax.nn.logsumexp(totals, axis=0) - own_class(totals, y)
+        return log_total(totals) - own_class(totals, y)
 
 
 class SoftLVQ(AbstractSoftLoss):
@@ -117,4 +134,4 @@ class SoftLVQ(AbstractSoftLoss):
     ) -> PerSample:
         totals = class_logsumexp(self.logits(delta, progress), labels).T
         own = jax.nn.one_hot(y, len(totals), axis=0, dtype=bool)
-        return jax.nn.logsumexp(jnp.where(own, -jnp.inf, totals), axis=0) - own_class(totals, y)
+        return log_total(jnp.where(own, -jnp.inf, totals)) - own_class(totals, y)

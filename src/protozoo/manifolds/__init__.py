@@ -1,5 +1,12 @@
 """Spaces in which prototypes live."""
 
 from ._base import AbstractManifold as AbstractManifold
-from ._euclidean import Euclidean as Euclidean, centred as centred, pairwise_squares as pairwise_squares
+from ._euclidean import Euclidean as Euclidean
 from ._spd import SPD as SPD
+from ._squares import (
+    centred as centred,
+    pairwise_squares as pairwise_squares,
+    regained as regained,
+    shared_squares as shared_squares,
+    squared_lengths as squared_lengths,
+)

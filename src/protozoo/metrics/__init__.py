@@ -1,5 +1,6 @@
 """How far is a sample from each prototype?"""
 
+from .._module import AbstractHomogeneous as AbstractHomogeneous
 from ._base import (
     AbstractAdaptation as AbstractAdaptation,
     AbstractClosedForm as AbstractClosedForm,
@@ -7,6 +8,7 @@ from ._base import (
     AbstractMetric as AbstractMetric,
     AbstractQuadratic as AbstractQuadratic,
     Moments as Moments,
+    relative_dissimilarities as relative_dissimilarities,
 )
 from ._chain import Chain as Chain
 from ._exponential_kernel import ExponentialKernel as ExponentialKernel

@@ -8,8 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float, Int
-from ..manifolds import centred, pairwise_squares
+from .._module import AbstractHomogeneous
+from .._products import accumulated
+from .._types import Array, Bool, Float, Int, Scalar
+from ..manifolds import centred, shared_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
 from ._pairs import chosen_local, chosen_shared
@@ -27,10 +29,45 @@ class AbstractMetric(eqx.Module):
     differentiable: ClassVar[bool] = True
     #: Whether samples may have gaps, features that are NaN.
     takes_gaps: ClassVar[bool] = False
+    #: Whether a sample holds dissimilarities to reference samples, rather than features.
+    takes_dissimilarities: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         """The dissimilarities δ, small where a sample resembles a prototype."""
+
+
+def relative_dissimilarities(
+    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
+) -> Float[Array, "n p"]:
+    """Dissimilarities for a decision to which it is all one if those of a sample grow by the same number.
+
+    Far away from all prototypes, this number is all that can be told from rounding. It is left out where the metric can
+    be computed without it. Otherwise, what is no more than rounding is no difference; where nothing else is left, the
+    sample is seen from where its direction can still be told, which is as good as from far away.
+    """
+    if isinstance(metric, AbstractAdaptation) and prototypes.space.flat and not metric.local:
+        return accumulated(metric.squared(x, prototypes, relative=True))
+
+    def seen_from(x: Float[Array, "n ..."]) -> tuple[Float[Array, "n p"], Bool[Array, "n p"]]:
+        delta = accumulated(metric(x, prototypes))
+        excess = delta - jnp.min(delta, axis=1, keepdims=True)
+        return excess, excess <= 2.0**4 * jnp.finfo(delta.dtype).eps * jnp.abs(delta)
+
+    excess, rounding = seen_from(x)
+    if isinstance(metric, AbstractQuadratic) and prototypes.space.flat:
+        reference = prototypes.points.mean(axis=0)
+        axes = tuple(range(1, x.ndim))
+        reach = 2.0**11 * jnp.max(jnp.abs(prototypes.points - reference))
+        away = jnp.max(jnp.abs(x - reference), axis=axes, keepdims=True)
+        unclear = (jnp.sum(rounding, axis=1) > 1) & (away > reach).reshape(-1)
+
+        def brought_back() -> tuple[Float[Array, "n p"], Bool[Array, "n p"]]:
+            closer = seen_from(reference + (x - reference) * (reach / away))
+            return jax.tree.map(lambda c, f: jnp.where(unclear[:, None], c, f), closer, (excess, rounding))
+
+        excess, rounding = jax.lax.cond(jnp.any(unclear), brought_back, lambda: (excess, rounding))
+    return jnp.where(rounding, 0, excess)
 
 
 class Moments(eqx.Module):
@@ -101,16 +138,22 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         """The dissimilarities as an increasing function of the squared norms; `at` tells which prototypes these belong to."""
 
-    def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        """The squared norms of the adapted displacements."""
+    def squared(
+        self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False
+    ) -> Float[Array, "n p"]:
+        """The squared norms of the adapted displacements.
+
+        With `relative`, those of a sample may all be off by the same number: far away from all prototypes, this keeps
+        what differs between them.
+        """
         linear, space, points = self.map_for(x, prototypes), prototypes.space, prototypes.points
-        if not self.local and isinstance(linear, Identity):
-            return space.squared_distances(points, x)
         if space.flat:
             x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
             if self.local:
                 return linear.local_squared_norms(x, points)
-            return _expanded(linear, x, points)
+            return shared_squares(x, points, linear, relative)
+        if not self.local and isinstance(linear, Identity):
+            return space.squared_distances(points, x)
         v = space.coordinates(points, x)
         if self.local:
             return jax.vmap(lambda a, u: a.squared_norm(u), (0, 1), 1)(linear, v)
@@ -145,14 +188,13 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
         return self.radial(few, prototypes, at)
 
 
-class AbstractAdaptation(AbstractQuadratic):
+class AbstractAdaptation(AbstractQuadratic, AbstractHomogeneous):
     """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by `Chain`."""
+
+    degree: ClassVar[int] = 2
+
+    def in_units(self, unit: Scalar) -> "AbstractAdaptation":
+        return self
 
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         return squared
-
-
-def _expanded(linear: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-    """Map both sides once, then one matrix product."""
-    x, points = centred(x, points)
-    return pairwise_squares(linear.apply(x), linear.apply(points))

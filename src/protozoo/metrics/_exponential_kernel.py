@@ -1,9 +1,12 @@
 """The squared distance in the feature space of the exponential kernel."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 
-from .._products import accumulated, product
-from .._types import Array, ArrayLike, Float
+from .._module import AbstractHomogeneous
+from .._types import Array, ArrayLike, Float, Scalar
+from ..manifolds import shared_squares, squared_lengths
 from ..prototypes import Prototypes
 from ._base import AbstractMetric
 
@@ -12,7 +15,7 @@ from ._base import AbstractMetric
 LARGEST = 60.0
 
 
-class ExponentialKernel(AbstractMetric):
+class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
     """\\(\\delta = e^{\\lVert z\\rVert^2} + e^{\\lVert v\\rVert^2} - 2e^{z\\cdot v}\\) with
     \\(z = x\\hat\\Omega,\\ v = w\\hat\\Omega\\): the kernel \\(\\kappa(x, w) = e^{x\\hat\\Lambda w^\\top}\\), a function
     of the pair and not of its difference.
@@ -30,6 +33,10 @@ class ExponentialKernel(AbstractMetric):
     """
 
     matrix: Float[Array, "d l"]
+    degree: ClassVar[int] = 0
+
+    def in_units(self, unit: Scalar) -> "ExponentialKernel":
+        return ExponentialKernel(self.matrix * unit)
 
     @classmethod
     def from_data(cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None) -> "ExponentialKernel":
@@ -42,8 +49,7 @@ class ExponentialKernel(AbstractMetric):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         matrix = self.matrix if x.dtype.itemsize >= 4 else self.matrix.astype(x.dtype)
         z, v = x.reshape(len(x), -1) @ matrix, prototypes.points.reshape(len(prototypes), -1) @ matrix
-        a, b = jnp.sum(accumulated(z) ** 2, axis=1), jnp.sum(accumulated(v) ** 2, axis=1)[:, None]
-        squared = jnp.maximum(a + b - 2 * product(v, z.T), 0)
-        a, b = jnp.minimum(a, LARGEST), jnp.minimum(b, LARGEST)
-        delta = (jnp.exp(b / 2) * jnp.expm1((a - b) / 2)) ** 2 - 2 * jnp.exp((a + b) / 2) * jnp.expm1(-squared / 2)
-        return delta.T
+        squared = shared_squares(z, v).T
+        a, b = jnp.minimum(squared_lengths(z), LARGEST), jnp.minimum(squared_lengths(v), LARGEST)[:, None]
+        apart = (jnp.exp(b / 2) * jnp.expm1((a - b) / 2)) ** 2
+        return (apart - 2 * jnp.exp((a + b) / 2) * jnp.expm1(-squared / 2)).T

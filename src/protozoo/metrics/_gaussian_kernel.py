@@ -1,17 +1,19 @@
 """The squared distance in a Gaussian kernel's feature space."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._module import as_float
+from .._module import AbstractHomogeneous, as_float, degree
 from .._schedules import positive
-from .._types import Array, ArrayLike, Float
+from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractQuadratic, Columns
 from ._linear_maps import AbstractLinearMap
 
 
-class GaussianKernel(AbstractQuadratic):
+class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     """\\(\\delta = 2\\,(1 - e^{-s/(2\\sigma_j^2)})\\) in [0, 2), s the inner metric's dissimilarity.
 
     **Arguments:**
@@ -50,6 +52,14 @@ class GaussianKernel(AbstractQuadratic):
         typical = jnp.nanmax(medians)
         floor = jnp.where(typical > 0, 1e-3 * typical, 1.0)
         return cls.with_bandwidths(metric, jnp.maximum(medians, floor))
+
+    @property
+    def degree(self) -> int | None:
+        return None if degree(self.metric) is None else 0
+
+    def in_units(self, unit: Scalar) -> "GaussianKernel":
+        inner: Any = self.metric
+        return GaussianKernel(inner.in_units(unit), self.log_bandwidths - 0.5 * inner.degree * jnp.log(unit))
 
     @property
     def bandwidths(self) -> Float[Array, "*p"]:

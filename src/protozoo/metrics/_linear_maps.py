@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from .._products import accumulated, product
-from .._types import Array, Float, Int
-from ..manifolds import centred, pairwise_squares
+from .._types import Array, Float, Int, PyTree
+from ..manifolds import centred, pairwise_squares, regained, squared_lengths
 
 
 class AbstractLinearMap(eqx.Module):
@@ -76,9 +76,10 @@ class Scale(AbstractLinearMap):
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # Σ_j a² (x - w)² expands into two matrix products.
-        x, points = centred(x, points)
-        crossed = product(self.squares, (x * x).T) - 2 * product(self.squares * points, x.T)
-        return jnp.maximum(crossed + jnp.sum(accumulated(self.squares) * points**2, axis=1)[:, None], 0).T
+        z, v = centred(x, points)
+        own, others = product(self.squares, (z * z).T), jnp.sum(accumulated(self.squares) * v**2, axis=1)[:, None]
+        expanded = jnp.maximum(own + others - 2 * product(self.squares * v, z.T), 0).T
+        return regained(expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences)
 
     def pair_gradient(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
@@ -104,21 +105,22 @@ class Residual(AbstractLinearMap):
         return v - (v @ basis) @ basis.T
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        along = accumulated(v @ _horizontal(self.basis))
-        return jnp.maximum(jnp.sum(accumulated(v) ** 2, axis=-1) - jnp.sum(along**2, axis=-1), 0)
+        # Of what is left, rather than ‖v‖² - ‖vB‖²: near the subspace, this difference would be rounding.
+        return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and a (p, n) block each.
-        x, points = centred(x, points)
+        z, w = centred(x, points)
 
         @jax.checkpoint
         def along(vectors: Float[Array, "p d"]) -> Float[Array, "p n"]:
-            return (product(vectors, x.T) - jnp.sum(accumulated(points) * vectors, axis=1)[:, None]) ** 2
+            return (product(vectors, z.T) - jnp.sum(accumulated(w) * vectors, axis=1)[:, None]) ** 2
 
-        rest = pairwise_squares(x, points).T
+        rest = pairwise_squares(z, w).T
         for vectors in jnp.moveaxis(_horizontal(self.basis), -1, 0):
             rest -= along(vectors)
-        return jnp.maximum(rest, 0).T
+        own, others, expanded = squared_lengths(z), squared_lengths(w)[:, None], jnp.maximum(rest, 0).T
+        return regained(expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences)
 
     def pair_gradient(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
@@ -152,6 +154,11 @@ def _horizontal(basis: Float[Array, "*p d s"]) -> Float[Array, "*p d s"]:
 def _horizontal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (basis,), (change,) = primals, tangents
     return basis, change - basis @ (basis.swapaxes(-1, -2) @ change)
+
+
+def _local_differences(maps: PyTree, x: Array, points: Array, j: Int[Array, " n"]) -> Float[Array, " n"]:
+    """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for one j of each sample."""
+    return jax.vmap(lambda i, v: jax.tree.map(lambda a: a[i], maps).squared_norm(v))(j, x - points[j])
 
 
 class AbstractApplied(AbstractLinearMap):

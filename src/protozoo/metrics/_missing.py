@@ -1,17 +1,18 @@
 """Samples with gaps."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float
+from .._module import AbstractHomogeneous, degree
+from .._types import Array, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import AbstractLinearlyAdapted, AbstractQuadratic
 from ._linear_maps import AbstractLinearMap
 
 
-class Missing(AbstractLinearlyAdapted):
+class Missing(AbstractLinearlyAdapted, AbstractHomogeneous):
     """\\(\\delta\\) of the features that a sample has: where x is NaN, its displacement from every prototype is zero.
 
     \\(\\delta = \\mathrm{radial}(\\lVert (m \\odot (x - w))\\,A \\rVert^2)\\), m the mask of the features that are there.
@@ -28,6 +29,14 @@ class Missing(AbstractLinearlyAdapted):
 
     metric: AbstractQuadratic
     takes_gaps: ClassVar[bool] = True
+
+    @property
+    def degree(self) -> int | None:
+        return degree(self.metric)
+
+    def in_units(self, unit: Scalar) -> "Missing":
+        inner: Any = self.metric
+        return Missing(inner.in_units(unit))
 
     @property
     def local(self) -> bool:

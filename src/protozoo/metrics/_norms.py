@@ -1,16 +1,19 @@
 """Dissimilarities without a quadratic form."""
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 
-from .._module import static
-from .._products import accumulated, product
-from .._types import Array, Float
+from .._module import AbstractHomogeneous, static
+from .._products import accumulated
+from .._types import Array, Bool, Float, Scalar
+from ..manifolds import shared_squares
 from ..prototypes import Prototypes
 from ._base import AbstractMetric
 
 
-class LpNorm(AbstractMetric):
+class LpNorm(AbstractMetric, AbstractHomogeneous):
     """\\(\\delta = \\bigl(\\sum_j |x_j - w_j|^q\\bigr)^{1/q}\\), in the units of the data; `float("inf")`: the
     largest |x_j - w_j|.
 
@@ -22,6 +25,10 @@ class LpNorm(AbstractMetric):
     """
 
     order: float = static()
+    degree: ClassVar[int] = 1
+
+    def in_units(self, unit: Scalar) -> "LpNorm":
+        return self
 
     def __check_init__(self):
         if not self.order >= 1:
@@ -36,24 +43,39 @@ class LpNorm(AbstractMetric):
             largest = jnp.max(absolute, axis=1)
             if self.order == float("inf"):
                 return largest
-            # In units of the largest entry, so that no power over- or underflows.
-            scale = jax.lax.stop_gradient(jnp.where(largest > 0, largest, 1))
+            # In units of the largest entry, so that no power over- or underflows. What is not a number stays one.
+            scale = jax.lax.stop_gradient(jnp.where(largest == 0, 1, largest))
             total = jnp.sum((absolute / scale[:, None]) ** self.order, axis=1)
-            positive = total > 0
-            return jnp.where(positive, scale * jnp.where(positive, total, 1) ** (1 / self.order), 0)
+            norm = scale * jnp.where(total == 0, 1, total) ** (1 / self.order)
+            return jnp.minimum(jnp.where(total == 0, 0, norm), jnp.finfo(norm.dtype).max)
 
         return jax.lax.map(to, points).T
 
 
-class Cosine(AbstractMetric):
+class Cosine(AbstractMetric, AbstractHomogeneous):
     """\\(\\delta = 1 - x\\cdot w / (\\lVert x\\rVert \\lVert w\\rVert) \\in [0, 2]\\); a sample at the origin is at
-    1 from everything."""
+    1 from everything.
+
+    Computed as half the squared distance of vectors of length one, so that small angles are not lost beside 1.
+    """
+
+    degree: ClassVar[int] = 0
+
+    def in_units(self, unit: Scalar) -> "Cosine":
+        return self
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        unit, other = _unit(x.reshape(len(x), -1)), _unit(prototypes.points.reshape(len(prototypes), -1))
-        return jnp.clip(1 - product(other, unit.T), 0, 2).T
+        (unit, is_direction), (other, are_directions) = (
+            _unit(v.reshape(len(v), -1)) for v in (x, prototypes.points)
+        )
+        half = jnp.minimum(0.5 * shared_squares(unit, other).T, 2)
+        return jnp.where(is_direction & are_directions[:, None], half, 1).T
 
 
-def _unit(x: Float[Array, "n d"]) -> Float[Array, "n d"]:
-    squared = jnp.sum(accumulated(x) ** 2, axis=1, keepdims=True)
-    return (x / jnp.sqrt(jnp.where(squared > 0, squared, 1))).astype(x.dtype)
+def _unit(x: Float[Array, "n d"]) -> tuple[Float[Array, "n d"], Bool[Array, " n"]]:
+    """Each row with length one, and whether it has a direction: the origin has none, and stays where it is."""
+    # By the largest entry first: no square over- or underflows.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=1, keepdims=True))
+    scaled = x / jnp.where(largest == 0, 1, largest)
+    squared = jnp.sum(accumulated(scaled) ** 2, axis=1, keepdims=True)
+    return (scaled / jnp.sqrt(jnp.where(squared == 0, 1, squared))).astype(x.dtype), largest[:, 0] != 0

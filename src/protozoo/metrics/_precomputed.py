@@ -22,6 +22,7 @@ class Precomputed(AbstractMetric):
     """
 
     differentiable: ClassVar[bool] = False
+    takes_dissimilarities: ClassVar[bool] = True
 
     def __call__(self, x: Float[Array, "n N"], prototypes: Prototypes) -> Float[Array, "n p"]:
         return x[:, nearest_column(prototypes.points)]

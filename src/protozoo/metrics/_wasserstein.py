@@ -1,15 +1,18 @@
 """Prototypes that are distributions."""
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float
+from .._module import AbstractHomogeneous
+from .._types import Array, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractAdaptation, AbstractQuadratic, Columns
 from ._linear_maps import AbstractLinearMap
 
 
-class Wasserstein(AbstractQuadratic):
+class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
     """\\(\\delta_j = \\lVert (x - w_j)A_j \\rVert^2 + \\mathrm{tr}(A_j^\\top \\Sigma_j A_j)\\): the squared
     2-Wasserstein distance between a sample and the Gaussian N(w_j, Σ_j), Σ_j diagonal, in the adapted space.
 
@@ -23,6 +26,10 @@ class Wasserstein(AbstractQuadratic):
 
     metric: AbstractAdaptation
     log_variances: Float[Array, "p k"]
+    degree: ClassVar[int] = 2
+
+    def in_units(self, unit: Scalar) -> "Wasserstein":
+        return Wasserstein(self.metric, self.log_variances - 2 * jnp.log(unit))
 
     @property
     def local(self) -> bool:

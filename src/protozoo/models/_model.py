@@ -1,5 +1,6 @@
 """Prototypes, a metric, a loss and an encoder: one model, and all its answers from one matrix."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +11,24 @@ import numpy as np
 from jax.core import Tracer
 
 from .._argmin import nearest_column
-from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_nonfinite
-from .._module import static
+from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_no_dissimilarities, refuse_nonfinite
+from .._module import all_finite, degree, static
 from .._products import accumulated
-from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
+from .._schedules import concrete
+from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
 from ..backbones import Rematerialised
-from ..losses import AbstractLoss, AbstractWinnerLoss
+from ..losses import AbstractLoss, AbstractRelativeLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
-from ..metrics import AbstractLinearlyAdapted, AbstractMetric, AbstractQuadratic
+from ..metrics import (
+    AbstractAdaptation,
+    AbstractLinearlyAdapted,
+    AbstractMetric,
+    AbstractQuadratic,
+    relative_dissimilarities,
+)
 from ..prototypes import Prototypes
 from ._chunks import map_chunks, rows_per_chunk
+from ._units import Judge
 
 
 #: In how many pieces samples go through an encoder that is computed again by the backward pass.
@@ -54,6 +63,8 @@ class PrototypeModel(eqx.Module):
     def __check_init__(self):
         if not (self.learn_through_prototypes or self.encode_prototypes):
             raise ValueError("`learn_through_prototypes=False` means nothing where prototypes are not encoded.")
+
+        _check_parts(self)
 
     # What training and inference share.
 
@@ -225,11 +236,54 @@ class PrototypeModel(eqx.Module):
         x = self.check_samples(x)
         if self.takes_gaps:
             refuse_empty_samples(x)
-        answer, finite = _answer(self, x, question)
-        if not isinstance(finite, Tracer) and not finite:
+        answer, found = _answer(self, x, question)
+        if not isinstance(found.answers, Tracer) and not all(jax.tree.leaves(found)):
             refuse_nonfinite(x, gaps=self.takes_gaps)
-            raise ValueError("the model has parameters that are NaN or infinite: it cannot decide. Train it again.")
+            if not found.parameters:
+                raise ValueError("the model has parameters that are NaN or infinite: it cannot decide. Train it again.")
+            if not found.points:
+                raise ValueError("the encoder maps samples of `x` to values that are NaN or infinite.")
+            raise ValueError(
+                f"the answer for `x` exceeds the range of {x.dtype}: the data are of another order of magnitude than the "
+                "model. Rescale them, or compute in 64 bits (`jax.config.update('jax_enable_x64', True)`)."
+            )
         return answer
+
+
+def _check_parts(model: PrototypeModel) -> None:
+    """Refuse parts that do not fit each other, by their shapes alone."""
+    kinds = {"prototypes": Prototypes, "metric": AbstractMetric, "loss": AbstractLoss}
+    for name, kind in kinds.items():
+        if not isinstance(part := getattr(model, name), kind):
+            raise TypeError(f"`{name}` must be a part of kind {kind.__name__}, got {type(part).__name__}.")
+    if not callable(model.encoder):
+        raise TypeError(f"`encoder` must be callable with one sample, got {model.encoder!r}.")
+    prototypes, metric, loss = model.prototypes, model.metric, model.loss
+    if metric.takes_dissimilarities and (points := concrete(prototypes.points)) is not None:
+        refuse_no_dissimilarities(points, "prototypes", own=True)
+
+    def shape_of(what: str, function: Callable, *arguments: Any) -> Any:
+        try:
+            return eqx.filter_eval_shape(function, *arguments)
+        except Exception as error:  # of many kinds, from wherever in a part the shapes did not fit
+            raise ValueError(f"{what}: {error}") from error
+
+    labels = prototypes.labels
+    of = f"{len(prototypes)} prototypes of shape {prototypes.points.shape[1:]}"
+    seen = shape_of(f"`encoder` does not take {of}", lambda m: m.encoded_prototypes(), model)
+    kind = f"{type(metric).__name__} does not fit {of}"
+    delta = shape_of(f"`metric`: {kind}", lambda m, s: m(s.points, s), metric, seen)
+    if delta.shape != (len(prototypes), len(prototypes)):
+        raise ValueError(f"`metric`: {kind}: it makes a matrix (n, {delta.shape[-1]}) of {len(prototypes)} prototypes.")
+    kind = f"{type(loss).__name__} does not fit {len(prototypes)} prototypes"
+    scores = shape_of(f"`loss`: {kind}", lambda m, d: m.scores(accumulated(d), labels), loss, delta)
+    if scores.ndim != 2 or len(scores) != len(delta):
+        raise ValueError(f"`loss`: {kind}: its scores must have shape (n, classes), got {scores.shape} for n={len(delta)}.")
+    if prototypes.labelled and scores.shape[1] != prototypes.classes:
+        raise ValueError(
+            f"`loss`: {type(loss).__name__} decides between {scores.shape[1]} classes, but the prototypes stand for "
+            f"{prototypes.classes}: leave out their labels, or choose a loss for classes."
+        )
 
 
 def encode(encoder: Callable, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
@@ -246,61 +300,117 @@ def encoded(encoder: Callable, prototypes: Prototypes) -> Prototypes:
     return prototypes.moved(points, Euclidean(points.shape[1:]))
 
 
+class _Seen:
+    """Some samples, as the questions see them; what a question does not use is not computed."""
+
+    def __init__(self, model: PrototypeModel, judge: Judge, points: Float[Array, "n ..."]):
+        self.model, self.judge, self.points = model, judge, points
+
+    def dissimilarities(self) -> Float[Array, "n p"]:
+        """δ, in the units of the judge."""
+        judge = self.judge
+        return accumulated(judge.metric(judge.bounded(judge.own(self.points), linear=False), judge.prototypes))
+
+    def scores(self) -> Float[Array, "n c"]:
+        judge, metric = self.judge, self.judge.metric
+        if isinstance(judge.loss, AbstractRelativeLoss) and judge.loss.relative:
+            linear = isinstance(metric, AbstractAdaptation) and not metric.local
+            delta = relative_dissimilarities(metric, judge.bounded(judge.own(self.points), linear), judge.prototypes)
+        else:
+            delta = self.dissimilarities()
+        # Held back: whoever compares scores must see the same ones, and not compute them again in other roundings.
+        return jax.lax.optimization_barrier(judge.loss.scores(delta, judge.prototypes.labels))
+
+
+class _Findings(eqx.Module):
+    """Whether numbers are finite: parameters, samples, what an encoder makes of them, and answers."""
+
+    parameters: Bool[Array, ""]
+    samples: Bool[Array, ""]
+    points: Bool[Array, ""]
+    answers: Bool[Array, ""]
+
+
 @eqx.filter_jit
-def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, Array]:
-    """One compiled program for each question and shape. The flag is false if some dissimilarity is NaN."""
+def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, _Findings]:
+    """One compiled program for each question and shape.
+
+    Where the answer is not known, it is NaN, or -1 for an index: whoever compiles a question into a program of their own
+    gets it without a word.
+    """
+    prototypes = model.encoded_prototypes()
+    judge = Judge.of(prototypes, model.metric, model.loss)
+    known = _finite_parameters(model)
 
     def one_chunk(rows: Array) -> tuple[Any, Array]:
         points = model.encode(rows)
-        delta = model.metric(points, prototypes)
-        # A NaN anywhere in a row reaches the row's minimum; an infinite sample makes NaN or infinity of all its row.
-        return question(model, points, delta), jnp.isfinite(jnp.min(delta.T, axis=0))
+        answer = question(_Seen(model, judge, points))
+        sound = jnp.stack([_finite_rows(rows, model.takes_gaps), _finite_rows(points, model.takes_gaps)])
+        sure = known & jnp.all(sound, axis=0)
+        answered = functools.reduce(jnp.logical_and, map(_finite_rows, jax.tree.leaves(answer)))
+        return jax.tree.map(lambda a: _where_known(sure & answered, a), answer), jnp.vstack([sound, answered[None]]).T
 
-    prototypes = model.encoded_prototypes()
-    rows = rows_per_chunk(len(x), len(prototypes))
-    answer, finite = map_chunks(one_chunk, x, rows)
-    return answer, jnp.all(finite)
-
-
-def _distances(model: PrototypeModel, points: Array, delta: Array) -> Array:
-    return delta
+    answer, sound = map_chunks(one_chunk, x, rows_per_chunk(len(x), len(prototypes)))
+    return answer, _Findings(known, *jnp.all(sound, axis=0))
 
 
-def _scores(model: PrototypeModel, delta: Array) -> Array:
-    return model.loss.scores(delta, model.prototypes.labels)
+def _finite_parameters(model: PrototypeModel) -> Bool[Array, ""]:
+    """Points, metric and encoder are finite; a loss may hold infinities, such as the logarithm of a prior of zero."""
+    numbers = eqx.filter((model.prototypes, model.metric, model.encoder), eqx.is_inexact_array)
+    finite = all_finite(numbers)
+    for leaf in jax.tree.leaves(eqx.filter(model.loss, eqx.is_inexact_array)):
+        finite &= ~jnp.any(jnp.isnan(leaf))
+    return finite
 
 
-def _probabilities(model: PrototypeModel, points: Array, delta: Array) -> Array:
-    return jax.nn.softmax(_scores(model, delta).T, axis=0).T
+def _finite_rows(rows: Array, gaps: bool = False) -> Bool[Array, " n"]:
+    finite = ~jnp.isinf(rows) if gaps else jnp.isfinite(rows)
+    return jnp.all(finite.reshape(len(rows), -1), axis=1)
 
 
-def _predict(model: PrototypeModel, points: Array, delta: Array) -> Array:
+def _where_known(known: Bool[Array, " n"], answer: Num[Array, "n ..."]) -> Num[Array, "n ..."]:
+    unknown = jnp.nan if jnp.issubdtype(answer.dtype, jnp.inexact) else -1
+    return jnp.where(known.reshape(-1, *[1] * (answer.ndim - 1)), answer, unknown)
+
+
+def _distances(seen: _Seen) -> Array:
+    judge = seen.judge
+    delta = accumulated(judge.metric(judge.own(seen.points), judge.prototypes))
+    return delta if judge.unit is None else delta * judge.unit ** degree(judge.metric)
+
+
+def _probabilities(seen: _Seen) -> Array:
+    return jax.nn.softmax(seen.scores().T, axis=0).T
+
+
+def _predict(seen: _Seen) -> Array:
     # Of the probabilities rather than the scores: where rounding ties the former, both must break the tie alike.
-    return nearest_column(-_probabilities(model, points, delta))
+    return nearest_column(-jax.lax.optimization_barrier(_probabilities(seen)))
 
 
-def _confidence(model: PrototypeModel, points: Array, delta: Array) -> Array:
-    scores = _scores(model, delta)
+def _confidence(seen: _Seen) -> Array:
+    scores = seen.scores()
     if scores.shape[1] == 1:
         return jnp.ones_like(scores[:, 0])
     best = jax.lax.top_k(scores, 2)[0]
     return jnp.tanh(0.5 * (best[:, 0] - best[:, 1]))
 
 
-def _decide(model: PrototypeModel, points: Array, delta: Array) -> tuple[Array, Array]:
-    return _predict(model, points, delta), _confidence(model, points, delta)
+def _decide(seen: _Seen) -> tuple[Array, Array]:
+    return _predict(seen), _confidence(seen)
 
 
-def _winner(model: PrototypeModel, points: Array, delta: Array) -> Array:
-    return nearest_column(delta)
+def _winner(seen: _Seen) -> Array:
+    return nearest_column(jax.lax.optimization_barrier(seen.dissimilarities()))
 
 
-def _transform(model: PrototypeModel, points: Array, delta: Array) -> Array:
+def _transform(seen: _Seen) -> Array:
+    model, points = seen.model, seen.points
     metric, prototypes = model._quadratic("transform"), model.encoded_prototypes()
     linear, space = metric.linear_map(prototypes), prototypes.space
     if space.flat and not metric.local:
         return linear.apply(points.reshape(len(points), -1))
-    winner = nearest_column(delta)
+    winner = _winner(seen)
 
     def adapted(x: Array, j: Array) -> Array:
         displacement = space.coordinates(prototypes.points[j][None], x[None])[0, 0]

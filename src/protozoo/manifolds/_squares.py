@@ -1,0 +1,167 @@
+"""Squared distances in a flat space, by one matrix product, right also where its terms cancel.
+
+\\(\\lVert x - w\\rVert^2 = \\lVert x\\rVert^2 + \\lVert w\\rVert^2 - 2\\,x \\cdot w\\) costs one matrix product for all
+pairs. Its rounding is relative to its terms, and not to the difference that is left of them: points that are close
+together and far from the reference lose it. Such entries are few where they matter, and are computed again from x - w.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+
+from .._products import accumulated, linear_product, product
+from .._types import Array, Bool, Float, Int, PyTree
+
+
+#: So few features are subtracted one after the other: as fast as a matrix product, and less is lost.
+FEW = 4
+
+
+def centred(
+    x: Float[Array, "n d"], points: Float[Array, "p d"]
+) -> tuple[Float[Array, "n d"], Float[Array, "p d"]]:
+    """Both sides, moved by a common reference: far from the origin, all terms of the square would be large."""
+    reference = jax.lax.stop_gradient(points.mean(axis=0))
+    return x - reference, points - reference
+
+
+def squared_lengths(v: Float[Array, "m d"]) -> Float[Array, " m"]:
+    """\\(\\lVert v_i \\rVert^2\\)."""
+    return jnp.sum(accumulated(v) ** 2, axis=1)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def pairwise_squares(
+    x: Float[Array, "n d"], points: Float[Array, "p d"], relative: bool = False
+) -> Float[Array, "n p"]:
+    """\\(\\lVert x_i - w_j \\rVert^2\\) by one matrix product, not below zero.
+
+    With `relative`, rows of samples that are far away from all points leave \\(\\lVert x_i \\rVert^2\\) out: beside it, what
+    differs from point to point is lost in rounding.
+
+    Its derivative is that of the exact squares, two matrix products; rounding below zero has no part in it. Like all
+    matrices of dissimilarities it is written as the transpose of (p, n): samples lie side by side in memory, where a
+    processor reduces many of them at once over their prototypes.
+    """
+    own, others = squared_lengths(x), squared_lengths(points)[:, None]
+    if x.shape[1] <= FEW:
+        rows, columns = accumulated(x).T, accumulated(points).T[..., None]
+        crossed = sum(rows[k] * columns[k] for k in range(len(rows)))
+        near = sum((rows[k] - columns[k]) ** 2 for k in range(len(rows)))
+    else:
+        crossed = product(points, x.T)
+        near = jnp.maximum(others + own - 2 * crossed, 0)
+    squares = jnp.where(_far(own, others), others - 2 * crossed, near) if relative else near
+    # Held back: computed once and read by all who ask, rather than by each of them anew, and rounded otherwise.
+    return jax.lax.optimization_barrier(squares).T
+
+
+def _far(own: Float[Array, " n"], others: Float[Array, "p 1"]) -> Bool[Array, " n"]:
+    """Which samples are far away from all points, by squared lengths."""
+    return own > 2.0**12 * jnp.max(others)
+
+
+def _pairwise_squares_jvp(relative: bool, primals: tuple[Array, Array], tangents: tuple) -> tuple[Array, Array]:
+    (x, points), (dx, dpoints) = primals, tangents
+    squares = pairwise_squares(x, points, relative)
+    change = jnp.zeros_like(squares.T)
+    # What is constant, as samples mostly are, costs no product.
+    if not isinstance(dx, SymbolicZero):
+        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1) - linear_product(dx, points.T).T)
+    if not isinstance(dpoints, SymbolicZero):
+        others = jnp.sum(accumulated(points) * dpoints, axis=1)[:, None]
+        change += 2 * (others - linear_product(dpoints, x.T))
+    # Unless it is held back, the transposition is merged into the derivative's product, which then copies what it
+    # is given.
+    return squares, jax.lax.optimization_barrier(change).T
+
+
+pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)
+
+
+#: \\(\\lVert (x_i - w_j) A_j \\rVert^2\\) from x - w, for one j of each sample: a function of maps, x, points and j.
+Differences = Callable[[PyTree, Float[Array, "n d"], Float[Array, "p d"], Int[Array, " n"]], Float[Array, " n"]]
+
+#: How many samples are looked at together when squares are computed again.
+TOGETHER = 256
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(6, 7))
+def regained(
+    squares: Float[Array, "n p"],
+    own: Float[Array, "*p n"],
+    others: Float[Array, "p 1"],
+    maps: PyTree,
+    x: Float[Array, "n d"],
+    points: Float[Array, "p d"],
+    differences: Differences,
+    subtracted: bool = False,
+) -> Float[Array, "n p"]:
+    """Expanded squares, in which those that are small beside their terms are computed again, by differences.
+
+    A few samples at a time, and one point of each of them: nothing is as large as all displacements. Where nothing is
+    lost, as with ordinary data, only looking for it costs something. The derivative is that of `squares`.
+
+    **Arguments:**
+
+    - `squares`: expanded.
+    - `own`, `others`: their positive terms, whose rounding they have: those of the samples and those of the points.
+    - `maps`, `x`, `points`, `differences`: how they are computed again.
+    - `subtracted`: they are squares of differences already, of points that were rounded before.
+    """
+    rows, n = squares.T, len(x)
+    each = jnp.arange(len(rows))[:, None]
+    # An entry this small has lost ten of the bits that its dtype has.
+    small = 2.0**13 * jnp.finfo(rows.dtype).eps
+    small = small**2 if subtracted else small
+    own = small * own
+
+    def regain_next(carry: tuple[Array, Array, Array], own: Array, x: Array) -> tuple[Array, Array, Array]:
+        some, last, _ = carry
+        lost = (some - small * others < own) & (each > last)
+        j = jnp.min(jnp.where(lost, each, len(some)), axis=0)
+        some = jnp.where(each == j, differences(maps, x, points, jnp.minimum(j, len(some) - 1)), some)
+        return some, j, jnp.any(j < len(some))
+
+    def regain_some(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        rows, lost = carry
+        at = jnp.nonzero(lost, size=min(n, TOGETHER), fill_value=n)[0]
+        mine, samples = own.at[..., at].get(mode="clip"), x.at[at].get(mode="clip")
+        start = rows.at[:, at].get(mode="clip"), jnp.full(len(at), -1), jnp.asarray(True)
+        some = jax.lax.while_loop(lambda c: c[2], lambda c: regain_next(c, mine, samples), start)[0]
+        return rows.at[:, at].set(some, mode="drop"), lost.at[at].set(False, mode="drop")
+
+    # One plain reduction tells whether there is anything to do.
+    lost = jnp.min(rows - small * others - own, axis=0) < 0
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1]), regain_some, (rows, lost))[0].T
+
+
+@regained.defjvp
+def _regained_jvp(differences: Differences, subtracted: bool, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    return regained(*primals, differences, subtracted), tangents[0]
+
+
+def shared_squares(
+    x: Float[Array, "n d"], points: Float[Array, "p d"], linear: Any = None, relative: bool = False
+) -> Float[Array, "n p"]:
+    """\\(\\lVert (x_i - w_j) A \\rVert^2\\) for one linear map, a tree with `apply` and `squared_norm`; `None`: A = I.
+
+    `relative` is that of `pairwise_squares`.
+    """
+    z, v = centred(x, points)
+    if linear is not None:
+        z, v = linear.apply(z), linear.apply(v)
+    own, others = jax.lax.stop_gradient((squared_lengths(z), squared_lengths(v)[:, None]))
+    if relative:
+        own = jnp.where(_far(own, others), -jnp.inf, own)
+    held = jax.lax.stop_gradient((linear, x, points))
+    return regained(pairwise_squares(z, v, relative), own, others, *held, _shared_differences, z.shape[1] <= FEW)
+
+
+def _shared_differences(linear: Any, x: Array, points: Array, j: Int[Array, " n"]) -> Float[Array, " n"]:
+    v = x - points[j]
+    return squared_lengths(v) if linear is None else linear.squared_norm(v)
