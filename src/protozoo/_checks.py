@@ -1,29 +1,147 @@
-"""What every public entry point asks of its data before anything is compiled."""
+"""The door for everything that comes from outside: what every public entry point asks before anything is compiled.
+
+Data of any origin become arrays here, in one way; whatever cannot is refused by an error that names the argument, what it
+is, and the remedy.
+"""
+
+import numbers
+import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from ._types import Array, ArrayLike
+from ._types import Array, ArrayLike, PRNGKeyArray
 
 
-def as_samples(x: ArrayLike, shape: tuple[int, ...] | None = None, name: str = "x") -> Array:
+def as_numbers(given: Any, name: str = "x") -> np.ndarray | Array:
+    """Numbers of any origin (arrays, data frames, series, nested lists) as an array of them; JAX arrays stay what they are.
+
+    **Raises:** `TypeError` or `ValueError` naming the argument, what it is and the remedy.
+    """
+    if isinstance(given, jax.Array):
+        if jnp.issubdtype(given.dtype, jax.dtypes.prng_key):
+            raise TypeError(f"`{name}` must hold numbers, got a random key.")
+        kind = "f" if jnp.issubdtype(given.dtype, jnp.floating) else given.dtype.kind
+        array = given
+    else:
+        array = _as_numpy(given, name)
+        kind = "f" if array.dtype.kind == "V" and jnp.issubdtype(array.dtype, jnp.floating) else array.dtype.kind
+    if kind not in "fiub":
+        raise ValueError(f"`{name}` must hold numbers, got {_described(given, array)}.{_REMEDIES.get(kind, '')}")
+    return array
+
+
+_REMEDIES = {
+    "U": " Encode categories as numbers first, or leave their columns out.",
+    "S": " Encode categories as numbers first, or leave their columns out.",
+    "O": " Convert its columns to one numeric type, `x.astype(float)`, or leave those out that are none.",
+    "c": " Take real and imaginary parts as features of their own.",
+    "M": " Subtract a reference time and divide by a unit.",
+    "m": " Divide by a unit of time.",
+}
+
+
+def _as_numpy(given: Any, name: str) -> np.ndarray:
+    if np.ma.isMaskedArray(given):
+        if np.ma.getmaskarray(given).any():
+            raise ValueError(
+                f"`{name}` is a masked array: leave masked samples out, or fill them first, `{name}.filled(value)`; with "
+                "NaN for the metric `Missing`."
+            )
+        given = np.ma.getdata(given)
+    if not hasattr(given, "__array__") and callable(getattr(given, "toarray", None)):
+        raise TypeError(f"`{name}` is sparse ({type(given).__name__}): make it dense first, `{name}.toarray()`.")
+    if isinstance(given, str | bytes | dict | set | frozenset) or given is None or callable(given):
+        raise TypeError(f"`{name}` must hold numbers, got {_brief(given)} of type {type(given).__name__}.")
+    try:
+        array = np.asarray(given)
+    except Exception as error:  # ragged lists, and whatever converts itself and fails
+        raise ValueError(
+            f"`{name}` is no array: rows must have the same length, and hold numbers alone ({error})."
+        ) from error
+    if array.dtype.kind == "O" and array.size and all(isinstance(v, numbers.Real) for v in array.flat):
+        array = array.astype(float)
+    if array.dtype.kind in "fiu" and not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    # Wider floats than JAX has.
+    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+
+
+def _described(given: Any, array: Any) -> str:
+    origin = "an array" if isinstance(given, np.ndarray | jax.Array) else f"a {type(given).__name__}"
+    return f"{origin} of {array.dtype}" if array.ndim else f"{_brief(given)} of type {type(given).__name__}"
+
+
+def _brief(thing: Any) -> str:
+    text = " ".join(repr(thing).split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def as_floats(given: Any, name: str = "x") -> Array:
+    """The same as a JAX array of floats, of 32 bits at least: 16 bits are a choice of how to compute, not of data."""
+    array = as_numbers(given, name)
+    if isinstance(array, np.ndarray):
+        _warn_of_merged(array, name)
+    dtype = jnp.promote_types(jnp.float32, array.dtype) if _floating(array) else jnp.result_type(float)
+    return jnp.asarray(array, jax.dtypes.canonicalize_dtype(dtype))
+
+
+def known_value(value: Any) -> np.ndarray | None:
+    """The value of an array that is known now; `None` inside a compiled program, or for a bare shape."""
+    if isinstance(value, Tracer | jax.ShapeDtypeStruct):
+        return None
+    return np.asarray(value)
+
+
+def _floating(array: Any) -> bool:
+    return jnp.issubdtype(array.dtype, jnp.floating)
+
+
+def _warn_of_merged(x: np.ndarray, name: str) -> None:
+    """Warn if distinct values of a feature become equal in the precision that is computed in: times in seconds, numbers of
+    customers."""
+    target = jnp.result_type(float) if not _floating(x) else jax.dtypes.canonicalize_dtype(x.dtype)
+    if x.dtype.itemsize <= 4 and _floating(x) or np.dtype(target).itemsize > 4 or x.size == 0 or x.dtype.itemsize < 4:
+        return
+    columns = x.reshape(len(x), -1) if x.ndim else x.reshape(1, 1)
+    low, high = columns.min(axis=0).astype(float), columns.max(axis=0).astype(float)
+    if (largest := max(-low.min(), high.max())) > np.finfo(target).max and np.isfinite(largest):
+        raise ValueError(f"`{name}` has values beyond the range of {np.dtype(target)}, up to {largest:.3g}: rescale it.")
+    # Few steps of float32 within the range of a feature; others lose nothing that matters, and are not looked through.
+    with np.errstate(invalid="ignore", over="ignore"):
+        coarse = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32)) > (high - low) * 2.0**-12
+    merged = []
+    for k in np.flatnonzero(coarse & (high > low)):
+        values = np.unique(columns[:, k])
+        left = len(np.unique(values.astype(np.float32)))
+        if left < len(values):
+            merged.append(f"{k} ({len(values)} values become {left})")
+    if merged:
+        warnings.warn(
+            f"distinct values of `{name}` become equal in {np.dtype(target)}, in feature {', '.join(merged[:5])}"
+            f"{' …' if len(merged) > 5 else ''}: subtract an offset first (`{name} - {name}.mean(axis=0)`), or compute in 64 "
+            "bits (`jax.config.update('jax_enable_x64', True)`).",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def as_samples(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") -> Array:
     """`x` as a float array `(n, *shape)` of at least one sample.
 
-    **Raises:** `ValueError` naming the argument, what it is and what it should be.
+    **Raises:** `ValueError` or `TypeError` naming the argument, what it is and what it should be.
     """
-    if not isinstance(x, jax.Array):
-        x = np.asarray(x)
-        if x.dtype.kind not in "fiub":
-            raise ValueError(f"`{name}` must hold numbers, got an array of {x.dtype}.")
+    x = as_numbers(x, name)
     if x.ndim < 2 or (shape is not None and x.shape[1:] != shape):
         wanted = f"(n, {', '.join(map(str, shape))})" if shape is not None else "(n, features…)"
         hint = f"; for a single sample, pass {name}[None]" if shape is not None and x.shape == shape else ""
         raise ValueError(f"`{name}` must have shape {wanted}, got {x.shape}{hint}.")
-    if x.shape[0] == 0:
+    if x.size == 0:
         raise ValueError(f"`{name}` is empty: it has shape {x.shape}.")
-    x = jnp.asarray(x)
-    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+    return as_floats(x, name)
 
 
 def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
@@ -58,11 +176,16 @@ def refuse_empty_samples(x: Array, name: str = "x") -> None:
         raise ValueError(f"`{name}` has {int(empty.sum())} samples without any feature, the first at {int(empty.argmax())}.")
 
 
-def as_labels(y: ArrayLike, n: int, name: str = "y") -> np.ndarray:
-    """`y` as n integers 0…c-1, every class present.
+def as_labels(y: Any, n: int, name: str = "y") -> np.ndarray:
+    """`y` as n integers 0…c-1.
 
     **Raises:** `ValueError` naming what is wrong, and how labels of another kind are encoded.
     """
+    if not isinstance(y, jax.Array):
+        try:
+            y = _as_numpy(y, name)
+        except TypeError as error:
+            raise ValueError(f"`{name}` must have one label for each of the {n} samples: {error}") from None
     y = np.asarray(y)
     encode = f"encode it first: `classes, {name} = np.unique({name}, return_inverse=True)`"
     if y.shape != (n,):
@@ -101,7 +224,82 @@ def refuse_missing_classes(y: np.ndarray, name: str = "y") -> None:
         )
 
 
+def as_weights(given: Any, shape: tuple[int, ...], name: str = "sample_weight") -> np.ndarray:
+    """Weights as float64, finite and not negative, the largest one: their sum is a number.
+
+    **Raises:** `ValueError` or `TypeError` naming what is wrong; also if all are zero.
+    """
+    weight = np.asarray(as_numbers(given, name), np.float64)
+    if weight.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}, got {weight.shape}.")
+    if not np.isfinite(weight).all() or weight.min() < 0:
+        raise ValueError(f"`{name}` must be finite and not negative, got {weight.min():g} as its smallest.")
+    largest = weight.max()
+    if largest == 0:
+        raise ValueError(f"`{name}`: the weights of all samples are zero: nothing can be learned.")
+    return weight / largest
+
+
+def as_key(key: Any, name: str = "key") -> PRNGKeyArray:
+    """A random key, or the one of an integer seed.
+
+    **Raises:** `TypeError` for anything else.
+    """
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return jax.random.key(int(key))
+    shape = np.shape(key) if isinstance(key, jax.Array | np.ndarray) else None
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if typed and shape == ():
+        return key
+    if shape is not None and not typed and len(shape) == 1 and key.dtype == np.uint32:
+        return jnp.asarray(key)
+    what = f"keys of shape {shape}" if typed else f"{_brief(key)} of type {type(key).__name__}"
+    raise TypeError(f"`{name}` must be a random key, `jax.random.key(0)`, or an integer, got {what}.")
+
+
+def is_array_like(x: Any) -> bool:
+    """Whether x is meant to be numbers, all at once: an array, a data frame, a nested list, something sparse."""
+    return isinstance(x, list | tuple | str | bytes | dict | set) or any(
+        hasattr(x, name) for name in ("__array__", "__array_interface__", "__dataframe__", "toarray")
+    )
+
+
+def as_parts(given: Any, name: str) -> tuple[Any, Any, Any]:
+    """Samples, classes and weights: `(x, y)`, `(x, y, weight)` as a tuple or a list, or x alone.
+
+    **Raises:** `ValueError` for another number of them.
+    """
+    several = isinstance(given, tuple) or (isinstance(given, list) and given and _many(given[0]))
+    if not several:
+        return given, None, None
+    if len(given) not in (1, 2, 3):
+        raise ValueError(f"{name} must be `(x, y)`, `(x, y, weight)`, or x alone, got {len(given)} things.")
+    x, y, weight = (*given, None, None)[:3]
+    return x, y, weight
+
+
+def _many(first: Any) -> bool:
+    """Whether the first thing of a list is samples, rather than a sample."""
+    return getattr(first, "ndim", None) is not None and first.ndim > 1 or (
+        isinstance(first, list | tuple) and bool(first) and isinstance(first[0], list | tuple | np.ndarray | jax.Array)
+    )
+
+
+def refuse_zero(matrices: Array, name: str) -> None:
+    """Raise `ValueError` for matrices, known by now, of which one has no scale, or none that is finite."""
+    known = known_value(matrices)
+    if known is not None and not (scale := np.abs(known).max(axis=(-2, -1))).all() | (~np.isfinite(scale)).any():
+        raise ValueError(f"`{name}` is zero: its trace cannot be held at one.")
+
+
 def positive_integer(value: object, name: str) -> None:
     """Refuse anything but an integer of at least one."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer, got {value!r}.")
+        raise ValueError(f"`{name}` must be a positive integer, got {_brief(value)}.")
+
+
+def truth(value: object, name: str) -> bool:
+    """Refuse anything but true or false."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False, got {_brief(value)}.")
+    return bool(value)

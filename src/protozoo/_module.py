@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -9,16 +10,42 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._checks import as_floats
 from ._types import Array, PyTree, Scalar
 
 
 Module = TypeVar("Module", bound=eqx.Module)
 
 
-def as_float(value: Any) -> Array:
-    """`value` as an array of the default float type (float64 arrays stay float64 where x64 is enabled)."""
-    array = jnp.asarray(value)
-    return array if jnp.issubdtype(array.dtype, jnp.inexact) else array.astype(jnp.result_type(float))
+class _NamedField(dataclasses.Field):
+    """A field whose converter knows its name, so that an error can tell which argument was wrong."""
+
+    __slots__ = ()
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.metadata["converter"].name = name
+
+
+class _Converter:
+    def __init__(self, function: Callable[[Any, str], Any]):
+        self.function, self.name = function, "value"
+
+    def __call__(self, value: Any) -> Any:
+        return None if value is None else self.function(value, self.name)
+
+
+def converted(function: Callable[[Any, str], Any], **kwargs: Any) -> Any:
+    """Declare a field whose values go through `function(value, name)`; `None` stays what it is."""
+    field = eqx.field(converter=_Converter(function), **kwargs)
+    named = object.__new__(_NamedField)
+    for slot in dataclasses.Field.__slots__:
+        setattr(named, slot, getattr(field, slot))
+    return named
+
+
+def learned(**kwargs: Any) -> Any:
+    """Declare an array of parameters: of floats, whatever it is made from."""
+    return converted(as_floats, **kwargs)
 
 
 def hyper(**kwargs: Any) -> Any:
@@ -27,7 +54,7 @@ def hyper(**kwargs: Any) -> Any:
     A Python float among the fields of a module would be part of the compiled program, so that each new value compiles
     anew; an array is an argument of it. The mark in the field's metadata is what `trainable` reads.
     """
-    return eqx.field(converter=as_float, metadata={"trainable": False}, **kwargs)
+    return converted(as_floats, metadata={"trainable": False}, **kwargs)
 
 
 def static(**kwargs: Any) -> Any:

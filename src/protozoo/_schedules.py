@@ -4,13 +4,16 @@ Progress runs from 0 (the first update) to 1 (the last one, and ever after: a tr
 """
 
 import abc
+from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from ._checks import positive_integer
-from ._module import hyper, static
+from ._checks import as_floats, as_numbers, known_value, positive_integer
+from ._module import converted, hyper, static
 from ._types import Array, ArrayLike, Float, Scalar
 
 
@@ -20,6 +23,11 @@ class AbstractSchedule(eqx.Module):
     @abc.abstractmethod
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
         """The value at this progress."""
+
+
+def scheduled(**kwargs: Any) -> Any:
+    """Declare a field that holds a schedule, or a number in its place."""
+    return converted(lambda value, name: as_schedule(value, name), **kwargs)
 
 
 class Constant(AbstractSchedule):
@@ -126,8 +134,8 @@ class PiecewiseConstant(AbstractSchedule):
     boundaries: Float[Array, " b"] = hyper()
 
     def __check_init__(self):
-        known = concrete(self.boundaries)
-        if known is None or known.dtype == object:
+        known = known_value(self.boundaries)
+        if known is None:
             return
         if len(self.values) != len(known) + 1:
             raise ValueError(f"`values` must be one more than `boundaries`, got {len(self.values)} and {len(known)}.")
@@ -150,13 +158,13 @@ class WarmUp(AbstractSchedule):
     **Raises:** `ValueError` for a fraction outside (0, 1).
     """
 
-    schedule: AbstractSchedule = eqx.field(converter=lambda value: as_schedule(value))
+    schedule: AbstractSchedule = scheduled()
     fraction: Scalar = hyper(default=0.1)
     start: Scalar = hyper(default=0.0)
 
     def __check_init__(self):
-        known = concrete(self.fraction)
-        if known is not None and known.dtype != object and not 0 < known < 1:
+        known = known_value(self.fraction)
+        if known is not None and not 0 < known < 1:
             raise ValueError(f"`fraction` must lie in (0, 1), got {float(known):g}.")
 
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
@@ -221,30 +229,30 @@ class OverRun(eqx.Module):
     - `schedule`: of training progress, which `GradientDescent` tells it in every update.
     """
 
-    schedule: AbstractSchedule = eqx.field(converter=lambda value: as_schedule(value))
+    schedule: AbstractSchedule = scheduled()
     progress: Scalar = hyper(default=0.0)
 
     def __call__(self, count: ArrayLike) -> Scalar:
         return self.schedule(self.progress)
 
 
-def as_schedule(value: "AbstractSchedule | ArrayLike") -> AbstractSchedule:
+def as_schedule(value: "AbstractSchedule | ArrayLike", name: str = "value") -> AbstractSchedule:
     """A number stands for the schedule that never changes it."""
-    return value if isinstance(value, AbstractSchedule) else Constant(value)
+    return value if isinstance(value, AbstractSchedule) else Constant(as_scalar(value, name))
 
 
-def concrete(value: ArrayLike) -> np.ndarray | None:
-    """The value of a number that is known now; `None` inside a compiled program or for a bare shape."""
-    try:
-        return np.asarray(value)
-    except Exception:  # tracers and ShapeDtypeStructs refuse, each with an error of its own
-        return None
+def as_scalar(value: ArrayLike, name: str) -> Array:
+    """One number."""
+    number = as_floats(value, name)
+    if number.ndim:
+        raise ValueError(f"`{name}` must be one number, got an array of shape {number.shape}.")
+    return number
 
 
 def positive(value: ArrayLike, name: str, above: float = 0.0) -> None:
     """Refuse numbers that are not finite and greater than `above`, where their value is known."""
-    known = concrete(value)
-    if known is None or known.dtype == object:
+    known = known_value(value if isinstance(value, Tracer | jax.ShapeDtypeStruct) else as_numbers(value, name))
+    if known is None:
         return
     if not np.all(np.isfinite(known)) or not np.all(known > above):
         worst = known.min() if known.ndim else known.item()

@@ -30,7 +30,7 @@ class RankCooperation(AbstractCooperation):
     neighbourhood: AbstractSchedule
 
     def __init__(self, neighbourhood: AbstractSchedule | ArrayLike):
-        self.neighbourhood = as_schedule(neighbourhood)
+        self.neighbourhood = as_schedule(neighbourhood, "neighbourhood")
         positive(self.neighbourhood(1.0), "neighbourhood")
 
     def log_weights(self, group: Float[Array, "*batch m n"], progress: Float[ArrayLike, ""]) -> Float[Array, "*batch m n"]:

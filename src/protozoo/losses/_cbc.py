@@ -6,8 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractConstrained, AbstractHomogeneous, hyper
-from .._schedules import concrete, positive
+from .._checks import known_value
+from .._module import AbstractConstrained, AbstractHomogeneous, hyper, learned
+from .._schedules import positive
 from .._types import Array, ArrayLike, Float, Labels, MaybeLabels, PerSample, PyTree, Scalar
 from ._base import AbstractSampleLoss, PrototypeLabels, as_logarithm
 from ._pooling import own_class
@@ -39,18 +40,18 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
     reasoning over a set of components*, NeurIPS 2019 (with the Gaussian in place of the cosine as detection).
     """
 
-    reasoning: Float[Array, "c p 2"]
+    reasoning: Float[Array, "c p 2"] = learned()
     margin: Scalar = hyper(default=0.3)
     variance: Scalar = hyper(default=1.0)
     degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
 
     def __check_init__(self):
-        known = concrete(self.reasoning)
-        if known is not None and known.dtype != object and not (0 <= known.min() and known.max() <= 1):
+        known = known_value(self.reasoning)
+        if known is not None and not (0 <= known.min() and known.max() <= 1):
             raise ValueError(f"`reasoning` holds probabilities, got values from {known.min():g} to {known.max():g}.")
-        margin = concrete(self.margin)
-        if margin is not None and margin.dtype != object and not 0 <= margin <= 1:
+        margin = known_value(self.margin)
+        if margin is not None and not 0 <= margin <= 1:
             raise ValueError(f"`margin` must lie in [0, 1], got {float(margin):g}.")
         positive(self.variance, "variance")
 

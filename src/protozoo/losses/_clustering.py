@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .._argmin import nearest_column
 from .._module import AbstractHomogeneous, hyper
-from .._schedules import AbstractSchedule, as_schedule, positive
+from .._schedules import AbstractSchedule, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
 from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, nearness
@@ -162,7 +162,7 @@ class NeuralGas(AbstractSampleLoss, AbstractHomogeneous):
     supervised: ClassVar[bool] = False
 
     def __init__(self, neighbourhood: AbstractSchedule | ArrayLike):
-        self.cooperation = RankCooperation(as_schedule(neighbourhood))
+        self.cooperation = RankCooperation(neighbourhood)
 
     def __call__(
         self,

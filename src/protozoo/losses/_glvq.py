@@ -6,8 +6,9 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from .._checks import known_value
 from .._module import AbstractHomogeneous, hyper, static
-from .._schedules import concrete, positive
+from .._schedules import as_scalar, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
 from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
@@ -52,11 +53,11 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
         cooperation: AbstractCooperation | None = None,
     ):
         self.transfer = as_transfer(transfer)
-        self.margin = jnp.asarray(margin)
-        self.steepness = jnp.asarray(10.0 if steepness is None else steepness)
+        self.margin = as_scalar(margin, "margin")
+        self.steepness = as_scalar(10.0 if steepness is None else steepness, "steepness")
         self.cooperation = WinnerTakesAll() if cooperation is None else cooperation
         positive(self.steepness, "steepness")
-        if self.transfer is identity and (steepness is not None or (concrete(margin) is not None and margin != 0)):
+        if self.transfer is identity and (steepness is not None or (known_value(margin) is not None and margin != 0)):
             raise ValueError(
                 "`margin` and `steepness` do nothing with the identity transfer; choose transfer='sigmoid' or 'swish', "
                 "or leave them out."

@@ -5,8 +5,8 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from .._checks import known_value
 from .._module import AbstractHomogeneous, hyper
-from .._schedules import concrete
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, PerSample, Scalar
 from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
 from ._pooling import class_minimum, winner_columns, winners
@@ -68,8 +68,8 @@ class LVQ21(AbstractWinnerLoss, AbstractHomogeneous):
     supervised: ClassVar[bool] = True
 
     def __check_init__(self):
-        known = concrete(self.window)
-        if known is not None and known.dtype != object and not 0 < known <= 1:
+        known = known_value(self.window)
+        if known is not None and not 0 < known <= 1:
             raise ValueError(f"`window` must lie in (0, 1], got {float(known):g}.")
 
     def __call__(

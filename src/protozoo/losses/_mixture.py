@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._module import learned
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
 from ..metrics import AbstractClosedForm, Moments
 from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
@@ -28,7 +29,7 @@ class Mixture(AbstractSampleLoss, AbstractRelativeLoss, AbstractClosedForm):
     Royal Statistical Society B 39, 1977.
     """
 
-    logits: PerPrototype
+    logits: PerPrototype = learned()
     relative: ClassVar[bool] = True
     supervised: ClassVar[bool] = False
 

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, replaced, static
-from .._schedules import AbstractSchedule, Scaled, as_schedule, positive
+from .._module import AbstractHomogeneous, learned, replaced, static
+from .._schedules import AbstractSchedule, Scaled, positive, scheduled
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
 from ..cooperation import RankCooperation
 from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
@@ -86,9 +86,9 @@ class RSLVQ(AbstractSoftLoss):
     2010.
     """
 
-    variance: AbstractSchedule = eqx.field(converter=as_schedule, default=1.0)
-    log_scales: Float[Array, "*p"] | None = None
-    log_priors: PerPrototype | None = None
+    variance: AbstractSchedule = scheduled(default=1.0)
+    log_scales: Float[Array, "*p"] | None = learned(default=None)
+    log_priors: PerPrototype | None = learned(default=None)
     dimension: int = static(default=0)
     cooperation: RankCooperation | None = None
     supervised: ClassVar[bool] = True
@@ -119,9 +119,9 @@ class SoftLVQ(AbstractSoftLoss):
     Source: S. Seo, K. Obermayer, *Soft learning vector quantization*, Neural Computation 15, 2003.
     """
 
-    variance: AbstractSchedule = eqx.field(converter=as_schedule, default=1.0)
-    log_scales: Float[Array, "*p"] | None = None
-    log_priors: PerPrototype | None = None
+    variance: AbstractSchedule = scheduled(default=1.0)
+    log_scales: Float[Array, "*p"] | None = learned(default=None)
+    log_priors: PerPrototype | None = learned(default=None)
     dimension: int = static(default=0)
     supervised: ClassVar[bool] = True
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous
+from .._module import AbstractHomogeneous, learned
 from .._types import Array, ArrayLike, Float, Scalar
 from ..manifolds import shared_squares, squared_lengths
 from ..prototypes import Prototypes
@@ -32,7 +32,7 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
     147, 2015.
     """
 
-    matrix: Float[Array, "d l"]
+    matrix: Float[Array, "d l"] = learned()
     degree: ClassVar[int] = 0
 
     def in_units(self, unit: Scalar) -> "ExponentialKernel":

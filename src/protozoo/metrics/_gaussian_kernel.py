@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, as_float, degree
+from .._module import AbstractHomogeneous, degree, learned
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
@@ -28,7 +27,7 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     """
 
     metric: AbstractQuadratic
-    log_bandwidths: Float[Array, "*p"] = eqx.field(converter=as_float, default=0.0)
+    log_bandwidths: Float[Array, "*p"] = learned(default=0.0)
 
     @classmethod
     def with_bandwidths(cls, metric: AbstractQuadratic, bandwidths: Float[ArrayLike, "*p"]) -> "GaussianKernel":

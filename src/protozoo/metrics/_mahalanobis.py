@@ -6,7 +6,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from .._module import hyper, static
+from .._module import hyper, learned, static
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractClosedForm, AbstractQuadratic, Columns, Moments
@@ -28,8 +28,8 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
     same metric learns by EM and by gradient descent.
     """
 
-    log_scales: Float[Array, "p d"]
-    upper: Float[Array, "p d d"] | None
+    log_scales: Float[Array, "p d"] = learned()
+    upper: Float[Array, "p d d"] | None = learned(default=None)
     regularisation: Scalar = hyper(default=1e-6)
     normalised: bool = static(default=True)
 

@@ -1,10 +1,12 @@
 """Learned linear projections of the displacement: one for all prototypes, one for each, or one for each class."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._module import AbstractConstrained, by_chain_rule, static
+from .._checks import as_floats, refuse_zero
+from .._module import AbstractConstrained, by_chain_rule, learned, replaced, static
 from .._types import Array, ArrayLike, Float, PyTree
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
@@ -22,15 +24,19 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
     matrix: eqx.AbstractVar[Float[Array, "*p d l"]]
     normalised: eqx.AbstractVar[bool]
 
-    def __check_init__(self):
+    def __post_init__(self):
+        self.matrix = as_floats(self.matrix, "matrix")
         _check_rank(self.matrix.shape)
+        if self.normalised:
+            refuse_zero(self.matrix, "matrix")
+            self.matrix = unit_trace(self.matrix)
 
     # A frozen matrix was taken out of the tree, and leaves `None`.
 
     def chart(self) -> "AbstractOmega":
         if self.matrix is None or not self.normalised:
             return self
-        return type(self)(self.matrix * self.matrix.shape[-1] ** 0.5, True)
+        return replaced(self, matrix=self.matrix * self.matrix.shape[-1] ** 0.5)
 
     def pull(self, gradient: PyTree) -> "AbstractOmega":
         return by_chain_rule(self, gradient)
@@ -41,7 +47,7 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
     def project(self) -> "AbstractOmega":
         if self.matrix is None or not self.normalised:
             return self
-        return type(self)(unit_trace(self.matrix), True)
+        return replaced(self, matrix=unit_trace(self.matrix))
 
 
 class Omega(AbstractOmega):
@@ -59,20 +65,20 @@ class Omega(AbstractOmega):
     Computation 21, 2009; rectangular Ω: K. Bunte et al., *Limited rank matrix learning*, Neural Networks 26, 2012.
     """
 
-    matrix: Float[Array, "d l"]
+    matrix: Float[Array, "d l"] = learned()
     normalised: bool = static(default=False)
 
     @classmethod
     def identity(cls, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "Omega":
         """The first `latent_dim` columns of the identity (all of them by default)."""
-        return cls(_start(_truncated_identity(dimension, latent_dim), normalised), normalised)
+        return cls(_truncated_identity(dimension, latent_dim), normalised)
 
     @classmethod
     def from_pca(cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None, normalised: bool = False) -> "Omega":
         """The directions of largest variance."""
         x = np.asarray(x)
         _check_rank((x.shape[1], x.shape[1] if latent_dim is None else latent_dim))
-        return cls(_start(principal_directions(x)[:, :latent_dim], normalised), normalised)
+        return cls(principal_directions(x)[:, :latent_dim], normalised)
 
     @classmethod
     def from_lda(
@@ -88,7 +94,7 @@ class Omega(AbstractOmega):
         within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))
         whiten = np.linalg.inv(np.linalg.cholesky(within)).T
         means = np.stack([x[y == k].mean(axis=0) for k in y]) @ whiten
-        return cls(_start(whiten @ principal_directions(means)[:, :latent_dim], normalised), normalised)
+        return cls(whiten @ principal_directions(means)[:, :latent_dim], normalised)
 
     @property
     def local(self) -> bool:
@@ -111,7 +117,7 @@ class LocalOmega(AbstractOmega):
     Source: Schneider, Biehl & Hammer 2009 (see `Omega`), there called localised GMLVQ.
     """
 
-    matrix: Float[Array, "p d l"]
+    matrix: Float[Array, "p d l"] = learned()
     normalised: bool = static(default=False)
 
     @classmethod
@@ -145,7 +151,7 @@ class ClassOmega(AbstractOmega):
     Source: Schneider, Biehl & Hammer 2009 (see `Omega`), there class-wise matrices.
     """
 
-    matrix: Float[Array, "c d l"]
+    matrix: Float[Array, "c d l"] = learned()
     normalised: bool = static(default=False)
 
     @classmethod
@@ -167,7 +173,8 @@ class ClassOmega(AbstractOmega):
 
 
 def unit_trace(matrix: Float[Array, "*p d l"]) -> Float[Array, "*p d l"]:
-    """Scale Ω so that tr ΩΩᵀ = ‖Ω‖² = 1."""
+    """Scale Ω so that tr ΩΩᵀ = ‖Ω‖² = 1, whatever its scale is."""
+    matrix = matrix / jax.lax.stop_gradient(jnp.max(jnp.abs(matrix), axis=(-2, -1), keepdims=True))
     return matrix / jnp.sqrt(jnp.sum(matrix**2, axis=(-2, -1), keepdims=True))
 
 
@@ -175,11 +182,6 @@ def principal_directions(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"
     """Orthonormal columns in descending order of variance, each with its largest entry positive."""
     directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=True)[2].T
     return directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
-
-
-def _start(matrix: ArrayLike, normalised: bool) -> Float[Array, "*p d l"]:
-    matrix = jnp.asarray(matrix)
-    return unit_trace(matrix) if normalised else matrix
 
 
 def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, "d l"]:

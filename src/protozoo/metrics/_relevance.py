@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .._module import learned
 from .._types import Array, Float
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
@@ -21,7 +22,7 @@ class Relevance(AbstractAdaptation):
     Source: B. Hammer, T. Villmann, *Generalized relevance learning vector quantization*, Neural Networks 15, 2002.
     """
 
-    logits: Float[Array, " d"]
+    logits: Float[Array, " d"] = learned()
 
     @classmethod
     def uniform(cls, dimension: int) -> "Relevance":
@@ -53,7 +54,7 @@ class SparseRelevance(AbstractAdaptation):
     A. Martins, R. Astudillo, *From softmax to sparsemax*, ICML 2016.
     """
 
-    logits: Float[Array, " d"]
+    logits: Float[Array, " d"] = learned()
 
     @classmethod
     def uniform(cls, dimension: int) -> "SparseRelevance":

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._module import AbstractConstrained
+from .._checks import as_floats, known_value
+from .._module import AbstractConstrained, learned, replaced
 from .._types import Array, ArrayLike, Float, PyTree
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
@@ -16,20 +17,25 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
 
     **Arguments:**
 
-    - `bases`: B_j, orthonormal columns, shape `(p, d, s)` with s < d; s = 0 is the Euclidean distance.
+    - `bases`: B_j, columns that span the subspaces, shape `(p, d, s)` with s < d; s = 0 is the Euclidean distance.
 
-    The columns stay orthonormal: after every update they are orthonormalised, without changing the subspace they span.
+    Columns are orthonormalised, at first and after every update, without changing the subspace that they span.
 
-    **Raises:** `ValueError` unless 0 ≤ s < d (with s = d every distance would be zero).
+    **Raises:** `ValueError` unless 0 ≤ s < d (with s = d every distance would be zero), or for columns that depend on each
+    other.
 
     Source: S. Saralajew, T. Villmann, *Adaptive tangent distances in generalized learning vector quantization for
     transformation and distortion invariant classification learning*, IJCNN 2016.
     """
 
-    bases: Float[Array, "p d s"]
+    bases: Float[Array, "p d s"] = learned()
 
-    def __check_init__(self):
+    def __post_init__(self):
+        self.bases = as_floats(self.bases, "bases")
         _check_subspace(self.bases.shape[-1], self.bases.shape[-2])
+        if self.bases.shape[-1]:
+            self.bases = _orthonormal(self.bases)
+            _refuse_dependent(self.bases)
 
     @classmethod
     def from_data(
@@ -79,7 +85,7 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
     def project(self) -> "Tangent":
         if self.bases is None or self.bases.shape[-1] == 0:
             return self
-        return Tangent(_orthonormal(self.bases))
+        return replaced(self, bases=_orthonormal(self.bases))
 
 
 def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
@@ -95,6 +101,15 @@ def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
             column = column - jnp.sum(before * column, axis=-1, keepdims=True) * before
         columns.append(column / jnp.sqrt(jnp.sum(column**2, axis=-1, keepdims=True)))
     return jnp.stack(columns, axis=-1)
+
+
+def _refuse_dependent(bases: Float[Array, "p d s"]) -> None:
+    known = known_value(bases)
+    if known is not None:
+        gram = np.einsum("pds,pdt->pst", known, known)
+        worst = np.abs(gram - np.eye(known.shape[-1])).max(axis=(1, 2))
+        if not (worst < 1e-3).all():
+            raise ValueError(f"`bases`: the columns of basis {int(np.argmax(~(worst < 1e-3)))} depend on each other.")
 
 
 def _check_subspace(s: int, d: int) -> None:

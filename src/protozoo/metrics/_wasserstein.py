@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous
+from .._module import AbstractHomogeneous, learned
 from .._types import Array, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractAdaptation, AbstractQuadratic, Columns
@@ -25,7 +25,7 @@ class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
     """
 
     metric: AbstractAdaptation
-    log_variances: Float[Array, "p k"]
+    log_variances: Float[Array, "p k"] = learned()
     degree: ClassVar[int] = 2
 
     def in_units(self, unit: Scalar) -> "Wasserstein":

@@ -11,10 +11,9 @@ import numpy as np
 from jax.core import Tracer
 
 from .._argmin import nearest_column
-from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_no_dissimilarities, refuse_nonfinite
+from .._checks import as_labels, as_samples, known_value, refuse_empty_samples, refuse_no_dissimilarities, refuse_nonfinite
 from .._module import all_finite, degree, static
 from .._products import accumulated
-from .._schedules import concrete
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
 from ..backbones import Rematerialised
 from ..losses import AbstractLoss, AbstractRelativeLoss, AbstractWinnerLoss
@@ -234,6 +233,8 @@ class PrototypeModel(eqx.Module):
 
     def _ask(self, question: Callable, x: ArrayLike) -> Any:
         x = self.check_samples(x)
+        if question in (_probabilities, _predict, _confidence, _decide):
+            _refuse_other_classes(self)
         if self.takes_gaps:
             refuse_empty_samples(x)
         answer, found = _answer(self, x, question)
@@ -259,7 +260,7 @@ def _check_parts(model: PrototypeModel) -> None:
     if not callable(model.encoder):
         raise TypeError(f"`encoder` must be callable with one sample, got {model.encoder!r}.")
     prototypes, metric, loss = model.prototypes, model.metric, model.loss
-    if metric.takes_dissimilarities and (points := concrete(prototypes.points)) is not None:
+    if metric.takes_dissimilarities and (points := known_value(prototypes.points)) is not None:
         refuse_no_dissimilarities(points, "prototypes", own=True)
 
     def shape_of(what: str, function: Callable, *arguments: Any) -> Any:
@@ -279,9 +280,16 @@ def _check_parts(model: PrototypeModel) -> None:
     scores = shape_of(f"`loss`: {kind}", lambda m, d: m.scores(accumulated(d), labels), loss, delta)
     if scores.ndim != 2 or len(scores) != len(delta):
         raise ValueError(f"`loss`: {kind}: its scores must have shape (n, classes), got {scores.shape} for n={len(delta)}.")
-    if prototypes.labelled and scores.shape[1] != prototypes.classes:
+    if loss.supervised:
+        _refuse_other_classes(model)
+
+
+def _refuse_other_classes(model: PrototypeModel) -> None:
+    """Refuse a decision between anything but the classes that labelled prototypes stand for."""
+    prototypes = model.prototypes
+    if prototypes.labelled and model.classes != prototypes.classes:
         raise ValueError(
-            f"`loss`: {type(loss).__name__} decides between {scores.shape[1]} classes, but the prototypes stand for "
+            f"`loss`: {type(model.loss).__name__} decides between {model.classes} classes, but the prototypes stand for "
             f"{prototypes.classes}: leave out their labels, or choose a loss for classes."
         )
 

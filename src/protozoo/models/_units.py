@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import degree, power_of_two, replaced
+from .._module import degree, power_of_two
 from .._types import Array, Float, Scalar
 from ..losses import AbstractLoss
 from ..metrics import AbstractLinearlyAdapted, AbstractMetric

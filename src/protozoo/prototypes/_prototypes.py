@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from .._module import AbstractConstrained, by_chain_rule, static
+from .._checks import as_floats
+from .._module import AbstractConstrained, by_chain_rule, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
 from ._initialisers import initialise
@@ -41,15 +43,17 @@ class Prototypes(AbstractConstrained):
         labels: ArrayLike | Sequence[int] | None = None,
         space: AbstractManifold | None = None,
     ):
-        self.points = jnp.asarray(points)
-        self.space = Euclidean(self.points.shape[1:]) if space is None else space
-        if self.points.ndim < 2 or self.points.shape[0] == 0:
+        self.points = as_floats(points, "points")
+        if self.points.ndim < 2 or self.points.size == 0:
             raise ValueError(f"`points` must have shape (p, *point_shape) with p > 0, got {self.points.shape}.")
+        self.space = Euclidean(self.points.shape[1:]) if space is None else space
         if self.points.shape[1:] != self.space.point_shape:
             raise ValueError(
                 f"`points` of shape {self.points.shape} are not points of {self.space}: each must have shape "
                 f"{self.space.point_shape}."
             )
+        if not isinstance(self.points, Tracer) and (violation := self.space.violation(self.points)):
+            raise ValueError(f"`points` do not lie in {self.space}: {violation}")
         self.counts = None if labels is None else _class_counts(np.asarray(labels), len(self.points))
 
     @classmethod
@@ -119,7 +123,7 @@ class Prototypes(AbstractConstrained):
 
     def moved(self, points: Float[Array, "p ..."], space: AbstractManifold | None = None) -> "Prototypes":
         """The same classes at other points, perhaps of another space."""
-        return Prototypes(points, self.labels if self.labelled else None, self.space if space is None else space)
+        return replaced(self, points=points, space=self.space if space is None else space)
 
     # A tree whose frozen leaves were taken out has `None` for its points: there is nothing to chart then.
 

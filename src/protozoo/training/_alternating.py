@@ -42,7 +42,7 @@ class AlternatingOptimization(AbstractRule):
     refit: bool = static()
 
     def __init__(self, step: AbstractSchedule | ArrayLike = 1.0, refit: bool = True):
-        self.step_size = as_schedule(step)
+        self.step_size = as_schedule(step, "step")
         self.refit = refit
         positive(self.step_size(0.0), "step")
 

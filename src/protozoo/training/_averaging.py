@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .._checks import positive_integer
+from .._checks import known_value, positive_integer
 from .._module import choose, hyper, project, static
-from .._schedules import concrete
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._objective import Batch, Objective
@@ -124,6 +123,6 @@ def _towards(new: PyTree, old: PyTree, share: ArrayLike) -> PyTree:
 
 
 def _share(value: ArrayLike, message: str) -> None:
-    known = concrete(value)
-    if known is not None and known.dtype != object and not 0 <= known < 1:
+    known = known_value(value)
+    if known is not None and not 0 <= known < 1:
         raise ValueError(message)

@@ -2,7 +2,8 @@
 
 import jax.numpy as jnp
 
-from .._schedules import AbstractSchedule, as_schedule, concrete
+from .._checks import known_value
+from .._schedules import AbstractSchedule, as_schedule
 from .._types import ArrayLike, Float, PerSample
 from ._objective import AbstractCurriculum
 
@@ -27,10 +28,10 @@ class SelfPaced(AbstractCurriculum):
     share: AbstractSchedule
 
     def __init__(self, share: AbstractSchedule | ArrayLike):
-        self.share = as_schedule(share)
+        self.share = as_schedule(share, "share")
         for progress in (0.0, 1.0):
-            known = concrete(self.share(progress))
-            if known is not None and known.dtype != object and not 0 < known <= 1:
+            known = known_value(self.share(progress))
+            if known is not None and not 0 < known <= 1:
                 raise ValueError(f"`share` must lie in (0, 1], got {float(known):g} at progress {progress:g}.")
 
     def __call__(self, losses: PerSample, weight: PerSample, progress: Float[ArrayLike, ""]) -> PerSample:
