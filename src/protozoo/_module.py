@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._checks import as_floats
-from ._types import Array, PyTree, Scalar
+from ._types import Array, Float, PyTree
 
 
 Module = TypeVar("Module", bound=eqx.Module)
@@ -163,8 +163,9 @@ class AbstractHomogeneous(eqx.Module):
     degree: eqx.AbstractVar[int | None]
 
     @abc.abstractmethod
-    def in_units(self, unit: Scalar) -> "AbstractHomogeneous":
-        """\\(f_u\\): the same function of what was divided by `unit`, a positive number."""
+    def in_units(self, unit: Float[Array, "*d"]) -> "AbstractHomogeneous":
+        """\\(f_u\\): the same function of what was divided by `unit`, a positive number (or, for what has scales of its own
+        for each feature, one for each)."""
 
 
 def degree(part: Any) -> int | None:
@@ -172,8 +173,8 @@ def degree(part: Any) -> int | None:
     return part.degree if isinstance(part, AbstractHomogeneous) else None
 
 
-def power_of_two(value: Scalar) -> Scalar:
-    """The largest power of two that is not above a positive number, exactly; one for zero and what is not finite."""
+def power_of_two(value: Float[Array, "*d"]) -> Float[Array, "*d"]:
+    """The largest powers of two that are not above positive numbers, exactly; one for zero and what is not finite."""
     bits, mask = (jnp.uint64, 0x7FF << 52) if value.dtype.itemsize == 8 else (jnp.uint32, 0x7F800000)
     power = jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(value, bits) & bits(mask), value.dtype)
     return jnp.where((power > 0) & jnp.isfinite(power), power, 1)

@@ -28,4 +28,5 @@ from ._relevance import Relevance as Relevance, SparseRelevance as SparseRelevan
 from ._squared_euclidean import SquaredEuclidean as SquaredEuclidean
 from ._subspace import Subspace as Subspace
 from ._tangent import Tangent as Tangent
+from ._units import OwnUnits as OwnUnits, own_units as own_units
 from ._wasserstein import Wasserstein as Wasserstein

@@ -3,8 +3,10 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
 from .._module import AbstractHomogeneous, learned
+from .._statistics import mean_and_variance
 from .._types import Array, ArrayLike, Float, Scalar
 from ..manifolds import shared_squares, squared_lengths
 from ..prototypes import Prototypes
@@ -39,12 +41,15 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
         return ExponentialKernel(self.matrix * unit)
 
     @classmethod
-    def from_data(cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None) -> "ExponentialKernel":
+    def from_data(
+        cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None, sample_weight: ArrayLike | None = None
+    ) -> "ExponentialKernel":
         """A truncated identity, scaled such that ‖z‖² has mean 0.1: outliers and training have room before e^60."""
-        x = jnp.asarray(x)
-        matrix = jnp.eye(x.shape[1], latent_dim, dtype=x.dtype)
-        mean = jnp.mean(jnp.sum((x @ matrix) ** 2, axis=1))
-        return cls(matrix * jnp.sqrt(0.1 / jnp.where(mean > 0, mean, 0.1)))
+        x = np.asarray(x)
+        weight = None if sample_weight is None else np.asarray(sample_weight, float)
+        mean, variance = mean_and_variance(x[:, :latent_dim], weight)
+        square = float(np.sum(variance + mean**2))
+        return cls(np.eye(x.shape[1], latent_dim) * np.sqrt(0.1 / square if square > 0 else 1.0))
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         matrix = self.matrix if x.dtype.itemsize >= 4 else self.matrix.astype(x.dtype)

@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from .._module import AbstractHomogeneous, degree, learned
 from .._schedules import positive
+from .._statistics import weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractQuadratic, Columns
+from ._base import ALL, AbstractMetric, AbstractQuadratic, Columns
 from ._linear_maps import AbstractLinearMap
+from ._units import own_units
 
 
 class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
@@ -37,20 +41,35 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
 
     @classmethod
     def from_data(
-        cls, metric: AbstractQuadratic, x: Float[Array, "n ..."], prototypes: Prototypes, y: Array | None = None
+        cls,
+        metric: AbstractQuadratic,
+        x: Float[ArrayLike, "n ..."],
+        prototypes: Prototypes,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> "GaussianKernel":
         """σ_j = the median inner distance of prototype j to the samples of its class (to all samples without `y`).
 
         Measured in the inner metric itself, so that the kernel starts where its gradient is largest.
+
+        **Arguments:**
+
+        - `metric`, `prototypes`: what is measured by, and from where.
+        - `x`, `y`: samples and their classes.
+        - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
-        squared = jnp.sqrt(metric(x, prototypes))
-        if y is not None:
-            squared = jnp.where(y[:, None] == jnp.asarray(prototypes.labels), squared, jnp.nan)
-        medians = jnp.nanmedian(squared, axis=0)
+        units = own_units(metric, prototypes)
+        squared = np.asarray(_squared(units.metric, units.of(jnp.asarray(x)), units.prototypes), float)
+        weight = None if sample_weight is None else np.asarray(sample_weight, float)
+        medians = []
+        for j, label in enumerate(prototypes.labels):
+            mine = slice(None) if y is None else np.asarray(y) == label
+            medians.append(weighted_median(np.sqrt(squared[mine, j]), None if weight is None else weight[mine]))
         # A class that coincides with its prototype has no scale of its own; it borrows the typical one.
-        typical = jnp.nanmax(medians)
-        floor = jnp.where(typical > 0, 1e-3 * typical, 1.0)
-        return cls.with_bandwidths(metric, jnp.maximum(medians, floor))
+        typical = max(medians)
+        floor = 1e-3 * typical if typical > 0 else 1.0
+        scale = float(units.unit) ** (0.5 * (degree(metric) or 0))
+        return cls(metric, np.log(np.maximum(medians, floor)) + np.log(scale))
 
     @property
     def degree(self) -> int | None:
@@ -75,3 +94,8 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         precisions = jnp.broadcast_to(jnp.exp(-2 * self.log_bandwidths), len(prototypes))
         return -2 * jnp.expm1(-0.5 * precisions[at] * self.metric.radial(squared, prototypes, at))
+
+
+@eqx.filter_jit
+def _squared(metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+    return metric(x, prototypes)

@@ -1,19 +1,22 @@
 """Gaussian components: a covariance for each prototype."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .._module import hyper, learned, static
-from .._types import Array, ArrayLike, Float, Scalar
+from .._checks import as_floats, known_value
+from .._module import AbstractHomogeneous, hyper, learned, power_of_two, replaced, static
+from .._statistics import mean_and_variance
+from .._types import Array, ArrayLike, Float
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractClosedForm, AbstractQuadratic, Columns, Moments
 from ._linear_maps import AbstractLinearMap, Dense, Scale
 
 
-class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
+class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
     """\\(\\delta_j = (x-w_j)^\\top \\Sigma_j^{-1} (x-w_j)\\), *normalised* by
     \\(+\\log\\det\\Sigma_j + d\\log 2\\pi\\), so that \\(\\delta_j = -2\\log\\mathcal N(x; w_j, \\Sigma_j)\\).
 
@@ -21,8 +24,10 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
 
     - `log_scales`: logarithms of the diagonal of each precision factor P_j (\\(P_jP_j^\\top = \\Sigma_j^{-1}\\)), `(p, d)`.
     - `upper`: the strict upper triangles of the P_j, `(p, d, d)`, or `None` for diagonal covariances.
-    - `regularisation`: added to the variances by every closed-form refit, in squared data units.
+    - `regularisation`: added to the variances by every closed-form refit, in squared data units: a number, or one for each
+      feature, `(d,)`.
     - `normalised`: add the terms above; without them, a local adaptation that a loss may shrink at will.
+    - `unit`: what points were divided by, a number or `(d,)`; densities are those before (`in_units`).
 
     Any value of the parameters is a valid covariance, the log-determinant is a plain sum, and gradients are finite: the
     same metric learns by EM and by gradient descent.
@@ -30,33 +35,73 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
 
     log_scales: Float[Array, "p d"] = learned()
     upper: Float[Array, "p d d"] | None = learned(default=None)
-    regularisation: Scalar = hyper(default=1e-6)
+    regularisation: Float[Array, "*d"] = hyper(default=1e-6)
     normalised: bool = static(default=True)
+    unit: Float[Array, "*d"] = hyper(default=1.0)
+    degree: ClassVar[int] = 0
+
+    def __check_init__(self):
+        known = known_value(self.regularisation)
+        if known is not None and not (np.isfinite(known).all() and known.min() >= 0):
+            raise ValueError(f"`regularisation` must be finite and not negative, got {known.min():g} as its smallest.")
 
     @classmethod
     def from_covariances(
-        cls, covariances: Float[ArrayLike, "p d"] | Float[ArrayLike, "p d d"], regularisation: float = 1e-6
+        cls,
+        covariances: Float[ArrayLike, "p d"] | Float[ArrayLike, "p d d"],
+        regularisation: Float[ArrayLike, "*d"] = 1e-6,
     ) -> "Mahalanobis":
         """From full covariance matrices `(p, d, d)` or variances `(p, d)`."""
-        return cls(*_precision_factor(jnp.asarray(covariances)), regularisation=regularisation)
+        return cls(*_precision_factor(as_floats(covariances, "covariances")), regularisation=regularisation)
 
     @classmethod
     def from_data(
         cls,
-        x: Float[Array, "n ..."],
+        x: Float[ArrayLike, "n ..."],
         prototypes: Prototypes,
         covariance: str = "full",
-        regularisation: float = 1e-6,
+        regularisation: Float[ArrayLike, "*d"] | None = None,
+        sample_weight: Float[ArrayLike, " n"] | None = None,
     ) -> "Mahalanobis":
         """Every component starts with the variances of all the data.
+
+        **Arguments:**
+
+        - `x`: samples, weighted by `sample_weight`, `(n,)`, if given.
+        - `prototypes`: the means.
+        - `covariance`: `"full"` or `"diagonal"`.
+        - `regularisation`: by default a millionth of each feature's variance: a component whose samples coincide keeps a
+          thousandth of the standard deviation.
 
         **Raises:** `ValueError` for a covariance that is neither `"full"` nor `"diagonal"`.
         """
         if covariance not in ("full", "diagonal"):
             raise ValueError(f"`covariance` must be 'full' or 'diagonal', got {covariance!r}.")
-        variances = jnp.var(x.reshape(len(x), -1), axis=0) + regularisation
-        one = jnp.diag(variances) if covariance == "full" else variances
-        return cls.from_covariances(jnp.broadcast_to(one, (len(prototypes), *one.shape)), regularisation)
+        x, weight = np.asarray(x), None if sample_weight is None else np.asarray(sample_weight, float)
+        variances = mean_and_variance(x.reshape(len(x), -1), weight)[1]
+        # A feature that does not vary has no scale of its own; it borrows the typical one.
+        varies = variances > 0
+        variances = np.where(varies, variances, variances[varies].mean() if varies.any() else 1.0)
+        regularisation = 1e-6 * variances if regularisation is None else np.asarray(regularisation, float)
+        log_scales = np.broadcast_to(-0.5 * np.log(variances + regularisation), (len(prototypes), len(variances)))
+        upper = None if covariance == "diagonal" else jnp.zeros((*log_scales.shape, len(variances)))
+        return cls(log_scales, upper, regularisation)
+
+    def in_units(self, unit: Float[Array, "*d"]) -> "Mahalanobis":
+        # Each feature has a unit of its own: v P = (v / u)(diag(u) P).
+        unit = jnp.broadcast_to(unit, self.log_scales.shape[-1:])
+        return replaced(
+            self,
+            log_scales=self.log_scales + jnp.log(unit),
+            upper=None if self.upper is None else self.upper * unit[:, None],
+            regularisation=self.regularisation / unit / unit,
+            unit=self.unit * unit,
+        )
+
+    @property
+    def own_unit(self) -> Float[Array, " d"]:
+        """For each feature the power of two of its widest component."""
+        return power_of_two(jnp.exp(-jnp.min(self.log_scales, axis=0)))
 
     @property
     def second_moments(self) -> Literal["none", "diagonal", "full"]:
@@ -81,8 +126,8 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         if not self.normalised:
             return squared
-        dimension = self.log_scales.shape[-1]
-        return squared + (dimension * math.log(2 * math.pi) - 2 * jnp.sum(self.log_scales, axis=-1))[at]
+        log_scales = self.log_scales - jnp.log(self.unit)
+        return squared + (log_scales.shape[-1] * math.log(2 * math.pi) - 2 * jnp.sum(log_scales, axis=-1))[at]
 
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mahalanobis":
         """Σ_j ← (1-step) Σ_j + step · (weighted scatter about the moved prototype + regularisation)."""
@@ -90,12 +135,15 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm):
         if self.upper is None:
             target = jnp.maximum(scatter, 0) + self.regularisation
         else:
-            target = scatter + self.regularisation * jnp.eye(scatter.shape[-1], dtype=scatter.dtype)
+            # Features that depend on each other leave eigenvalues of the size of rounding, of either sign.
+            d, variances = scatter.shape[-1], jnp.diagonal(scatter, axis1=-2, axis2=-1)
+            rounding = 2 * d * jnp.finfo(scatter.dtype).eps * variances
+            target = scatter + (self.regularisation + rounding)[..., None] * jnp.eye(d, dtype=scatter.dtype)
         seen = (moments.weight > 0).reshape(-1, *[1] * (target.ndim - 1))
         covariances = self.covariances
         covariances = covariances + step * jnp.where(seen, target - covariances, 0)
         log_scales, upper = _precision_factor(covariances)
-        return Mahalanobis(log_scales, upper, self.regularisation, self.normalised)
+        return replaced(self, log_scales=log_scales, upper=upper)
 
     def _factor(self) -> Float[Array, "p d d"]:
         assert self.upper is not None

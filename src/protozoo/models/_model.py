@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from .._argmin import nearest_column
 from .._checks import as_labels, as_samples, known_value, refuse_empty_samples, refuse_no_dissimilarities, refuse_nonfinite
-from .._module import all_finite, degree, static
+from .._module import all_finite, static
 from .._products import accumulated
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
 from ..backbones import Rematerialised
@@ -316,18 +316,18 @@ class _Seen:
 
     def dissimilarities(self) -> Float[Array, "n p"]:
         """δ, in the units of the judge."""
-        judge = self.judge
-        return accumulated(judge.metric(judge.bounded(judge.own(self.points), linear=False), judge.prototypes))
+        units = self.judge.units
+        return accumulated(units.metric(self.judge.bounded(self.points, linear=False), units.prototypes))
 
     def scores(self) -> Float[Array, "n c"]:
-        judge, metric = self.judge, self.judge.metric
+        judge, (metric, prototypes, *_) = self.judge, self.judge.units
         if isinstance(judge.loss, AbstractRelativeLoss) and judge.loss.relative:
             linear = isinstance(metric, AbstractAdaptation) and not metric.local
-            delta = relative_dissimilarities(metric, judge.bounded(judge.own(self.points), linear), judge.prototypes)
+            delta = relative_dissimilarities(metric, judge.bounded(self.points, linear), prototypes)
         else:
             delta = self.dissimilarities()
         # Held back: whoever compares scores must see the same ones, and not compute them again in other roundings.
-        return jax.lax.optimization_barrier(judge.loss.scores(delta, judge.prototypes.labels))
+        return jax.lax.optimization_barrier(judge.loss.scores(delta, prototypes.labels))
 
 
 class _Findings(eqx.Module):
@@ -382,9 +382,8 @@ def _where_known(known: Bool[Array, " n"], answer: Num[Array, "n ..."]) -> Num[A
 
 
 def _distances(seen: _Seen) -> Array:
-    judge = seen.judge
-    delta = accumulated(judge.metric(judge.own(seen.points), judge.prototypes))
-    return delta if judge.unit is None else delta * judge.unit ** degree(judge.metric)
+    units = seen.judge.units
+    return accumulated(units.metric(units.of(seen.points), units.prototypes)) * units.factor
 
 
 def _probabilities(seen: _Seen) -> Array:

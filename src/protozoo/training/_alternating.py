@@ -1,12 +1,13 @@
 """Alternating optimisation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import static
+from .._module import degree, static
 from .._products import accumulated
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
@@ -14,6 +15,7 @@ from ..losses import AbstractSampleLoss
 from ..metrics import AbstractClosedForm, AbstractQuadratic, Moments
 from ..models import PrototypeModel
 from ..models._chunks import sum_chunks
+from ..models._units import Judge
 from ..prototypes import Prototypes
 from ._objective import Batch, Objective, chunk_rows
 from ._rule import AbstractRule
@@ -83,21 +85,22 @@ class AlternatingOptimization(AbstractRule):
         progress: Float[ArrayLike, ""],
     ) -> tuple[PyTree, Any, Scalar]:
         model = eqx.combine(params, rest)
-        moments, value = _expectation(model, objective.weighted(model, batch, progress), objective, progress)
-        size = self.step_size(progress)
-        prototypes = model.prototypes
+        # In own units: the squares of data that are very large or small are out of range.
+        judge = Judge.of(model.prototypes, model.metric, model.loss)
+        moments, value = _expectation(model, judge, objective.weighted(model, batch, progress), objective, progress)
+        size, units = self.step_size(progress), judge.units
         moved = size * moments.mean()
         if params.prototypes.points is None:
             moved = jnp.zeros_like(moved)
-        points = prototypes.space.exp(prototypes.points, moved)
+        points = units.back(units.prototypes.space.exp(units.prototypes.points, moved))
         new = eqx.tree_at(lambda m: m.prototypes.points, model, points)
         if self.refit:
 
-            def refit(part: Any) -> Any:
-                return part.refit(moments, moved, size) if _closed(part) else part
+            def refit(part: Any, scaled: Any) -> Any:
+                return units.part_back(scaled.refit(moments, moved, size)) if _closed(part) else part
 
-            closed = jax.tree.map(refit, (model.metric, model.loss), is_leaf=_closed)
-            new = eqx.tree_at(lambda m: (m.metric, m.loss), new, closed)
+            parts = (model.metric, model.loss), (units.metric, judge.loss)
+            new = eqx.tree_at(lambda m: (m.metric, m.loss), new, jax.tree.map(refit, *parts, is_leaf=_closed))
         mask = jax.tree.map(lambda leaf: leaf is not None, params, is_leaf=lambda leaf: leaf is None)
         return eqx.filter(new, mask), state, value
 
@@ -114,18 +117,19 @@ def _parts(tree: PyTree) -> list[Any]:
 
 
 def _expectation(
-    model: PrototypeModel, batch: Batch, objective: Objective, progress: Float[ArrayLike, ""]
+    model: PrototypeModel, judge: Judge, batch: Batch, objective: Objective, progress: Float[ArrayLike, ""]
 ) -> tuple[Moments, Scalar]:
-    """One pass over the samples: the moments of their displacements under W, and the objective."""
-    metric, loss, prototypes = model.metric, model.loss, model.prototypes
+    """One pass over the samples: the moments of their displacements under W, in the units of the judge, and the objective."""
+    loss, (metric, prototypes, _, factor) = judge.loss, judge.units
     lowered = objective.evaluable(model)
+    rounded = prototypes.moved(prototypes.points.astype(lowered.prototypes.points.dtype))
     assert isinstance(metric, AbstractQuadratic)
     orders = [part.second_moments for part in _parts((metric, loss)) if _closed(part)]
     order = "full" if "full" in orders else "diagonal" if "diagonal" in orders else "none"
 
     def chunk(x: Array, y: Array | None, weight: Array) -> tuple[Moments, Scalar]:
-        points = x if batch.encoded else lowered.encode(x)
-        squared = accumulated(metric.squared(points, lowered.prototypes))
+        points = judge.units.of(x if batch.encoded else lowered.encode(x))
+        squared = accumulated(metric.squared(points, rounded))
 
         def value_of(squared: Array) -> Scalar:
             return loss.objective(metric.radial(squared, prototypes), prototypes.labels, y, weight, progress)
@@ -133,7 +137,9 @@ def _expectation(
         value, w = jax.value_and_grad(value_of)(squared)
         return displacement_moments(prototypes, accumulated(points), w, order), value
 
-    return sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch), batch.blocks)
+    rows = chunk_rows(model, batch)
+    moments, value = sum_chunks(chunk, (batch.x, batch.y), batch.weight, rows, batch.blocks)
+    return moments, value if isinstance(factor, float) else value * factor ** degree(loss)
 
 
 def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Float[Array, "n p"], order: str) -> Moments:
@@ -145,18 +151,22 @@ def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Fl
         return Moments(weight, jnp.einsum("np,npk->pk", w, v), None)
     x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
     reference = points.mean(axis=0)
-    x, points = x - reference, points - reference
+    z, v = x - reference, points - reference
     total = jnp.sum(w, axis=0)[:, None]
-    sums = w.T @ x
-    first = sums - total * points
+    sums = w.T @ z
+    first = sums - total * v
+
+    def about_each(moment: Callable[[Float[Array, " n"], Float[Array, "n d"]], Array]) -> Array:
+        """A moment about each prototype itself: about a common reference, tight clusters far apart cancel to noise."""
+        return jax.lax.map(lambda args: moment(args[0], x - args[1]), (w.T, points))
+
     second = None
     if order == "diagonal":
-        second = w.T @ (x * x) - points * (2 * sums - total * points)
+        squares = w.T @ (z * z)
+        expanded = squares - v * (2 * sums - total * v)
+        # Ten bits of the squares are lost: what is left is computed again.
+        lost = jnp.abs(expanded) < 2.0**13 * jnp.finfo(x.dtype).eps * (jnp.abs(squares) + jnp.abs(total) * v * v)
+        second = jax.lax.cond(jnp.any(lost), lambda: about_each(lambda w, v: w @ (v * v)), lambda: expanded)
     elif order == "full":
-        # About each prototype itself, not about a common reference: tight clusters far apart would cancel to noise.
-        def outer(w: Array, point: Array) -> Array:
-            v = x - point
-            return (v * w[:, None]).T @ v
-
-        second = jax.lax.map(lambda args: outer(*args), (w.T, points))
+        second = about_each(lambda w, v: (v * w[:, None]).T @ v)
     return Moments(weight, first, second)

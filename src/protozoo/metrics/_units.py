@@ -1,0 +1,65 @@
+"""A metric in the units in which distances between its own prototypes are neither large nor small.
+
+Dissimilarities are squares of data: in float32, those of data of 1e-20 are zero and those of data of 1e20 infinite. A unit
+is a power of two, so that nothing is rounded.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+
+from .._module import degree, power_of_two
+from .._types import Array, Float, Scalar
+from ..prototypes import Prototypes
+from ._base import AbstractLinearlyAdapted, AbstractMetric
+from ._mahalanobis import Mahalanobis
+
+
+class OwnUnits(NamedTuple):
+    """A metric and prototypes for points that are divided by `unit`; dissimilarities are then divided by `factor`.
+
+    Of a metric that does not know what units make of it, and in a curved space, both are one.
+    """
+
+    metric: AbstractMetric
+    prototypes: Prototypes
+    unit: Float[Array, "..."] | float
+    factor: Scalar | float
+
+    def of(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        """Points in these units."""
+        return points if isinstance(self.unit, float) else points / self.unit.astype(points.dtype)
+
+    def back(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        """Points in the units of the data again."""
+        return points * self.unit
+
+    def part_back(self, part: Any) -> Any:
+        """A part of the metric in the units of the data again."""
+        return part if isinstance(self.unit, float) or degree(part) is None else part.in_units(1 / self.unit.reshape(-1))
+
+
+def own_units(metric: AbstractMetric, prototypes: Prototypes) -> OwnUnits:
+    """The same metric and prototypes in their own units."""
+    known = degree(metric)
+    if known is None or not prototypes.space.flat:
+        return OwnUnits(metric, prototypes, 1.0, 1.0)
+    unit, homogeneous = _unit(metric, prototypes), cast(Any, metric)
+    # Squares of usual numbers are far from the ends of any range: they stay as they are, to the last bit.
+    unit = jnp.where((unit > 2.0**-16) & (unit < 2.0**16), 1, unit)
+    shaped = unit.reshape(prototypes.space.point_shape) if unit.ndim else unit
+    scaled = prototypes.moved(prototypes.points / shaped)
+    return OwnUnits(homogeneous.in_units(unit), scaled, shaped, unit**known if known else 1.0)
+
+
+def _unit(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "*d"]:
+    """The power of two of the distances between prototypes, as the metric sees them; or what the metric says itself."""
+    if isinstance(metric, Mahalanobis):
+        return metric.own_unit
+    v = prototypes.points.reshape(len(prototypes), -1)
+    v = v - v.mean(axis=0)
+    if isinstance(metric, AbstractLinearlyAdapted):
+        linear = metric.linear_map(prototypes)
+        v = jax.vmap(lambda a, u: a.apply(u))(linear, v) if metric.local else linear.apply(v)
+    return power_of_two(jnp.max(jnp.abs(v)))
