@@ -15,7 +15,7 @@ def test_demo(tmp_path, capsys):
     accuracy = float(said.out.split("held-out images: ")[1].split()[0])
     assert accuracy > 0.9
     assert "epoch" in said.err  # the progress bar
-    for name in ("prototypes.png", "relevance_matrix.png", "history.png"):
+    for name in ("prototypes.png", "relevance_matrix.png", "relevance_map.png", "history.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert pz.load(tmp_path / "model").predict_proba(np.zeros((1, 64))).shape == (1, 10)
 

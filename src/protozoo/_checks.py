@@ -63,6 +63,23 @@ def as_labels(y: ArrayLike, n: int, name: str = "y") -> np.ndarray:
     return y.astype(np.int32)
 
 
+def as_weights(weight: ArrayLike | None, n: int, name: str = "sample_weight") -> np.ndarray:
+    """`weight` as n float64 numbers, none negative and not all zero; ones for `None`.
+
+    **Raises:** `ValueError` naming what is wrong.
+    """
+    if weight is None:
+        return np.ones(n)
+    weight = np.asarray(weight, float)
+    if weight.shape != (n,):
+        raise ValueError(f"`{name}` must have shape ({n},), got {weight.shape}.")
+    if not np.isfinite(weight).all() or weight.min() < 0:
+        raise ValueError(f"`{name}` must be finite and not negative, got {weight.min():g} as its smallest.")
+    if weight.max() == 0:
+        raise ValueError(f"`{name}`: the weights of all samples are zero.")
+    return weight
+
+
 def refuse_unknown_classes(y: np.ndarray, classes: int, name: str = "y") -> None:
     """Raise `ValueError` if a class is none of the model's."""
     if y.max() >= classes:

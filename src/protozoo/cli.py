@@ -52,14 +52,15 @@ def demo(output: Path, epochs: int = 300) -> int:
     accuracy = np.mean(np.asarray(model.predict(x_test)) == y_test)
     print(f"trained for {fit.epochs} epochs ({fit.reason}): loss {fit.history['loss'][0]:.3f} to {fit.history['loss'][-1]:.3f}")
     print(f"accuracy on {len(x_test)} held-out images: {accuracy:.3f}")
-    relevances = np.asarray(model.relevances())
-    print("most relevant pixels (row, column: share): ", end="")
+    relevances = np.asarray(model.relevances(x))
+    print("pixels that contribute most to distances (row, column: share): ", end="")
     print(", ".join(f"({i // 8}, {i % 8}: {relevances[i]:.3f})" for i in np.argsort(-relevances)[:5]))
 
     output.mkdir(parents=True, exist_ok=True)
     pictures = {
         "prototypes.png": pz.plots.prototype_images(model, (8, 8)),
-        "relevance_matrix.png": pz.plots.relevance_matrix(model),
+        "relevance_matrix.png": pz.plots.relevance_matrix(model, x=x),
+        "relevance_map.png": pz.plots.relevance_map(model, x, (8, 8)),
         "history.png": pz.plots.history(fit.history),
     }
     for name, figure in pictures.items():

@@ -1,13 +1,16 @@
 """Pictures of models. matplotlib is imported when one is drawn (`pip install "protozoo[plot]"`)."""
 
+import math
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import numpy as np
 
+from ._types import ArrayLike
 from .models import PrototypeModel
 from .training import AbstractCallback, View
 
@@ -57,22 +60,60 @@ def prototype_images(
     return figure
 
 
-def relevance_matrix(model: PrototypeModel, names: Sequence[str] | None = None) -> "Figure":
-    """The matrix Λ of the metric (white is zero) beside the relevances of the features.
+def relevance_matrix(model: PrototypeModel, names: Sequence[str] | None = None, x: ArrayLike | None = None) -> "Figure":
+    """The matrix Λ of the metric (white is zero) beside its diagonal or, given samples, the relevances of the features.
 
-    **Raises:** `ValueError` if the metric is not quadratic.
+    **Arguments:**
+
+    - `model`: a model whose metric has a linear adaptation.
+    - `names`: the features' names.
+    - `x`: samples: what features contribute on them, `model.relevances(x)`, is drawn in place of
+      `model.relevance_diagonal()`, which counts units.
+
+    **Raises:** `ValueError` if the metric has no linear adaptation.
     """
-    matrix, relevances = np.asarray(model.relevance_matrix()), np.asarray(model.relevances())
+    matrix = np.asarray(model.relevance_matrix())
+    relevances = np.asarray(model.relevance_diagonal() if x is None else model.relevances(x))
     figure, axes = _figure(1, 2, figsize=(9, 4))
     left, right = axes[0]
     bound = np.abs(matrix).max()
     figure.colorbar(left.imshow(matrix, cmap="RdBu_r", vmin=-bound, vmax=bound), ax=left)
     left.set_title("relevance matrix Λ")
     right.bar(np.arange(len(relevances)), relevances)
-    right.set_title("relevances (diagonal of Λ, sum 1)")
+    right.set_title("diagonal of Λ (sum 1)" if x is None else "relevances: Λ times variance (sum 1)")
     right.set_xlabel("feature")
     if names is not None:
         right.set_xticks(np.arange(len(relevances)), names, rotation=90)
+    return figure
+
+
+def relevance_map(model: PrototypeModel, x: ArrayLike, shape: tuple[int, ...] | None = None) -> "Figure":
+    """An image of what each pixel contributes to δ on data: `model.relevances(x)`, of colours their sum.
+
+    **Arguments:**
+
+    - `model`: a model that compares images pixel by pixel: in a flat space and without an encoder, by a metric with a linear
+      adaptation.
+    - `x`: the samples.
+    - `shape`: the image shape, `(height, width)` or `(height, width, channels)`, if samples are stored flat.
+
+    **Raises:** `ValueError` if features are no pixels, or not as many as an image has, and as `model.relevances`.
+    """
+    if not (model.prototypes.space.flat and isinstance(model.encoder, eqx.nn.Identity)):
+        raise ValueError(
+            "`relevance_map` shows features of samples, and this model compares others: those that its encoder or its curved "
+            "space makes of them. Their relevances are numbers: `model.relevances(x)`."
+        )
+    relevances = np.asarray(model.relevances(x))
+    shape = model.prototypes.space.point_shape if shape is None else tuple(shape)
+    if math.prod(shape) != len(relevances) or len(shape) not in (2, 3):
+        raise ValueError(f"`shape` {shape} is no image of the {len(relevances)} features that the metric compares.")
+    image = relevances.reshape(*shape[:2], -1).sum(axis=-1)
+    figure, axes = _figure(1, 1, figsize=(5, 4))
+    ax = axes[0, 0]
+    figure.colorbar(ax.imshow(image, cmap="viridis", vmin=0), ax=ax)
+    ax.set_title("relevances of pixels (sum 1)")
+    ax.set_axis_off()
     return figure
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from .._argmin import nearest_column
-from .._checks import as_labels, as_samples, refuse_empty_samples, refuse_nonfinite
+from .._checks import as_labels, as_samples, as_weights, refuse_empty_samples, refuse_nonfinite
 from .._module import static
 from .._products import accumulated
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
@@ -20,6 +20,7 @@ from ..manifolds import Euclidean
 from ..metrics import AbstractLinearlyAdapted, AbstractMetric, AbstractQuadratic
 from ..prototypes import Prototypes
 from ._chunks import map_chunks, rows_per_chunk
+from ._variances import coordinate_variances
 
 
 #: In how many pieces samples go through an encoder that is computed again by the backward pass.
@@ -149,10 +150,7 @@ class PrototypeModel(eqx.Module):
 
         **Raises:** `ValueError` if the metric has no linear adaptation.
         """
-        metric = self.metric
-        if not isinstance(metric, AbstractLinearlyAdapted):
-            raise ValueError(f"`relevance_matrix`: {type(metric).__name__} has no linear adaptation.")
-        prototypes = self.encoded_prototypes()
+        metric, prototypes = self._adapted("relevance_matrix"), self.encoded_prototypes()
         linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.dimension, dtype=prototypes.points.dtype)
         maps = jax.vmap(lambda a: a.apply(unit))(linear) if metric.local else linear.apply(unit)
         matrices = maps @ maps.swapaxes(-1, -2)
@@ -160,10 +158,46 @@ class PrototypeModel(eqx.Module):
             return matrices if per_prototype else matrices.mean(axis=0)
         return jnp.broadcast_to(matrices, (len(prototypes), *matrices.shape)) if per_prototype else matrices
 
-    def relevances(self) -> Float[Array, " d"]:
-        """How much each feature counts: the diagonal of Λ, scaled to sum one."""
-        diagonal = jnp.diag(self.relevance_matrix())
+    def relevance_diagonal(self) -> Float[Array, " d"]:
+        """The diagonal of Λ, scaled to sum one: how much a *unit* of each feature counts.
+
+        It tells what the metric is, not what it does: a feature that hardly varies may have the largest entry of all and
+        decide nothing (a pixel at the border that has ink in one image of a hundred). For features that were not scaled to
+        one variance, ask `relevances(x)`.
+
+        **Raises:** `ValueError` if the metric has no linear adaptation.
+        """
+        diagonal = self._diagonal("relevance_diagonal").mean(axis=0)
         return diagonal / diagonal.sum()
+
+    def relevances(self, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None) -> Float[Array, " d"]:
+        """How much each feature contributes to δ on data: \\(\\lambda_k \\operatorname{Var}(x_k)\\), scaled to sum one.
+
+        \\(\\lambda\\) is the diagonal of Λ and says how much a unit of a feature counts; the variance says how many of its
+        units lie between the samples. Their product is free of units: a feature in grams has the relevance that it has in
+        kilograms, once the metric has learned either. A feature that does not vary has relevance zero, whatever its λ.
+
+        **Arguments:**
+
+        - `x`: the samples. Features are those of the points that the metric compares: behind an encoder, latent ones.
+        - `sample_weight`: how much each sample counts, `(n,)`.
+
+        Of a metric with a map for each prototype, the mean over prototypes. In a curved space, features are the tangent
+        coordinates about a prototype, and the mean is over prototypes, too (in a flat space, variances about all points are
+        the same). Gaps are left out.
+
+        **Raises:** `ValueError` if the metric has no linear adaptation, and if no feature that counts varies.
+        """
+        diagonal = np.asarray(self._diagonal("relevances"), float)
+        x = self.check_values(x)
+        weight = as_weights(sample_weight, len(x))
+        variances = coordinate_variances(self.encode, self.encoded_prototypes(), x, weight / weight.max(), self.takes_gaps)
+        contributions = (diagonal * variances).mean(axis=0)
+        if not np.isfinite(contributions).all():
+            raise ValueError("`relevances`: the model has parameters that are NaN or infinite. Train it again.")
+        if not contributions.any():
+            raise ValueError("`x` varies in no feature that the metric looks at: there is nothing that could be relevant.")
+        return jnp.asarray(contributions / contributions.sum(), self.prototypes.points.dtype)
 
     def win_ratios(self, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | None = None) -> Float[Array, " p"]:
         """The share of all samples that each prototype is nearest to; with `y`, counting only those of its own class.
@@ -215,6 +249,28 @@ class PrototypeModel(eqx.Module):
                     f"{self.prototypes.space.point_shape}."
                 )
         return x
+
+    def check_values(self, x: ArrayLike, name: str = "x") -> Array:
+        """The same, every value of which has been looked at: finite (or a gap, where gaps are welcome), points of the space."""
+        x = self.check_samples(x, name)
+        refuse_nonfinite(x, name, gaps=self.takes_gaps)
+        if self.takes_gaps:
+            refuse_empty_samples(x, name)
+        space = self.prototypes.space
+        if (violation := space.violation(x)) if self.sample_shape else None:
+            raise ValueError(f"`{name}` does not lie in {space}: {violation}")
+        return x
+
+    def _adapted(self, asked: str) -> AbstractLinearlyAdapted:
+        if not isinstance(self.metric, AbstractLinearlyAdapted):
+            raise ValueError(f"`{asked}`: {type(self.metric).__name__} has no linear adaptation.")
+        return self.metric
+
+    def _diagonal(self, asked: str) -> Float[Array, "q d"]:
+        """The diagonals of Λ, one for each linear map: the squared norms of adapted unit vectors."""
+        metric, prototypes = self._adapted(asked), self.encoded_prototypes()
+        linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.dimension, dtype=prototypes.points.dtype)
+        return jax.vmap(lambda a: a.squared_norm(unit))(linear) if metric.local else linear.squared_norm(unit)[None]
 
     def _quadratic(self, asked: str) -> AbstractQuadratic:
         if not isinstance(self.metric, AbstractQuadratic):
