@@ -2,8 +2,7 @@
 
 import math
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +116,7 @@ def relevance_map(model: PrototypeModel, x: ArrayLike, shape: tuple[int, ...] | 
     return figure
 
 
-def history(losses: dict[str, np.ndarray]) -> "Figure":
+def history(losses: Mapping[str, np.ndarray]) -> "Figure":
     """The losses of a fit (`fit.history`) over its epochs."""
     figure, axes = _figure(1, 1, figsize=(6, 4))
     _draw_history(axes[0, 0], losses)
@@ -150,12 +149,10 @@ class LivePlot(AbstractCallback):
         self._draw(view)
 
     def on_chunk_end(self, view: View) -> None:
-        # Other callbacks may make chunks short; drawing takes longer than they do.
-        if time.monotonic() - self._drawn > 0.5 if self.every is None else view.epoch % self.every == 0:
-            self._draw(view)
+        self._draw(view)
 
     def on_fit_end(self, view: View) -> None:
-        self._draw(view)
+        pass
 
     def _draw(self, view: View) -> None:
         figure, ((left, right),) = _figure(1, 2, figsize=(10, 4))
@@ -165,10 +162,9 @@ class LivePlot(AbstractCallback):
         unfinished = self.path.with_name(f".{self.path.name}.part")
         figure.savefig(unfinished, format="png")
         os.replace(unfinished, self.path)
-        self._drawn = time.monotonic()
 
 
-def _draw_history(ax: Any, losses: dict[str, np.ndarray]) -> None:
+def _draw_history(ax: Any, losses: Mapping[str, np.ndarray]) -> None:
     for name, values in losses.items():
         ax.plot(np.arange(1, len(values) + 1), values, label=name)
     ax.set_xlabel("epoch")
