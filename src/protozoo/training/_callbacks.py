@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..models import PrototypeModel
+from ._fit import outline
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class View:
     """What a callback sees: the model as it is now, the history so far, and how far training is. It can be read only: the
     history is the one that training goes on with."""
@@ -30,6 +31,9 @@ class View:
         for values in history.values():
             values.flags.writeable = False
         object.__setattr__(self, "history", MappingProxyType(history))
+
+    def __repr__(self) -> str:
+        return f"View(model={outline(self.model)}, epoch={self.epoch}, epochs={self.epochs})"
 
 
 class AbstractCallback(abc.ABC):

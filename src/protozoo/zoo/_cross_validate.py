@@ -12,7 +12,7 @@ from ..training import Fit, Trainer, fit_many
 from ._fit import look_up, trainer_settings
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CrossValidation:
     """The result of `cross_validate`.
 
@@ -34,6 +34,9 @@ class CrossValidation:
     def standard_error(self) -> float:
         """Of the mean, over folds."""
         return float(self.scores.std(ddof=1) / np.sqrt(len(self.scores)))
+
+    def __repr__(self) -> str:
+        return f"CrossValidation(mean={self.mean:.4g}, standard_error={self.standard_error:.2g}, folds={len(self.scores)})"
 
 
 def cross_validate(

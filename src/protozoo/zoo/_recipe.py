@@ -18,7 +18,7 @@ from ..training import AbstractRule, Trainer
 from ._makers import Context, no_encoder
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Recipe:
     """A published model as a composition of parts; calling it builds the model from data.
 
@@ -43,6 +43,10 @@ class Recipe:
     encode_prototypes: bool = False
     space: Callable[[tuple[int, ...]], AbstractManifold] = Euclidean
     supervised: bool = True
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"Recipe({self.name}: {self.citation} Options: {options})"
 
     @property
     def rule(self) -> AbstractRule:
