@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
+from ._namespace import public
 from ._types import ArrayLike
 from .models import PrototypeModel
 from .training import AbstractCallback, View
@@ -210,3 +211,6 @@ def _mosaic(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
     page = page.swapaxes(1, 2).reshape(len(page) * images.shape[1], -1, images.shape[-1])
     # Gray images leave out what is not a number; in colours it has to be white.
     return page[..., 0] if page.shape[-1] == 1 else np.nan_to_num(page, nan=1.0)
+
+
+__all__ = public(globals())

@@ -1,5 +1,6 @@
 """How far is a sample from each prototype?"""
 
+from .._namespace import public as _public
 from ._base import (
     AbstractAdaptation as AbstractAdaptation,
     AbstractClosedForm as AbstractClosedForm,
@@ -11,7 +12,15 @@ from ._base import (
 from ._chain import Chain as Chain
 from ._exponential_kernel import ExponentialKernel as ExponentialKernel
 from ._gaussian_kernel import GaussianKernel as GaussianKernel
-from ._linear_maps import AbstractLinearMap as AbstractLinearMap
+from ._linear_maps import (
+    AbstractApplied as AbstractApplied,
+    AbstractLinearMap as AbstractLinearMap,
+    Composed as Composed,
+    Dense as Dense,
+    Identity as Identity,
+    Residual as Residual,
+    Scale as Scale,
+)
 from ._mahalanobis import Mahalanobis as Mahalanobis
 from ._missing import Missing as Missing
 from ._norms import Cosine as Cosine, LpNorm as LpNorm
@@ -27,3 +36,6 @@ from ._squared_euclidean import SquaredEuclidean as SquaredEuclidean
 from ._subspace import Subspace as Subspace
 from ._tangent import Tangent as Tangent
 from ._wasserstein import Wasserstein as Wasserstein
+
+
+__all__ = _public(globals())

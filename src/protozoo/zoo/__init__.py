@@ -4,6 +4,7 @@
 `.options` are data. `pz.zoo.names()` lists what there is.
 """
 
+from .._namespace import public as _public
 from ._cross_validate import CrossValidation as CrossValidation, cross_validate as cross_validate
 from ._fit import fit as fit
 from ._recipe import Recipe as Recipe
@@ -27,4 +28,7 @@ def __getattr__(name: str) -> Recipe:
 
 
 def __dir__() -> list[str]:
-    return [*_TABLE, "CrossValidation", "Recipe", "cross_validate", "fit", "names"]
+    return __all__
+
+
+__all__ = [*_TABLE, *_public(globals())]
