@@ -402,14 +402,12 @@ def test_prototypes_of_any_shape_are_drawn(shape, labels, tmp_path):
 
 
 def test_images_keep_their_place():
-    points = RNG.normal(size=(4, 2, 3, 1))
-    page = pz.plots._mosaic(points, np.array([0, 0, 0, 1]))
+    images = RNG.normal(size=(4, 2, 3))
+    page = pz.plots._mosaic(images, np.array([0, 0, 0, 1]))
     assert page.shape == (2 * 3, 3 * 4)
-    scaled = (points[..., 0] - points.min()) / np.ptp(points)
-    for image, row, column in zip(scaled, (0, 0, 0, 3), (0, 4, 8, 0), strict=True):
-        np.testing.assert_allclose(page[row : row + 2, column : column + 3], image)
+    for image, row, column in zip(images, (0, 0, 0, 3), (0, 4, 8, 0), strict=True):
+        np.testing.assert_array_equal(page[row : row + 2, column : column + 3], image)
     assert np.isnan(page[3:, 4:]).all() and np.isnan(page[2]).all()
-    assert np.all(pz.plots._mosaic(np.ones((1, 2, 2, 3)), np.array([0]))[:2, :2] == 0)  # no range, no division
 
 
 def test_the_view_of_moving_points_stands_still():

@@ -108,7 +108,7 @@ def test_whoever_has_heard_enough_is_left_alone():
 def test_pictures_of_what_is_no_image(key):
     x = np.random.default_rng(0).normal(size=(20, 6))
     model = pz.zoo.HCM(x, key=key)
-    with pytest.raises(ValueError, match="no image of the 6 entries"):
+    with pytest.raises(ValueError, match="no image of the 6 numbers"):
         pz.plots.prototype_images(model, (2, 2))
     figure = pz.plots.prototype_images(model, (2, 3))
     assert len(figure.axes) == 3
