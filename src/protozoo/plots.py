@@ -38,8 +38,8 @@ def prototype_images(
     model: PrototypeModel,
     shape: tuple[int, ...] | None = None,
     names: Sequence[str] | None = None,
-    vmin: ArrayLike | None = None,
-    vmax: ArrayLike | None = None,
+    vmin: float | int | None = None,
+    vmax: float | int | None = None,
 ) -> "Figure":
     """The prototypes as images, a row for each class; those without classes are laid out as a square.
 
@@ -245,7 +245,7 @@ def _image_shape(shape: tuple[int, ...] | None, stored: tuple[int, ...], what: s
 
 
 def _scaled(
-    images: np.ndarray, vmin: ArrayLike | None = None, vmax: ArrayLike | None = None
+    images: np.ndarray, vmin: float | int | None = None, vmax: float | int | None = None
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Images, gray or in colours between 0 and 1, and how to draw each of them: on one scale."""
     finite = images[np.isfinite(images)]
