@@ -20,6 +20,7 @@ from ..manifolds import Euclidean
 from ..metrics import AbstractLinearlyAdapted, AbstractMetric, AbstractQuadratic
 from ..prototypes import Prototypes
 from ._chunks import map_chunks, rows_per_chunk
+from ._encoder import encoded_shape
 from ._variances import coordinate_variances
 
 
@@ -35,7 +36,9 @@ class PrototypeModel(eqx.Module):
     - `prototypes`: which points, with which classes.
     - `metric`: how far a sample is from each of them.
     - `loss`: what the dissimilarities should be, and what they mean.
-    - `encoder`: maps one sample to one point (it is vectorised here); any callable, an `eqx.Module` if it is to learn.
+    - `encoder`: maps one sample to one point (it is vectorised here); any callable, an `eqx.Module` if it is to learn. It maps
+      a sample the same way whenever it is asked: dropout is in inference mode, running statistics are held by
+      `backbones.Stateful`.
     - `encode_prototypes`: `False`: the prototypes live in the encoder's output space. `True`: they live among the samples
       and go through the same encoder (a siamese model).
     - `learn_through_prototypes`: whether the encoder of a siamese model learns from both paths; with `False`, from samples
@@ -55,6 +58,8 @@ class PrototypeModel(eqx.Module):
     def __check_init__(self):
         if not (self.learn_through_prototypes or self.encode_prototypes):
             raise ValueError("`learn_through_prototypes=False` means nothing where prototypes are not encoded.")
+        if self.encode_prototypes and not isinstance(self.encoder, eqx.nn.Identity):
+            encoded_shape(self.encoder, self.prototypes.points, "prototypes.points")
 
     # What training and inference share.
 
@@ -239,10 +244,7 @@ class PrototypeModel(eqx.Module):
         """
         x = as_samples(x, self.sample_shape, name)
         if self.sample_shape is None:
-            try:
-                shape = jax.eval_shape(self.encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)).shape
-            except Exception as error:
-                raise ValueError(f"the encoder refuses `{name}` of shape {x.shape}: {error}") from error
+            shape = encoded_shape(self.encoder, x, name)
             if shape != self.prototypes.space.point_shape:
                 raise ValueError(
                     f"the encoder maps a sample of `{name}` to shape {shape}, but prototypes are points of shape "

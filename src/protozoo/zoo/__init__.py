@@ -7,6 +7,7 @@
 from .._namespace import public as _public
 from ._cross_validate import CrossValidation as CrossValidation, cross_validate as cross_validate
 from ._fit import fit as fit
+from ._makers import Context as Context
 from ._recipe import Recipe as Recipe
 from ._riemannian import ROWS as _RIEMANNIAN
 from ._supervised import ROWS as _SUPERVISED
