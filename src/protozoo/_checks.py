@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ._types import Array, ArrayLike
 
@@ -40,6 +41,8 @@ def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
 
 def refuse_empty_samples(x: Array, name: str = "x") -> None:
     """Raise `ValueError` if some sample has no feature but NaN: it is equally far from everything."""
+    if isinstance(x, Tracer):  # what is being traced has no values yet
+        return
     empty = np.isnan(np.asarray(x)).reshape(len(x), -1).all(axis=1)
     if empty.any():
         raise ValueError(f"`{name}` has {int(empty.sum())} samples without any feature, the first at {int(empty.argmax())}.")

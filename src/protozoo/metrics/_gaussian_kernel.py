@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from .._module import as_float
 from .._schedules import positive
@@ -42,14 +43,13 @@ class GaussianKernel(AbstractQuadratic):
 
         Measured in the inner metric itself, so that the kernel starts where its gradient is largest.
         """
-        squared = jnp.sqrt(metric(x, prototypes))
-        if y is not None:
-            squared = jnp.where(y[:, None] == jnp.asarray(prototypes.labels), squared, jnp.nan)
-        medians = jnp.nanmedian(squared, axis=0)
+        distances = np.sqrt(np.asarray(metric(x, prototypes)))
+        own = np.ones(distances.shape, bool) if y is None else np.asarray(y)[:, None] == prototypes.labels
+        medians = np.array([np.median(column[mine]) for column, mine in zip(distances.T, own.T, strict=True)])
         # A class that coincides with its prototype has no scale of its own; it borrows the typical one.
-        typical = jnp.nanmax(medians)
-        floor = jnp.where(typical > 0, 1e-3 * typical, 1.0)
-        return cls.with_bandwidths(metric, jnp.maximum(medians, floor))
+        typical = medians.max()
+        floor = 1e-3 * typical if typical > 0 else 1.0
+        return cls.with_bandwidths(metric, np.maximum(medians, floor).astype(distances.dtype))
 
     @property
     def bandwidths(self) -> Float[Array, "*p"]:

@@ -13,12 +13,14 @@ from .._argmin import nearest_column
 from .._checks import as_labels, as_samples, as_weights, refuse_empty_samples, refuse_nonfinite
 from .._module import static
 from .._products import accumulated
+from .._schedules import concrete
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..backbones import Rematerialised
 from ..losses import AbstractLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
 from ..metrics import AbstractLinearlyAdapted, AbstractMetric, AbstractQuadratic
 from ..prototypes import Prototypes
+from ._bound import transformable
 from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
 from ._variances import coordinate_variances
@@ -45,7 +47,10 @@ class PrototypeModel(eqx.Module):
       only, while the prototypes still learn through it.
 
     All answers take `(n, *sample_shape)`, work in chunks so that memory does not grow with n·p, and are compiled once for
-    each shape. A sample that is NaN or infinite is an error.
+    each shape. A sample that is NaN or infinite is an error. They can be transformed: `jax.jit(model.predict)` makes the
+    model's numbers constants of a program, `eqx.filter_jit(model.predict)` and a model that is an argument leave them
+    arguments; `jax.vmap` maps over batches of batches, `eqx.filter_vmap` over models. What is being traced has no values
+    yet, so that nothing is refused for them then.
     """
 
     prototypes: Prototypes
@@ -63,10 +68,12 @@ class PrototypeModel(eqx.Module):
 
     # What training and inference share.
 
+    @transformable
     def encode(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """The points that samples are mapped to."""
         return encode(self.encoder, x)
 
+    @transformable
     def encoded_prototypes(self) -> Prototypes:
         """The prototypes in the space in which they are compared."""
         if not self.encode_prototypes:
@@ -76,10 +83,12 @@ class PrototypeModel(eqx.Module):
         weights, rest = eqx.partition(self.encoder, eqx.is_array)
         return encoded(eqx.combine(jax.lax.stop_gradient(weights), rest), self.prototypes)
 
+    @transformable
     def dissimilarities(self, points: Float[Array, "n ..."]) -> Float[Array, "n p"]:
         """δ of encoded samples, in float32 at least: what the loss sums is never rounded further."""
         return accumulated(self.metric(points, self.encoded_prototypes()))
 
+    @transformable
     def objective(
         self,
         x: Float[Array, "n ..."],
@@ -102,11 +111,13 @@ class PrototypeModel(eqx.Module):
 
     # Answers.
 
+    @transformable
     def distances(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n p"]:
         """δ: the dissimilarity of each sample to each prototype, in the units of the metric (a *squared* distance for the
         quadratic metrics)."""
         return self._ask(_distances, x)
 
+    @transformable
     def predict_proba(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n c"]:
         """Probabilities of the classes (of an unlabelled model: of its prototypes); rows sum to one.
 
@@ -114,10 +125,12 @@ class PrototypeModel(eqx.Module):
         """
         return self._ask(_probabilities, x)
 
+    @transformable
     def predict(self, x: Float[ArrayLike, "n ..."]) -> Int[Array, " n"]:
         """The most probable class of each sample, exactly `predict_proba(x).argmax(axis=1)`."""
         return self._ask(_predict, x)
 
+    @transformable
     def confidence(self, x: Float[ArrayLike, "n ..."]) -> PerSample:
         """\\((p_1 - p_2)/(p_1 + p_2) \\in [0, 1]\\) of the two most probable classes.
 
@@ -126,16 +139,19 @@ class PrototypeModel(eqx.Module):
         """
         return self._ask(_confidence, x)
 
-    def predict_with_reject(self, x: Float[ArrayLike, "n ..."], threshold: float) -> Int[Array, " n"]:
+    @transformable
+    def predict_with_reject(self, x: Float[ArrayLike, "n ..."], threshold: ArrayLike) -> Int[Array, " n"]:
         """`predict(x)`, and -1 where the confidence is below `threshold`.
 
         **Raises:** `ValueError` if the threshold is not in [0, 1].
         """
-        if not 0 <= threshold <= 1:
+        known = concrete(threshold)
+        if known is not None and not 0 <= known <= 1:
             raise ValueError(f"`threshold` is a confidence and must lie in [0, 1], got {threshold}.")
         label, confidence = self._ask(_decide, x)
         return jnp.where(confidence < threshold, -1, label)
 
+    @transformable
     def transform(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n l"]:
         """Samples in the adapted space of a quadratic metric, where it is the plain squared Euclidean distance.
 
@@ -148,6 +164,7 @@ class PrototypeModel(eqx.Module):
         self._quadratic("transform")
         return self._ask(_transform, x)
 
+    @transformable
     def relevance_matrix(self, per_prototype: bool = False) -> Float[Array, "*p d d"]:
         """Λ = AAᵀ, the matrix of the metric's quadratic form, symmetric and positive semidefinite.
 
@@ -163,6 +180,7 @@ class PrototypeModel(eqx.Module):
             return matrices if per_prototype else matrices.mean(axis=0)
         return jnp.broadcast_to(matrices, (len(prototypes), *matrices.shape)) if per_prototype else matrices
 
+    @transformable
     def relevance_diagonal(self) -> Float[Array, " d"]:
         """The diagonal of Λ, scaled to sum one: how much a *unit* of each feature counts.
 
