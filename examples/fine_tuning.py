@@ -43,7 +43,7 @@ def fit(model: pz.PrototypeModel, learning_rate: float, epochs: int, **settings)
 
 
 scratch = pz.zoo.ImageGMLVQ(target[few], labels[few], key=keys[2], latent_dim=16)
-borrowed = eqx.tree_at(lambda m: m.encoder, scratch, pretrained.encoder)
+borrowed = pz.zoo.ImageGMLVQ(target[few], labels[few], key=keys[2], encoder=pretrained.encoder)
 
 alone = fit(scratch, 3e-3, 60)
 frozen = fit(borrowed, 1e-2, 60, freeze="encoder")

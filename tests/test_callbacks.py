@@ -147,6 +147,112 @@ def test_a_resumed_fit_continues_its_records(name, tmp_path):
     assert list(scalars(tmp_path / "events", "loss")) == list(range(1, EPOCHS + 1))
 
 
+# When they are called, and what they may do.
+
+
+class Calls(pz.training.AbstractCallback):
+    """Writes down at which epochs it is called, and answers."""
+
+    def __init__(self, every=None, answer=lambda view: None):
+        self.every, self.answer, self.started, self.epochs, self.ended = every, answer, [], [], []
+
+    def on_fit_start(self, view):
+        self.started.append(view.epoch)
+
+    def on_chunk_end(self, view):
+        self.epochs.append(view.epoch)
+        return self.answer(view)
+
+    def on_fit_end(self, view):
+        self.ended.append(view.epoch)
+
+
+@pytest.mark.parametrize("company", [[], [1], [None, 4]], ids=str)
+def test_a_callback_is_called_at_its_multiples_and_after_the_last_epoch(company, tmp_path):
+    """Whoever else makes the chunks short: other callbacks, checkpoints, a machine under load."""
+    calls = [Calls(7), Calls(1000), Calls(10), *map(Calls, company)]
+    train(*calls, checkpoints=pz.Checkpoints(tmp_path / "checkpoints", 3))
+    assert [c.epochs for c in calls[:3]] == [[7, 14, 20], [20], [10, 20]]
+    for c in calls:
+        assert (c.started, c.ended) == ([0], [20])
+        assert c.epochs == sorted(set(c.epochs)) and c.epochs[-1] == 20
+
+
+def test_the_last_epoch_is_the_last_one_however_it_comes():
+    calls, stop = [Calls(7), Calls(4), Calls()], StopAt(9)
+    train(calls[0], stop, *calls[1:])
+    assert [c.epochs for c in calls] == [[7, 9], [4, 8, 9], [9]]
+    assert [c.ended for c in calls] == [[9]] * 3
+    patient = Calls(6)
+    stopping = pz.Stopping(patience=2, min_delta=1e9)
+    trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.05)), EPOCHS, stopping=stopping, callbacks=[patient])
+    fit = trainer.fit(MODEL, X, Y, key=jax.random.key(1))
+    assert fit.epochs < 6 and patient.epochs == [fit.epochs]
+
+
+def test_without_a_number_it_is_about_once_a_second(monkeypatch):
+    """By a clock on which every epoch takes an eighth of a second."""
+    clock = [0.0]
+    monkeypatch.setattr("protozoo.training._callbacks.time.monotonic", lambda: clock[0])
+
+    def tick(view):
+        clock[0] = view.epoch / 8
+
+    calls = Calls()
+    train(Calls(1, tick), calls)
+    assert calls.epochs == [6, 12, 18, 20]
+
+
+def test_what_a_callback_sees_cannot_be_changed(tmp_path):
+    def write(view):
+        for change in (
+            lambda: view.history["loss"].__setitem__(0, 0.0),
+            lambda: view.history.__setitem__("loss", np.zeros(view.epoch)),
+            lambda: view.history.clear(),
+            lambda: view.model.prototypes.points.__setitem__(0, 0.0),
+            lambda: setattr(view.model, "prototypes", None),
+            lambda: setattr(view, "epoch", 0),
+        ):
+            with pytest.raises((TypeError, ValueError, AttributeError)):
+                change()
+        seen.append(view)
+
+    seen = []
+    where = pz.Checkpoints(tmp_path / "checkpoints", 2)
+    fit = train(Calls(1, write), checkpoints=where)
+    assert_same(fit, train())
+    assert [len(view.history["loss"]) for view in seen] == list(range(1, EPOCHS + 1))
+    np.testing.assert_array_equal(seen[4].history["loss"], fit.history["loss"][:5])
+    fit.history["loss"][0] = 7  # what the user was given is the user's own
+    assert_same(train(resume=True, checkpoints=where), train())
+
+
+def test_a_callback_that_fails_leaves_the_checkpoint(tmp_path):
+    def fail(view):
+        if view.epoch == 10:
+            raise RuntimeError("the plotting server is down")
+
+    where = pz.Checkpoints(tmp_path / "checkpoints", 5)
+    with pytest.raises(RuntimeError, match="the plotting server is down"):
+        train(Calls(1, fail), checkpoints=where)
+    calls = Calls(1)
+    assert_same(train(calls, resume=True, checkpoints=where), train())
+    assert (calls.started, calls.epochs[0]) == ([10], 11)
+
+
+@pytest.mark.parametrize("answer", [True, np.bool_(True), np.array(True), jax.numpy.array(True)], ids=repr)
+def test_whoever_says_true_stops(answer):
+    fit = train(Calls(5, lambda view: answer))
+    assert (fit.epochs, fit.reason) == (5, "callback")
+
+
+@pytest.mark.parametrize("answer", [1, 0, 0.5, "stop", [], np.array([True]), np.float32(1)], ids=repr)
+def test_other_answers_are_refused(answer):
+    with pytest.raises(TypeError, match=r"`on_chunk_end` of Calls must return True \(stop\), False or None \(go on\), got"):
+        train(Calls(5, lambda view: answer))
+    assert train(Calls(5, lambda view: False), epochs=6).reason == "max epochs"
+
+
 # Refusals.
 
 
@@ -296,14 +402,12 @@ def test_prototypes_of_any_shape_are_drawn(shape, labels, tmp_path):
 
 
 def test_images_keep_their_place():
-    points = RNG.normal(size=(4, 2, 3, 1))
-    page = pz.plots._mosaic(points, np.array([0, 0, 0, 1]))
+    images = RNG.normal(size=(4, 2, 3))
+    page = pz.plots._mosaic(images, np.array([0, 0, 0, 1]))
     assert page.shape == (2 * 3, 3 * 4)
-    scaled = (points[..., 0] - points.min()) / np.ptp(points)
-    for image, row, column in zip(scaled, (0, 0, 0, 3), (0, 4, 8, 0), strict=True):
-        np.testing.assert_allclose(page[row : row + 2, column : column + 3], image)
+    for image, row, column in zip(images, (0, 0, 0, 3), (0, 4, 8, 0), strict=True):
+        np.testing.assert_array_equal(page[row : row + 2, column : column + 3], image)
     assert np.isnan(page[3:, 4:]).all() and np.isnan(page[2]).all()
-    assert np.all(pz.plots._mosaic(np.ones((1, 2, 2, 3)), np.array([0]))[:2, :2] == 0)  # no range, no division
 
 
 def test_the_view_of_moving_points_stands_still():
@@ -335,5 +439,5 @@ def test_a_picture_that_fails_leaves_the_last_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Figure, "savefig", broken)
     with pytest.raises(OSError, match="no space left"):
-        plot.on_fit_end(view(1, loss=[1]))
+        plot.on_chunk_end(view(1, loss=[1]))
     assert plot.path.read_bytes() == before

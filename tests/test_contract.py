@@ -88,7 +88,11 @@ def test_the_relevance_matrix_is_symmetric_and_positive_semidefinite(case):
         assert matrix.shape[1:] == (k, k)
         np.testing.assert_allclose(matrix, matrix.swapaxes(1, 2), atol=1e-6)
         assert np.linalg.eigvalsh(np.asarray(matrix, np.float64)).min() > -1e-5
-    np.testing.assert_allclose(model.relevances().sum(), 1, rtol=1e-5)
+    diagonal = np.diag(model.relevance_matrix())
+    np.testing.assert_allclose(model.relevance_diagonal(), diagonal / diagonal.sum(), rtol=1e-4, atol=1e-6)
+    relevances = np.asarray(model.relevances(case.x))
+    assert relevances.shape == (k,) and (relevances >= 0).all()
+    np.testing.assert_allclose(relevances.sum(), 1, rtol=1e-5)
 
 
 @each([case for case in CASES if case.quadratic])

@@ -19,6 +19,7 @@ PUBLIC = ["backbones", "cooperation", "losses", "manifolds", "metrics", "models"
 
 #: Parts may import those to their left.
 ORDER = [
+    "_namespace",
     "_types",
     "_argmin",
     "_products",

@@ -1,6 +1,6 @@
 """protozoo: a zoo of prototype-based models."""
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata as _metadata
 
 from . import (
     backbones as backbones,
@@ -15,7 +15,10 @@ from . import (
     training as training,
     zoo as zoo,
 )
+from ._module import AbstractConstrained as AbstractConstrained
+from ._namespace import public as _public
 from ._schedules import (
+    AbstractSchedule as AbstractSchedule,
     Constant as Constant,
     Cosine as Cosine,
     Exponential as Exponential,
@@ -48,6 +51,8 @@ from .zoo import cross_validate as cross_validate, fit as fit
 
 
 try:
-    __version__ = version("protozoo")
-except PackageNotFoundError:  # a source tree that was not installed
+    __version__ = _metadata.version("protozoo")
+except _metadata.PackageNotFoundError:  # a source tree that was not installed
     __version__ = "0+unknown"
+
+__all__ = _public(globals())

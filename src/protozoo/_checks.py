@@ -224,20 +224,21 @@ def refuse_missing_classes(y: np.ndarray, name: str = "y") -> None:
         )
 
 
-def as_weights(given: Any, shape: tuple[int, ...], name: str = "sample_weight") -> np.ndarray:
-    """Weights as float64, finite and not negative, the largest one: their sum is a number.
+def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
+    """Weights as n float64 numbers, finite, none negative and not all zero; ones for `None`.
 
-    **Raises:** `ValueError` or `TypeError` naming what is wrong; also if all are zero.
+    **Raises:** `ValueError` or `TypeError` naming what is wrong.
     """
+    if given is None:
+        return np.ones(n)
     weight = np.asarray(as_numbers(given, name), np.float64)
-    if weight.shape != shape:
-        raise ValueError(f"`{name}` must have shape {shape}, got {weight.shape}.")
+    if weight.shape != (n,):
+        raise ValueError(f"`{name}` must have shape ({n},), got {weight.shape}.")
     if not np.isfinite(weight).all() or weight.min() < 0:
         raise ValueError(f"`{name}` must be finite and not negative, got {weight.min():g} as its smallest.")
-    largest = weight.max()
-    if largest == 0:
+    if not weight.any():
         raise ValueError(f"`{name}`: the weights of all samples are zero: nothing can be learned.")
-    return weight / largest
+    return weight
 
 
 def as_key(key: Any, name: str = "key") -> PRNGKeyArray:

@@ -1,5 +1,9 @@
 """Who shares the credit for a sample: the winner alone, or all its rivals by rank."""
 
+from .._namespace import public as _public
 from ._base import AbstractCooperation as AbstractCooperation
 from ._rank import RankCooperation as RankCooperation
 from ._winner import WinnerTakesAll as WinnerTakesAll
+
+
+__all__ = _public(globals())

@@ -1,5 +1,6 @@
 """What the dissimilarities should be, and what they mean."""
 
+from .._namespace import public as _public
 from ._base import (
     AbstractLoss as AbstractLoss,
     AbstractRelativeLoss as AbstractRelativeLoss,
@@ -26,3 +27,6 @@ from ._pooling import (
 )
 from ._soft import RSLVQ as RSLVQ, AbstractSoftLoss as AbstractSoftLoss, SoftLVQ as SoftLVQ
 from ._transfer import identity as identity, sigmoid as sigmoid, swish as swish
+
+
+__all__ = _public(globals())

@@ -1,5 +1,6 @@
 """Spaces in which prototypes live."""
 
+from .._namespace import public as _public
 from ._base import AbstractManifold as AbstractManifold
 from ._euclidean import Euclidean as Euclidean
 from ._spd import SPD as SPD
@@ -10,3 +11,6 @@ from ._squares import (
     shared_squares as shared_squares,
     squared_lengths as squared_lengths,
 )
+
+
+__all__ = _public(globals())

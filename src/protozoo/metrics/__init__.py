@@ -1,6 +1,7 @@
 """How far is a sample from each prototype?"""
 
 from .._module import AbstractHomogeneous as AbstractHomogeneous
+from .._namespace import public as _public
 from ._base import (
     AbstractAdaptation as AbstractAdaptation,
     AbstractClosedForm as AbstractClosedForm,
@@ -13,7 +14,15 @@ from ._base import (
 from ._chain import Chain as Chain
 from ._exponential_kernel import ExponentialKernel as ExponentialKernel
 from ._gaussian_kernel import GaussianKernel as GaussianKernel
-from ._linear_maps import AbstractLinearMap as AbstractLinearMap
+from ._linear_maps import (
+    AbstractApplied as AbstractApplied,
+    AbstractLinearMap as AbstractLinearMap,
+    Composed as Composed,
+    Dense as Dense,
+    Identity as Identity,
+    Residual as Residual,
+    Scale as Scale,
+)
 from ._mahalanobis import Mahalanobis as Mahalanobis
 from ._missing import Missing as Missing
 from ._norms import Cosine as Cosine, LpNorm as LpNorm
@@ -30,3 +39,6 @@ from ._subspace import Subspace as Subspace
 from ._tangent import Tangent as Tangent
 from ._units import OwnUnits as OwnUnits, own_units as own_units
 from ._wasserstein import Wasserstein as Wasserstein
+
+
+__all__ = _public(globals())

@@ -18,7 +18,10 @@ from ..manifolds import centred, pairwise_squares, regained, squared_lengths
 
 
 class AbstractLinearMap(eqx.Module):
-    """v ↦ vA, row vectors times a matrix that is stored in whatever form is cheap to apply."""
+    """v ↦ vA, row vectors times a matrix that is stored in whatever form is cheap to apply.
+
+    A map of your own, of which `apply` is all there is to know, is an `AbstractApplied`.
+    """
 
     @abc.abstractmethod
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
@@ -44,7 +47,7 @@ PairGradient = tuple[AbstractLinearMap, Float[Array, "n d"], Float[Array, "p d"]
 
 
 class Identity(AbstractLinearMap):
-    """vA = v."""
+    """vA = v: the plain distance of a flat space."""
 
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
         return v
@@ -62,7 +65,12 @@ class Identity(AbstractLinearMap):
 
 
 class Scale(AbstractLinearMap):
-    """A diagonal, given by its squares: (vA)_j = v_j a_j. Zeros are welcome."""
+    """A diagonal, given by its squares: \\((vA)_j = v_j a_j\\). Zeros are welcome.
+
+    **Arguments:**
+
+    - `squares`: \\(a_j^2\\), shape `(d,)`, or `(p, d)` for a local map.
+    """
 
     squares: Float[Array, "*p d"]
 
@@ -93,6 +101,10 @@ class Scale(AbstractLinearMap):
 
 class Residual(AbstractLinearMap):
     """What an orthonormal basis leaves: vA = v - (vB)Bᵀ.
+
+    **Arguments:**
+
+    - `basis`: B, orthonormal columns, shape `(d, s)`, or `(p, d, s)` for a local map.
 
     A change of basis within its span changes nothing while the basis stays orthonormal, as it does: all derivatives by the
     basis are orthogonal to the span.
@@ -162,7 +174,7 @@ def _local_differences(maps: PyTree, x: Array, points: Array, j: Int[Array, " n"
 
 
 class AbstractApplied(AbstractLinearMap):
-    """A map of which nothing is known but how it is applied."""
+    """A map of which nothing is known but how it is applied; the rest follows from `apply`."""
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
         return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
@@ -177,7 +189,12 @@ class AbstractApplied(AbstractLinearMap):
 
 
 class Dense(AbstractApplied):
-    """A matrix: vA."""
+    """A matrix: vA.
+
+    **Arguments:**
+
+    - `matrix`: A, shape `(d, l)`, or `(p, d, l)` for a local map.
+    """
 
     matrix: Float[Array, "*p d l"]
 
@@ -186,7 +203,12 @@ class Dense(AbstractApplied):
 
 
 class Composed(AbstractApplied):
-    """One map after the other."""
+    """One map after the other: \\(v A_1 A_2\\).
+
+    **Arguments:**
+
+    - `first`, `second`: maps, both shared or both local.
+    """
 
     first: AbstractLinearMap
     second: AbstractLinearMap

@@ -1,3 +1,7 @@
 """The assembled thing, and what it answers."""
 
+from .._namespace import public as _public
 from ._model import PrototypeModel as PrototypeModel
+
+
+__all__ = _public(globals())

@@ -11,7 +11,15 @@ import numpy as np
 from jax.core import Tracer
 
 from .._argmin import nearest_column
-from .._checks import as_labels, as_samples, known_value, refuse_empty_samples, refuse_no_dissimilarities, refuse_nonfinite
+from .._checks import (
+    as_labels,
+    as_samples,
+    as_weights,
+    known_value,
+    refuse_empty_samples,
+    refuse_no_dissimilarities,
+    refuse_nonfinite,
+)
 from .._module import all_finite, static
 from .._products import accumulated
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
@@ -26,8 +34,11 @@ from ..metrics import (
     relative_dissimilarities,
 )
 from ..prototypes import Prototypes
+from ._bound import transformable
 from ._chunks import map_chunks, rows_per_chunk
+from ._encoder import encoded_shape
 from ._units import Judge
+from ._variances import coordinate_variances
 
 
 #: In how many pieces samples go through an encoder that is computed again by the backward pass.
@@ -42,14 +53,19 @@ class PrototypeModel(eqx.Module):
     - `prototypes`: which points, with which classes.
     - `metric`: how far a sample is from each of them.
     - `loss`: what the dissimilarities should be, and what they mean.
-    - `encoder`: maps one sample to one point (it is vectorised here); any callable, an `eqx.Module` if it is to learn.
+    - `encoder`: maps one sample to one point (it is vectorised here); any callable, an `eqx.Module` if it is to learn. It maps
+      a sample the same way whenever it is asked: dropout is in inference mode, running statistics are held by
+      `backbones.Stateful`.
     - `encode_prototypes`: `False`: the prototypes live in the encoder's output space. `True`: they live among the samples
       and go through the same encoder (a siamese model).
     - `learn_through_prototypes`: whether the encoder of a siamese model learns from both paths; with `False`, from samples
       only, while the prototypes still learn through it.
 
     All answers take `(n, *sample_shape)`, work in chunks so that memory does not grow with n·p, and are compiled once for
-    each shape. A sample that is NaN or infinite is an error.
+    each shape. A sample that is NaN or infinite is an error. They can be transformed: `jax.jit(model.predict)` makes the
+    model's numbers constants of a program, `eqx.filter_jit(model.predict)` and a model that is an argument leave them
+    arguments; `jax.vmap` maps over batches of batches, `eqx.filter_vmap` over models. What is being traced has no values
+    yet, so that nothing is refused for them then.
     """
 
     prototypes: Prototypes
@@ -62,15 +78,19 @@ class PrototypeModel(eqx.Module):
     def __check_init__(self):
         if not (self.learn_through_prototypes or self.encode_prototypes):
             raise ValueError("`learn_through_prototypes=False` means nothing where prototypes are not encoded.")
+        if self.encode_prototypes and not isinstance(self.encoder, eqx.nn.Identity):
+            encoded_shape(self.encoder, self.prototypes.points, "prototypes.points")
 
         _check_parts(self)
 
     # What training and inference share.
 
+    @transformable
     def encode(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """The points that samples are mapped to."""
         return encode(self.encoder, x)
 
+    @transformable
     def encoded_prototypes(self) -> Prototypes:
         """The prototypes in the space in which they are compared."""
         if not self.encode_prototypes:
@@ -80,10 +100,12 @@ class PrototypeModel(eqx.Module):
         weights, rest = eqx.partition(self.encoder, eqx.is_array)
         return encoded(eqx.combine(jax.lax.stop_gradient(weights), rest), self.prototypes)
 
+    @transformable
     def dissimilarities(self, points: Float[Array, "n ..."]) -> Float[Array, "n p"]:
         """δ of encoded samples, in float32 at least: what the loss sums is never rounded further."""
         return accumulated(self.metric(points, self.encoded_prototypes()))
 
+    @transformable
     def objective(
         self,
         x: Float[Array, "n ..."],
@@ -106,11 +128,13 @@ class PrototypeModel(eqx.Module):
 
     # Answers.
 
+    @transformable
     def distances(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n p"]:
         """δ: the dissimilarity of each sample to each prototype, in the units of the metric (a *squared* distance for the
         quadratic metrics)."""
         return self._ask(_distances, x)
 
+    @transformable
     def predict_proba(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n c"]:
         """Probabilities of the classes (of an unlabelled model: of its prototypes); rows sum to one.
 
@@ -118,10 +142,12 @@ class PrototypeModel(eqx.Module):
         """
         return self._ask(_probabilities, x)
 
+    @transformable
     def predict(self, x: Float[ArrayLike, "n ..."]) -> Int[Array, " n"]:
         """The most probable class of each sample, exactly `predict_proba(x).argmax(axis=1)`."""
         return self._ask(_predict, x)
 
+    @transformable
     def confidence(self, x: Float[ArrayLike, "n ..."]) -> PerSample:
         """\\((p_1 - p_2)/(p_1 + p_2) \\in [0, 1]\\) of the two most probable classes.
 
@@ -130,16 +156,19 @@ class PrototypeModel(eqx.Module):
         """
         return self._ask(_confidence, x)
 
-    def predict_with_reject(self, x: Float[ArrayLike, "n ..."], threshold: float) -> Int[Array, " n"]:
+    @transformable
+    def predict_with_reject(self, x: Float[ArrayLike, "n ..."], threshold: ArrayLike) -> Int[Array, " n"]:
         """`predict(x)`, and -1 where the confidence is below `threshold`.
 
         **Raises:** `ValueError` if the threshold is not in [0, 1].
         """
-        if not 0 <= threshold <= 1:
+        known = known_value(threshold)
+        if known is not None and not 0 <= known <= 1:
             raise ValueError(f"`threshold` is a confidence and must lie in [0, 1], got {threshold}.")
         label, confidence = self._ask(_decide, x)
         return jnp.where(confidence < threshold, -1, label)
 
+    @transformable
     def transform(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n l"]:
         """Samples in the adapted space of a quadratic metric, where it is the plain squared Euclidean distance.
 
@@ -152,6 +181,7 @@ class PrototypeModel(eqx.Module):
         self._quadratic("transform")
         return self._ask(_transform, x)
 
+    @transformable
     def relevance_matrix(self, per_prototype: bool = False) -> Float[Array, "*p d d"]:
         """Λ = AAᵀ, the matrix of the metric's quadratic form, symmetric and positive semidefinite.
 
@@ -159,10 +189,7 @@ class PrototypeModel(eqx.Module):
 
         **Raises:** `ValueError` if the metric has no linear adaptation.
         """
-        metric = self.metric
-        if not isinstance(metric, AbstractLinearlyAdapted):
-            raise ValueError(f"`relevance_matrix`: {type(metric).__name__} has no linear adaptation.")
-        prototypes = self.encoded_prototypes()
+        metric, prototypes = self._adapted("relevance_matrix"), self.encoded_prototypes()
         linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.dimension, dtype=prototypes.points.dtype)
         maps = jax.vmap(lambda a: a.apply(unit))(linear) if metric.local else linear.apply(unit)
         matrices = maps @ maps.swapaxes(-1, -2)
@@ -170,10 +197,47 @@ class PrototypeModel(eqx.Module):
             return matrices if per_prototype else matrices.mean(axis=0)
         return jnp.broadcast_to(matrices, (len(prototypes), *matrices.shape)) if per_prototype else matrices
 
-    def relevances(self) -> Float[Array, " d"]:
-        """How much each feature counts: the diagonal of Λ, scaled to sum one."""
-        diagonal = jnp.diag(self.relevance_matrix())
+    @transformable
+    def relevance_diagonal(self) -> Float[Array, " d"]:
+        """The diagonal of Λ, scaled to sum one: how much a *unit* of each feature counts.
+
+        It tells what the metric is, not what it does: a feature that hardly varies may have the largest entry of all and
+        decide nothing (a pixel at the border that has ink in one image of a hundred). For features that were not scaled to
+        one variance, ask `relevances(x)`.
+
+        **Raises:** `ValueError` if the metric has no linear adaptation.
+        """
+        diagonal = self._diagonal("relevance_diagonal").mean(axis=0)
         return diagonal / diagonal.sum()
+
+    def relevances(self, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None) -> Float[Array, " d"]:
+        """How much each feature contributes to δ on data: \\(\\lambda_k \\operatorname{Var}(x_k)\\), scaled to sum one.
+
+        \\(\\lambda\\) is the diagonal of Λ and says how much a unit of a feature counts; the variance says how many of its
+        units lie between the samples. Their product is free of units: a feature in grams has the relevance that it has in
+        kilograms, once the metric has learned either. A feature that does not vary has relevance zero, whatever its λ.
+
+        **Arguments:**
+
+        - `x`: the samples. Features are those of the points that the metric compares: behind an encoder, latent ones.
+        - `sample_weight`: how much each sample counts, `(n,)`.
+
+        Of a metric with a map for each prototype, the mean over prototypes. In a curved space, features are the tangent
+        coordinates about a prototype, and the mean is over prototypes, too (in a flat space, variances about all points are
+        the same). Gaps are left out.
+
+        **Raises:** `ValueError` if the metric has no linear adaptation, and if no feature that counts varies.
+        """
+        diagonal = np.asarray(self._diagonal("relevances"), float)
+        x = self.check_values(x)
+        weight = as_weights(sample_weight, len(x))
+        variances = coordinate_variances(self.encode, self.encoded_prototypes(), x, weight / weight.max(), self.takes_gaps)
+        contributions = (diagonal * variances).mean(axis=0)
+        if not np.isfinite(contributions).all():
+            raise ValueError("`relevances`: the model has parameters that are NaN or infinite. Train it again.")
+        if not contributions.any():
+            raise ValueError("`x` varies in no feature that the metric looks at: there is nothing that could be relevant.")
+        return jnp.asarray(contributions / contributions.sum(), self.prototypes.points.dtype)
 
     def win_ratios(self, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | None = None) -> Float[Array, " p"]:
         """The share of all samples that each prototype is nearest to; with `y`, counting only those of its own class.
@@ -215,16 +279,43 @@ class PrototypeModel(eqx.Module):
         """
         x = as_samples(x, self.sample_shape, name)
         if self.sample_shape is None:
-            try:
-                shape = jax.eval_shape(self.encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)).shape
-            except Exception as error:
-                raise ValueError(f"the encoder refuses `{name}` of shape {x.shape}: {error}") from error
+            shape = encoded_shape(self.encoder, x, name)
             if shape != self.prototypes.space.point_shape:
                 raise ValueError(
                     f"the encoder maps a sample of `{name}` to shape {shape}, but prototypes are points of shape "
                     f"{self.prototypes.space.point_shape}."
                 )
         return x
+
+    def check_values(self, x: ArrayLike, name: str = "x") -> Array:
+        """The same, every value of which has been looked at: finite (or a gap, where gaps are welcome), points of the space."""
+        x = self.check_samples(x, name)
+        refuse_nonfinite(x, name, gaps=self.takes_gaps)
+        self._check_points(x, name)
+        return x
+
+    def _check_points(self, x: Array, name: str) -> None:
+        """Refuse samples that the metric or the space has no answer for. What is being traced has no values yet."""
+        space = self.prototypes.space
+        if isinstance(x, Tracer):
+            return
+        if self.takes_gaps:
+            refuse_empty_samples(x, name)
+        if self.metric.takes_dissimilarities and self.sample_shape:
+            refuse_no_dissimilarities(x, name)
+        if not space.flat and self.sample_shape and (violation := space.violation(x)):
+            raise ValueError(f"`{name}` does not lie in {space}: {violation}")
+
+    def _adapted(self, asked: str) -> AbstractLinearlyAdapted:
+        if not isinstance(self.metric, AbstractLinearlyAdapted):
+            raise ValueError(f"`{asked}`: {type(self.metric).__name__} has no linear adaptation.")
+        return self.metric
+
+    def _diagonal(self, asked: str) -> Float[Array, "q d"]:
+        """The diagonals of Λ, one for each linear map: the squared norms of adapted unit vectors."""
+        metric, prototypes = self._adapted(asked), self.encoded_prototypes()
+        linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.dimension, dtype=prototypes.points.dtype)
+        return jax.vmap(lambda a: a.squared_norm(unit))(linear) if metric.local else linear.squared_norm(unit)[None]
 
     def _quadratic(self, asked: str) -> AbstractQuadratic:
         if not isinstance(self.metric, AbstractQuadratic):
@@ -235,8 +326,7 @@ class PrototypeModel(eqx.Module):
         x = self.check_samples(x)
         if question in (_probabilities, _predict, _confidence, _decide):
             _refuse_other_classes(self)
-        if self.takes_gaps:
-            refuse_empty_samples(x)
+        self._check_points(x, "x")
         answer, found = _answer(self, x, question)
         if not isinstance(found.answers, Tracer) and not all(jax.tree.leaves(found)):
             refuse_nonfinite(x, gaps=self.takes_gaps)

@@ -1,5 +1,6 @@
 """How does a model reach another day? Models that describe themselves, on disk."""
 
+from .._namespace import public as _public
 from ._files import load as load, save as save
 from ._registry import register as register
 from ._structure import (
@@ -9,3 +10,6 @@ from ._structure import (
     fingerprint as fingerprint,
     rebuild as rebuild,
 )
+
+
+__all__ = _public(globals())

@@ -1,7 +1,8 @@
 """How a model learns: one compiled loop, and the rules that it can run."""
 
+from .._namespace import public as _public
 from ._alternating import AlternatingOptimization as AlternatingOptimization
-from ._averaging import Averaged as Averaged, Lookahead as Lookahead
+from ._averaging import AbstractWatching as AbstractWatching, Averaged as Averaged, Lookahead as Lookahead
 from ._callbacks import AbstractCallback as AbstractCallback, Progress as Progress, View as View
 from ._checkpoints import Checkpoints as Checkpoints
 from ._curriculum import SelfPaced as SelfPaced
@@ -31,3 +32,6 @@ from ._rule import AbstractRule as AbstractRule
 from ._stopping import Stopping as Stopping
 from ._stream import Slices as Slices
 from ._trainer import Trainer as Trainer, TrainState as TrainState
+
+
+__all__ = _public(globals())

@@ -6,29 +6,45 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ..models import PrototypeModel
+from ._fit import outline
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class View:
-    """What a callback sees: the model as it is now, the history so far, and how far training is."""
+    """What a callback sees: the model as it is now, the history so far, and how far training is. It can be read only: the
+    history is the one that training goes on with."""
 
     model: PrototypeModel
-    history: dict[str, np.ndarray]
+    history: Mapping[str, np.ndarray]
     epoch: int
     epochs: int
 
+    def __post_init__(self):
+        history = {name: values.view() for name, values in self.history.items()}
+        for values in history.values():
+            values.flags.writeable = False
+        object.__setattr__(self, "history", MappingProxyType(history))
+
+    def __repr__(self) -> str:
+        return f"View(model={outline(self.model)}, epoch={self.epoch}, epochs={self.epochs})"
+
 
 class AbstractCallback(abc.ABC):
-    """Called before the first epoch, between chunks of epochs (about once a second), and after the last."""
+    """Called before the first epoch, between epochs, and after the last.
 
-    #: Be called at every multiple of this epoch; `None`: whenever the host is heard.
-    every: int | None
+    `every` says when: at the multiples of this epoch, or about once a second, if it is `None`; and after the last epoch,
+    whichever it is. When it is called depends on nothing else, neither on other callbacks nor on checkpoints.
+    """
+
+    #: Be called at the multiples of this epoch; `None`: about once a second.
+    every: int | None = None
 
     @abc.abstractmethod
     def on_fit_start(self, view: View) -> None:
@@ -36,11 +52,60 @@ class AbstractCallback(abc.ABC):
 
     @abc.abstractmethod
     def on_chunk_end(self, view: View) -> bool | None:
-        """After some epochs; return `True` to stop training."""
+        """After some epochs, and after the last one; return `True` to stop training."""
 
     @abc.abstractmethod
     def on_fit_end(self, view: View) -> None:
-        """After the last epoch."""
+        """When training is over, after the last `on_chunk_end`."""
+
+
+class Calls:
+    """Calls callbacks when they are due."""
+
+    def __init__(self, callbacks: Sequence[AbstractCallback]):
+        self._callbacks = callbacks
+        self._heard = [time.monotonic()] * len(callbacks)
+
+    def start(self, view: Callable[[], View]) -> None:
+        """Before the first epoch."""
+        for callback in self._callbacks:
+            callback.on_fit_start(view())
+
+    def between(self, view: Callable[[], View], epoch: int, last: bool) -> bool:
+        """After this epoch, which is the last one or may become it: whether somebody asked to stop."""
+        due = [last or self._due(i, epoch) for i in range(len(self._callbacks))]
+        stop = self._ask(view, due)
+        if stop and not last:
+            self._ask(view, [not already for already in due])
+        return stop
+
+    def end(self, view: Callable[[], View]) -> None:
+        """When training is over."""
+        for callback in self._callbacks:
+            callback.on_fit_end(view())
+
+    def _due(self, i: int, epoch: int) -> bool:
+        every = self._callbacks[i].every
+        # Other callbacks and checkpoints may make chunks much shorter than the second that they are meant to take.
+        return time.monotonic() - self._heard[i] > 0.5 if every is None else epoch % every == 0
+
+    def _ask(self, view: Callable[[], View], which: Sequence[bool]) -> bool:
+        stop, seen = False, view() if any(which) else None
+        for i, (callback, called) in enumerate(zip(self._callbacks, which, strict=True)):
+            if called:
+                assert seen is not None
+                stop |= _as_answer(callback, callback.on_chunk_end(seen))
+                self._heard[i] = time.monotonic()
+        return stop
+
+
+def _as_answer(callback: AbstractCallback, answer: Any) -> bool:
+    # What comparisons of arrays return is a bool as well.
+    if answer is None or (np.shape(answer) == () and np.asarray(answer).dtype == bool):
+        return bool(answer)
+    raise TypeError(
+        f"`on_chunk_end` of {type(callback).__name__} must return True (stop), False or None (go on), got {answer!r}."
+    )
 
 
 #: A meter: how to show an epoch and a text, and how to end the show.
@@ -52,7 +117,7 @@ class Progress(AbstractCallback):
 
     **Arguments:**
 
-    - `every`: show the state every so many epochs at least; by default about once a second.
+    - `every`: show the state at multiples of this epoch and at the end; by default about once a second.
     """
 
     def __init__(self, every: int | None = None):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, refuse_empty_samples, refuse_nonfinite, refuse_unknown_classes
+from .._checks import as_labels, as_weights, refuse_unknown_classes
 from .._types import Array, ArrayLike
 from ..models import PrototypeModel
 from ..models._chunks import map_chunks, rows_per_chunk
@@ -26,12 +26,7 @@ def as_batch(
     name: str = "",
 ) -> Batch:
     """All samples as one batch, with weights of mean one."""
-    x = model.check_samples(x, f"{name}x")
-    refuse_nonfinite(x, f"{name}x", gaps=model.takes_gaps)
-    if model.takes_gaps:
-        refuse_empty_samples(x, f"{name}x")
-    if (violation := model.prototypes.space.violation(x)) if model.sample_shape else None:
-        raise ValueError(f"`{name}x` does not lie in {model.prototypes.space}: {violation}")
+    x = model.check_values(x, f"{name}x")
     labels = None
     if model.loss.supervised:
         if y is None:
@@ -72,13 +67,7 @@ def _encode(model: PrototypeModel, x: Array) -> Array:
 def _weights(
     y: np.ndarray | None, n: int, classes: int, sample_weight: ArrayLike | None, class_weight: ClassWeight
 ) -> np.ndarray:
-    weight = np.ones(n)
-    if sample_weight is not None:
-        weight = np.asarray(sample_weight, float)
-        if weight.shape != (n,):
-            raise ValueError(f"`sample_weight` must have shape ({n},), got {weight.shape}.")
-        if not np.isfinite(weight).all() or weight.min() < 0:
-            raise ValueError(f"`sample_weight` must be finite and not negative, got {weight.min():g} as its smallest.")
+    weight = as_weights(sample_weight, n)
     if class_weight is not None:
         if y is None:
             raise ValueError("`class_weight` needs classes, and this model learns without labels.")

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 
+import equinox as eqx
 import numpy as np
 
 from ..models import PrototypeModel
@@ -35,7 +36,7 @@ _REMEDIES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Fit:
     """A trained model and how it came to be.
 
@@ -45,6 +46,8 @@ class Fit:
     - `epochs`: how many epochs ran.
     - `reason`: why it ended; `reason.remedy` says what to do about it.
     - `member`: which one it is of those that `fit_many` trained.
+
+    It is printed in one line: its last losses, and the model in outline (`fit.model` prints all of it).
     """
 
     model: PrototypeModel
@@ -52,3 +55,15 @@ class Fit:
     epochs: int
     reason: Reason
     member: int = 0
+
+    def __repr__(self) -> str:
+        losses = "".join(f", {name}={values[-1]:.4g}" for name, values in self.history.items() if len(values))
+        return f"Fit(model={outline(self.model)}, epochs={self.epochs}, reason={str(self.reason)!r}{losses})"
+
+
+def outline(model: PrototypeModel) -> str:
+    """A model in a line: its kinds of parts, and how many prototypes it has."""
+    encoder = [] if isinstance(model.encoder, eqx.nn.Identity) else [model.encoder]
+    parts = [type(part).__name__ for part in (model.loss, model.metric, *encoder)]
+    classes = f" of {model.prototypes.classes} classes" if model.prototypes.labelled else ""
+    return f"PrototypeModel({', '.join(parts)}, {len(model.prototypes)} prototypes{classes})"

@@ -168,7 +168,7 @@ def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
         if not same or [a.shape for a in jax.tree.leaves(arrays[i])] != [a.shape for a in jax.tree.leaves(arrays[0])]:
             raise ValueError(
                 f"member {i} is of another structure than member 0: members may differ in numbers, not in kinds, shapes or "
-                "options. Train them one by one."
+                "options; a function that is made anew for each of them is another one each time. Train them one by one."
             )
     return jax.tree.map(lambda *a: jnp.stack(a), *arrays), rest[0]
 

@@ -15,7 +15,7 @@ class HistoryFile(AbstractCallback):
     **Arguments:**
 
     - `path`: a `.csv` file, or a `.jsonl` file: one JSON object in each line, whose losses that are not finite are `null`.
-    - `every`: write every so many epochs at least; by default about once a second. Rows are never left out.
+    - `every`: write at multiples of this epoch and at the end; by default about once a second. Rows are never left out.
     - `overwrite`: whether a file that is there already is replaced.
 
     A resumed fit continues its own file: what was written after the checkpoint is taken back first.
@@ -70,7 +70,7 @@ class TensorBoard(AbstractCallback):
     **Arguments:**
 
     - `directory`: where the event files go; one for each fit.
-    - `every`: write every so many epochs at least; by default about once a second. Epochs are never left out.
+    - `every`: write at multiples of this epoch and at the end; by default about once a second. Epochs are never left out.
 
     **Raises:** when training starts: `ImportError` without tensorboardX, `ValueError` if a new fit would mix its curves with
     those of another.

@@ -78,8 +78,8 @@ class Diversity(AbstractRegulariser):
 
 
 class SparseRelevances(AbstractRegulariser):
-    """\\(\\eta\\,H(\\lambda)\\), the entropy \\(-\\sum_j \\lambda_j\\log\\lambda_j\\) of the relevances (the diagonal of Λ,
-    scaled to sum one): lowest where a single feature counts.
+    """\\(\\eta\\,H(\\lambda)\\), the entropy \\(-\\sum_j \\lambda_j\\log\\lambda_j\\) of the diagonal of Λ, scaled to sum one
+    (`model.relevance_diagonal()`): lowest where a single feature counts.
 
     **Arguments:**
 
@@ -98,7 +98,7 @@ class SparseRelevances(AbstractRegulariser):
             raise ValueError(f"`SparseRelevances`: {type(model.metric).__name__} has no relevances.")
 
     def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
-        relevances = model.relevances()
+        relevances = model.relevance_diagonal()
         return self.strength * jnp.sum(jax.scipy.special.entr(jnp.maximum(relevances, jnp.finfo(relevances.dtype).tiny)))
 
 

@@ -40,17 +40,33 @@ class Slices:
     - `batch_size`: samples in a batch.
     - `block`: batches that are read and shuffled together.
     - `seed`: of the order.
+    - `transform`: what a batch's samples become when they are read, such as `lambda x: x / np.float32(255)`: a function of a
+      NumPy array `(b, *sample_shape)` to one of b samples. It is called by the thread that reads, while another batch is
+      computed; order and classes stay. A random one should take its randomness from the samples: a resumed run sees what it
+      would have seen only if the same samples become the same.
 
-    **Raises:** `ValueError` for lengths that differ and sizes that are not positive.
+    **Raises:** `ValueError` for lengths that differ and sizes that are not positive, and in training for a transform that
+    does not return as many samples; `TypeError` for one that is no function.
     """
 
-    def __init__(self, x: Any, y: Any = None, *, batch_size: int, block: int = 64, seed: int = 0):
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int,
+        block: int = 64,
+        seed: int = 0,
+        transform: Callable[[np.ndarray], ArrayLike] | None = None,
+    ):
         if y is not None and len(y) != len(x):
             raise ValueError(f"`y` must have one label for each of the {len(x)} samples, got {len(y)}.")
         for name, value in (("batch_size", batch_size), ("block", block), ("len(x)", len(x))):
             if value < 1:
                 raise ValueError(f"`{name}` must be positive, got {value}.")
-        self.x, self.y, self.batch_size, self.block, self.seed = x, y, batch_size, block, seed
+        if not (transform is None or callable(transform)):
+            raise TypeError(f"`transform` must be a function of a batch's samples, got {transform!r}.")
+        self.x, self.y, self.batch_size, self.block, self.seed, self.transform = x, y, batch_size, block, seed, transform
 
     def __len__(self) -> int:
         return -(-len(self.x) // self.batch_size)
@@ -65,10 +81,18 @@ class Slices:
             block = [np.concatenate([old, new]) for old, new in zip(rest, block, strict=True)] if rest else block
             full = len(block[0]) // self.batch_size * self.batch_size
             for at in range(0, full, self.batch_size):
-                yield tuple(a[at : at + self.batch_size] for a in block)
+                yield self._transformed(*(a[at : at + self.batch_size] for a in block))
             rest = [a[full:] for a in block]
         if rest and len(rest[0]):
-            yield tuple(rest)
+            yield self._transformed(*rest)
+
+    def _transformed(self, x: np.ndarray, *y: np.ndarray) -> Piece:
+        if self.transform is None:
+            return (x, *y)
+        samples = np.asarray(self.transform(x))
+        if len(x) != (len(samples) if samples.ndim else 0):
+            raise ValueError(f"`transform` must return as many samples as it is given, {len(x)}, and returned {samples.shape}.")
+        return (samples, *y)
 
 
 def is_stream(x: Any) -> bool:

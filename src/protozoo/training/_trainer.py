@@ -17,7 +17,7 @@ from .._checks import positive_integer, refuse_single_class
 from .._module import static
 from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
 from ..models import PrototypeModel
-from ._callbacks import AbstractCallback, Progress, View
+from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
 from ._data import ClassWeight, as_batch, as_validation, encode_once
 from ._fit import Fit, Reason
@@ -74,8 +74,8 @@ class Trainer(eqx.Module):
     - `sharding`: spread batches over devices: a `jax.sharding.Mesh` (by its first axis), or a `NamedSharding` of one axis.
       Parameters are on all devices; any number of samples will do.
     - `checkpoints`: where and how often the training state is written.
-    - `callbacks`: what to do about once a second; they can stop training, and change nothing else. Of processes that train
-      together, the first one calls them.
+    - `callbacks`: what to do between epochs, at multiples of each one's `every` or about once a second; they can stop training,
+      and change nothing else. Of processes that train together, the first one calls them.
     - `progress`: show a progress bar.
 
     Learning rates, epochs, tolerances and the data are arguments of the compiled program; equal shapes compile once.
@@ -274,9 +274,8 @@ class Trainer(eqx.Module):
         if store is not None:
             intervals.append(store.where.every)
         epoch, size, stopped = int(state.epoch), 1, False
-        callbacks = self.callbacks if speaks(self.sharding) else ()
-        for callback in callbacks:
-            callback.on_fit_start(view())
+        calls = Calls(self.callbacks if speaks(self.sharding) else ())
+        calls.start(view)
         while epoch < self.epochs and int(state.status) == RUNNING and not stopped:
             limit = min([self.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
             began = time.monotonic()
@@ -289,11 +288,11 @@ class Trainer(eqx.Module):
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % store.where.every == 0):
                 store.save(epoch, state, history, float(state.previous))
-            stopped = bool(agreed(float(any([callback.on_chunk_end(view()) for callback in callbacks])), self.sharding))
+            last = epoch >= self.epochs or int(state.status) != RUNNING
+            stopped = bool(agreed(float(calls.between(view, epoch, last)), self.sharding))
         if store is not None:
             store.save(epoch, state, history, float(state.previous))
-        for callback in callbacks:
-            callback.on_fit_end(view())
+        calls.end(view)
         reason = REASONS[int(state.status)]
         if stopped and epoch < self.epochs and reason is Reason.MAX_EPOCHS:
             reason = Reason.CALLBACK

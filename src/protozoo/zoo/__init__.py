@@ -4,8 +4,10 @@
 `.options` are data. `pz.zoo.names()` lists what there is.
 """
 
+from .._namespace import public as _public
 from ._cross_validate import CrossValidation as CrossValidation, cross_validate as cross_validate
 from ._fit import fit as fit
+from ._makers import Context as Context
 from ._recipe import Recipe as Recipe
 from ._riemannian import ROWS as _RIEMANNIAN
 from ._supervised import ROWS as _SUPERVISED
@@ -27,4 +29,7 @@ def __getattr__(name: str) -> Recipe:
 
 
 def __dir__() -> list[str]:
-    return [*_TABLE, "CrossValidation", "Recipe", "cross_validate", "fit", "names"]
+    return __all__
+
+
+__all__ = [*_TABLE, *_public(globals())]

@@ -9,10 +9,11 @@ import numpy as np
 from .._checks import as_labels, as_samples, refuse_missing_classes
 from .._types import ArrayLike, PRNGKeyArray
 from ..training import Fit, Trainer, fit_many
-from ._fit import look_up, trainer_settings
+from ._fit import Maker, look_up, trainer_settings
+from ._recipe import Recipe
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CrossValidation:
     """The result of `cross_validate`.
 
@@ -35,9 +36,12 @@ class CrossValidation:
         """Of the mean, over folds."""
         return float(self.scores.std(ddof=1) / np.sqrt(len(self.scores)))
 
+    def __repr__(self) -> str:
+        return f"CrossValidation(mean={self.mean:.4g}, standard_error={self.standard_error:.2g}, folds={len(self.scores)})"
+
 
 def cross_validate(
-    name: str,
+    model: str | Recipe | Maker,
     x: ArrayLike,
     y: ArrayLike,
     *,
@@ -46,26 +50,27 @@ def cross_validate(
     trainer: Trainer | None = None,
     **options: Any,
 ) -> CrossValidation:
-    """Stratified cross-validation of a model of the table; all folds are trained as one program.
+    """Stratified cross-validation; all folds are trained as one program.
 
     Each model starts from its own training samples (prototypes, bandwidths) and learns from them alone: the held-out ones
     have weight zero.
 
     **Arguments:**
 
-    - `name`: a supervised model of the table.
+    - `model`: a name of the table, a row of your own (`Recipe`), or a function `(x, y, *, key, **options)` that composes a
+      model; of those that learn from labels.
     - `x`, `y`: samples and their classes 0…c-1. Scaling that depends on data is yours, and belongs into the folds.
     - `folds`: how many; no class may be smaller.
     - `key`: a random key; `jax.random.key(0)` by default.
-    - `trainer`: the row's default by default.
-    - `options`: the row's options, and without a `trainer` those of `Trainer`.
+    - `trainer`: the row's default by default; a function has none.
+    - `options`: those of the row or the function, and without a `trainer` those of `Trainer`.
 
     **Raises:** `ValueError` for a model that learns without labels, fewer than two folds, classes smaller than that, and
     models whose structure depends on the fold (all samples as prototypes).
     """
-    recipe = look_up(name)
+    recipe = look_up(model)
     if not recipe.supervised:
-        raise ValueError(f"{name} learns without labels: there is no accuracy to validate.")
+        raise ValueError(f"{recipe.name} learns without labels: there is no accuracy to validate.")
     x = as_samples(x)
     y = as_labels(y, len(x))
     refuse_missing_classes(y)

@@ -1,17 +1,23 @@
 """The first minute."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from .._types import ArrayLike, PRNGKeyArray
+from ..models import PrototypeModel
 from ..training import Fit, Trainer
 from ._recipe import Recipe
 
 
+#: Composes a model from samples, their classes and a random key.
+Maker = Callable[..., PrototypeModel]
+
+
 def fit(
-    name: str,
+    model: str | Recipe | Maker,
     x: ArrayLike,
     y: ArrayLike | None = None,
     *,
@@ -19,11 +25,12 @@ def fit(
     validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
     **options: Any,
 ) -> Fit:
-    """Build the model of this name and train it by its defaults.
+    """Build a model and train it by its defaults.
 
     **Arguments:**
 
-    - `name`: a name of the table (`pz.zoo.names()`).
+    - `model`: a name of the table (`pz.zoo.names()`), a row of your own (`Recipe`), or a function `(x, y, *, key, **options)`
+      that composes a model; what trains it is then among the options, `rule` and `epochs` at least.
     - `x`, `y`: samples and, for supervised models, their classes 0…c-1.
     - `key`: a random key; `jax.random.key(0)` by default.
     - `validation`: held-out data; see `Trainer.fit`.
@@ -31,20 +38,53 @@ def fit(
 
     **Raises:** `ValueError` for an unknown name or option, and for data that do not fit.
     """
-    recipe = look_up(name)
+    recipe = look_up(model)
     settings = trainer_settings(options)
     build_key, fit_key = jax.random.split(jax.random.key(0) if key is None else key)
-    model = recipe(x, y, key=build_key, **options)
-    return recipe.trainer(**settings).fit(model, x, y, key=fit_key, validation=validation)
+    untrained = recipe(x, y, key=build_key, **options)
+    return recipe.trainer(**settings).fit(untrained, x, y, key=fit_key, validation=validation)
 
 
-def look_up(name: str) -> Recipe:
-    """The row of this name."""
+class Composition:
+    """A function that composes models, asked like a row of the table."""
+
+    supervised = True
+
+    def __init__(self, make: Maker):
+        self.make = make
+        self.name = getattr(make, "__name__", type(make).__name__)
+
+    def __call__(self, x: ArrayLike, y: ArrayLike | None = None, *, key: PRNGKeyArray, **options: Any) -> PrototypeModel:
+        """Build the untrained model."""
+        model = self.make(x, y, key=key, **options)
+        if not isinstance(model, PrototypeModel):
+            raise TypeError(f"`model` must return a `PrototypeModel`, and {self.name} returned {model!r}.")
+        return model
+
+    def trainer(self, **settings: Any) -> Trainer:
+        """A trainer of these settings: a function has no defaults."""
+        if missing := [name for name in ("rule", "epochs") if name not in settings]:
+            raise ValueError(
+                f"{self.name} is a function, which does not say how its models are trained: give "
+                f"{' and '.join(f'`{name}`' for name in missing)}, such as `rule=pz.GradientDescent('adam', 1e-2), epochs=100`."
+            )
+        return Trainer(**settings)
+
+
+def look_up(model: str | Recipe | Maker) -> Recipe | Composition:
+    """What builds and trains: a row of the table by its name, another row, or a function."""
     from . import _TABLE
 
-    if name not in _TABLE:
-        raise ValueError(f"the zoo has no model {name!r}; it has {', '.join(_TABLE)}.")
-    return _TABLE[name]
+    if isinstance(model, str):
+        if model not in _TABLE:
+            raise ValueError(f"the zoo has no model {model!r}; it has {', '.join(_TABLE)}.")
+        return _TABLE[model]
+    if isinstance(model, Recipe):
+        return model
+    if callable(model):
+        return Composition(model)
+    given = "a model, which `Trainer.fit` trains" if isinstance(model, PrototypeModel) else repr(model)
+    raise TypeError(f"`model` must be a name of the table, a `Recipe`, or a function that composes a model, got {given}.")
 
 
 def trainer_settings(options: dict[str, Any]) -> dict[str, Any]:

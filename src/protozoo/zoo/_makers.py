@@ -54,7 +54,16 @@ from ..prototypes import Prototypes
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What a maker knows: the samples (where they are compared), their classes, a random key, and the parts made so far."""
+    """What a maker of a part knows; a maker is a function of it whose keyword arguments are options of the row.
+
+    **Arguments:**
+
+    - `x`: the samples, where they are compared.
+    - `y`: their classes, or `None`.
+    - `key`: a random key.
+    - `space`: where the points live.
+    - `prototypes`, `metric`: the parts made so far; prototypes where they are compared.
+    """
 
     x: Array
     y: Any

@@ -12,13 +12,14 @@ from .._checks import as_labels, as_samples, refuse_missing_classes, refuse_nonf
 from .._types import Array, ArrayLike, PRNGKeyArray
 from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
+from ..models._encoder import encoded_shape
 from ..models._model import encode, encoded
 from ..prototypes import Prototypes
 from ..training import AbstractRule, Trainer
 from ._makers import Context, no_encoder
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Recipe:
     """A published model as a composition of parts; calling it builds the model from data.
 
@@ -44,6 +45,10 @@ class Recipe:
     space: Callable[[tuple[int, ...]], AbstractManifold] = Euclidean
     supervised: bool = True
 
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"Recipe({self.name}: {self.citation} Options: {options})"
+
     @property
     def rule(self) -> AbstractRule:
         """The default learning rule."""
@@ -61,6 +66,7 @@ class Recipe:
         *,
         key: PRNGKeyArray,
         space: AbstractManifold | None = None,
+        encoder: Callable | None = None,
         **options: Any,
     ) -> PrototypeModel:
         """Build the untrained model.
@@ -70,10 +76,15 @@ class Recipe:
         - `x`: samples, `(n, *sample_shape)`.
         - `y`: their classes 0…c-1, for supervised models.
         - `key`: a random key.
-        - `space`: where samples live; by default what the row says, mostly flat space.
+        - `space`: where samples live (behind an encoder of yours, unless prototypes go through it as well: what it makes of
+          them); by default what the row says, mostly flat space.
+        - `encoder`: a callable module of one sample, in place of the row's network (whose options then have no meaning), or
+          before a row that has none. Prototypes of the siamese and image rows live among the samples; those of the others live
+          in its output space.
         - `options`: see `options`.
 
-        **Raises:** `ValueError` for data that do not fit and for options that the row does not have.
+        **Raises:** `ValueError` for data that do not fit, an encoder that refuses them, and for options that the row does not
+        have or that belong to the network which `encoder` replaces.
         """
         if unknown := set(options) - set(self.options):
             raise ValueError(
@@ -89,32 +100,50 @@ class Recipe:
                 raise ValueError(f"`y` is missing: {self.name} learns from labelled samples.")
             y = as_labels(y, len(x))
             refuse_missing_classes(y)
-        space = self.space(x.shape[1:]) if space is None else space
-        if x.shape[1:] != space.point_shape:
-            raise ValueError(f"`x` must have shape (n, *{space.point_shape}) to lie in {space}, got {x.shape}.")
-        if violation := space.violation(x):
-            raise ValueError(f"`x` does not lie in {space}: {violation}")
+        if encoder is not None:
+            self._check_encoder(encoder, x, options)
+        network: Any = encoder
+        points, name = x, "x"
+        if encoder is not None and not self.encode_prototypes:
+            points, name = _encode(network, x), "encoder(x)"
+            refuse_nonfinite(points, name)
+        space = self.space(points.shape[1:]) if space is None else space
+        if points.shape[1:] != space.point_shape:
+            raise ValueError(f"`{name}` must have shape (n, *{space.point_shape}) to lie in {space}, got {points.shape}.")
+        if violation := space.violation(points):
+            raise ValueError(f"`{name}` does not lie in {space}: {violation}")
         keys = jax.random.split(key, 2)
-        encoder = self._make(self.encoder, options, Context(x, y, keys[0], space))
-        context = Context(x, y, keys[1], space)
-        if not (self.encode_prototypes or isinstance(encoder, eqx.nn.Identity)):
-            latent = _encode(encoder, x)
-            context = Context(latent, y, keys[1], Euclidean(latent.shape[1:]))
+        if encoder is None:
+            network = self._make(self.encoder, options, Context(x, y, keys[0], space))
+            if not (self.encode_prototypes or isinstance(network, eqx.nn.Identity)):
+                points = _encode(network, x)
+                space = Euclidean(points.shape[1:])
+        context = Context(points, y, keys[1], space)
         prototypes: Prototypes = self._make(self.prototypes, options, context)
         # The metric and the loss see samples and prototypes where they are compared.
         if self.encode_prototypes:
-            context = Context(_encode(encoder, x), y, keys[1], space, encoded(encoder, prototypes))
+            context = Context(_encode(network, x), y, keys[1], space, encoded(network, prototypes))
         else:
             context = dataclasses.replace(context, prototypes=prototypes)
         context = dataclasses.replace(context, space=context.prototypes.space)
         metric = self._make(self.metric, options, context)
         loss = self._make(self.loss, options, dataclasses.replace(context, metric=metric))
-        return PrototypeModel(prototypes, metric, loss, encoder, self.encode_prototypes)
+        return PrototypeModel(prototypes, metric, loss, network, self.encode_prototypes)
 
     def trainer(self, **settings: Any) -> Trainer:
         """The default trainer; keyword arguments are those of `Trainer`, and win over the defaults."""
         default = self.training()
         return Trainer(**{"rule": default.rule, "epochs": default.epochs, "stopping": default.stopping, **settings})
+
+    def _check_encoder(self, encoder: Callable, x: Array, options: dict[str, Any]) -> None:
+        if not callable(encoder):
+            raise TypeError(f"`encoder` must be a callable module of one sample, got {encoder!r}.")
+        if beside := set(options) & set(_keywords(self.encoder)):
+            raise ValueError(
+                f"{', '.join(f'`{name}`' for name in sorted(beside))}: an option of the network of {self.name}, whose place "
+                "`encoder` takes. Leave it out."
+            )
+        encoded_shape(encoder, x)
 
     def _makers(self) -> tuple[Callable, ...]:
         return self.encoder, self.prototypes, self.metric, self.loss

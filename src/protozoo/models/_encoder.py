@@ -1,0 +1,47 @@
+"""What an encoder makes of a sample, found out before anything is compiled."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+
+from .._types import Array
+from ..backbones import Stateful
+
+
+def encoded_shape(encoder: Callable, x: Array | jax.ShapeDtypeStruct, name: str = "x") -> tuple[int, ...]:
+    """The shape of the points that an encoder maps samples to.
+
+    **Raises:** `ValueError` if it refuses them, with its reason and, where the reason is known, the remedy.
+    """
+    try:
+        point = jax.eval_shape(encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
+    except Exception as error:
+        remedy = "".join(f" {hint}" for hint in _hints(encoder))
+        raise ValueError(f"the encoder refuses `{name}` of shape {x.shape}: {error}{remedy}") from error
+    if not isinstance(point, jax.ShapeDtypeStruct) or not point.shape:
+        raise ValueError(f"the encoder must map a sample of `{name}` to one array with an axis at least, and returns {point}.")
+    return point.shape
+
+
+def _hints(encoder: Callable) -> list[str]:
+    """What is known to keep a network from mapping a sample the same way whenever it is asked."""
+    hints = []
+    for path, node in jax.tree_util.tree_leaves_with_path(encoder, is_leaf=_of_interest):
+        place = f"{type(node).__name__} at `encoder{jax.tree_util.keystr(path)}`"
+        if isinstance(node, eqx.nn.StateIndex):
+            return [
+                "It has a state (running statistics), which a model does not train: pass "
+                "`pz.backbones.Stateful(encoder, state)`, which holds it as training left it."
+            ]
+        if isinstance(node, eqx.nn.Dropout) and not node.inference:
+            hints = [
+                f"There is a {place} in training mode, and a model maps a sample the same way whenever it is asked: pass "
+                "`eqx.nn.inference_mode(encoder)`."
+            ]
+    return hints
+
+
+def _of_interest(node: Any) -> bool:
+    return isinstance(node, eqx.nn.Dropout | eqx.nn.StateIndex | Stateful)

@@ -1,0 +1,108 @@
+"""Models under JAX's transformations, and everything under its strict modes."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from zoo import blobs
+
+import protozoo as pz
+
+
+X, Y = blobs()
+MODEL = pz.zoo.GMLVQ(X, Y, key=jax.random.key(0))
+ANSWERS = {
+    "distances": (),
+    "predict_proba": (),
+    "predict": (),
+    "confidence": (),
+    "transform": (),
+    "predict_with_reject": (0.3,),
+}
+GAPS = np.where(np.random.default_rng(0).uniform(size=X.shape) < 0.2, np.nan, X).astype(np.float32)
+GAPS[:, 0] = X[:, 0]
+WITH_GAPS = pz.PrototypeModel(MODEL.prototypes, pz.metrics.Missing(MODEL.metric), MODEL.loss)
+
+
+@pytest.mark.parametrize("model, x", [(MODEL, X), (WITH_GAPS, GAPS)], ids=["whole", "with gaps"])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_transformation_takes_every_answer(name, model, x):
+    if name == "transform" and model is WITH_GAPS:
+        pytest.skip("has no adapted space")
+    more, expected = ANSWERS[name], getattr(model, name)(x, *ANSWERS[name])
+
+    def same(found):
+        np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
+
+    ask = getattr(model, name)
+    same(jax.jit(ask)(x, *more))
+    same(jax.jit(lambda x: getattr(model, name)(x, *more))(x))
+    same(eqx.filter_jit(ask)(x, *more))
+    same(eqx.filter_jit(lambda model, x: getattr(model, name)(x, *more))(model, x))
+    same(jax.checkpoint(ask)(jnp.asarray(x), *more))
+    batches = jnp.asarray(x).reshape(4, -1, x.shape[1])
+    same(jax.vmap(lambda rows: ask(rows, *more))(batches))
+    same(jax.lax.map(lambda rows: ask(rows, *more), batches))
+    shape = jax.eval_shape(ask, jax.ShapeDtypeStruct(x.shape, x.dtype), *more)
+    assert (shape.shape, shape.dtype) == (expected.shape, expected.dtype)
+
+
+def test_answers_are_equal_and_hashed_by_what_they_are_of():
+    assert MODEL.predict == MODEL.predict and hash(MODEL.predict) == hash(MODEL.predict)
+    assert MODEL.predict != MODEL.distances and MODEL.predict != WITH_GAPS.predict
+    assert MODEL.predict != eqx.tree_at(lambda m: m.loss, MODEL, MODEL.loss).predict
+    assert MODEL.predict != pz.PrototypeModel.predict
+    assert eqx.tree_equal(MODEL.predict, eqx.tree_at(lambda m: m.loss, MODEL, MODEL.loss).predict)
+    assert list(inspect.signature(MODEL.predict).parameters) == ["x"]
+    assert MODEL.predict.__name__ == "predict" and MODEL.predict.__doc__ == pz.PrototypeModel.predict.__doc__
+
+
+def test_the_numbers_of_a_model_are_arguments_of_a_filtered_program():
+    """Another model of the same structure compiles nothing, and is not taken for the first."""
+    traced = []
+
+    @eqx.filter_jit
+    def program(ask, x):
+        traced.append(ask)
+        return ask(x)
+
+    moved = eqx.tree_at(lambda m: m.prototypes.points, MODEL, MODEL.prototypes.points[::-1])
+    for model in (MODEL, moved):
+        np.testing.assert_array_equal(program(model.predict, X), model.predict(X))
+    assert len(traced) == 1
+    assert not np.array_equal(jax.jit(MODEL.predict)(X), jax.jit(moved.predict)(X))
+
+
+def test_many_models_answer_at_once():
+    keys = jax.random.split(jax.random.key(1), 3)
+    models = [eqx.tree_at(lambda m: m.prototypes.points, MODEL, jax.random.normal(key, (3, 5))) for key in keys]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
+    answers = eqx.filter_vmap(lambda model: model.predict(X))(stacked)
+    np.testing.assert_array_equal(answers, [model.predict(X) for model in models])
+
+
+@pytest.mark.parametrize("model, x", [(MODEL, X), (WITH_GAPS, GAPS)], ids=["whole", "with gaps"])
+def test_distances_have_derivatives_by_samples(model, x):
+    x, weight = jnp.asarray(x), jnp.asarray(np.random.default_rng(1).normal(size=(len(x), 3)), jnp.float32)
+    found = jax.grad(lambda x: jnp.sum(weight * model.distances(x)))(x)
+    matrix = np.asarray(MODEL.relevance_matrix())
+    displacements = np.nan_to_num(np.asarray(x)[:, None] - np.asarray(MODEL.prototypes.points))
+    expected = np.einsum("np,npd,de->ne", 2 * weight, displacements, matrix)
+    expected = np.where(np.isnan(x), 0, expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    again = jax.grad(lambda x: jnp.sum(weight * jax.checkpoint(model.distances)(x)))(x)
+    np.testing.assert_allclose(again, found, rtol=1e-5, atol=1e-6)
+
+
+def test_a_traced_threshold_is_not_judged():
+    rejected = jax.jit(lambda x, t: MODEL.predict_with_reject(x, t))(X, 0.3)
+    np.testing.assert_array_equal(rejected, MODEL.predict_with_reject(X, 0.3))
+    with pytest.raises(ValueError, match="`threshold` is a confidence"):
+        MODEL.predict_with_reject(X, 1.3)
