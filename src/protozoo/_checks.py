@@ -59,9 +59,7 @@ def _as_numpy(given: Any, name: str) -> np.ndarray:
     try:
         array = np.asarray(given)
     except Exception as error:  # ragged lists, and whatever converts itself and fails
-        raise ValueError(
-            f"`{name}` is no array: rows must have the same length, and hold numbers alone ({error})."
-        ) from error
+        raise ValueError(f"`{name}` is no array: rows must have the same length, and hold numbers alone ({error}).") from error
     if array.dtype.kind == "O" and array.size and all(isinstance(v, numbers.Real) for v in array.flat):
         array = array.astype(float)
     if array.dtype.kind in "fiu" and not array.dtype.isnative:
@@ -85,7 +83,7 @@ def as_floats(given: Any, name: str = "x") -> Array:
     array = as_numbers(given, name)
     if isinstance(array, np.ndarray):
         _warn_of_merged(array, name)
-    dtype = jnp.promote_types(jnp.float32, array.dtype) if _floating(array) else jnp.result_type(float)
+    dtype = jnp.result_type(float) if not _floating(array) else array.dtype if array.dtype.itemsize > 2 else jnp.float32
     return jnp.asarray(array, jax.dtypes.canonicalize_dtype(dtype))
 
 
@@ -281,8 +279,10 @@ def as_parts(given: Any, name: str) -> tuple[Any, Any, Any]:
 
 def _many(first: Any) -> bool:
     """Whether the first thing of a list is samples, rather than a sample."""
-    return getattr(first, "ndim", None) is not None and first.ndim > 1 or (
-        isinstance(first, list | tuple) and bool(first) and isinstance(first[0], list | tuple | np.ndarray | jax.Array)
+    return (
+        getattr(first, "ndim", None) is not None
+        and first.ndim > 1
+        or (isinstance(first, list | tuple) and bool(first) and isinstance(first[0], list | tuple | np.ndarray | jax.Array))
     )
 
 

@@ -21,11 +21,9 @@ from .._types import Array, Bool, Float, Int, PyTree
 FEW = 4
 
 
-def centred(
-    x: Float[Array, "n d"], points: Float[Array, "p d"]
-) -> tuple[Float[Array, "n d"], Float[Array, "p d"]]:
+def centred(x: Float[Array, "n d"], points: Float[Array, "p d"]) -> tuple[Float[Array, "n d"], Float[Array, "p d"]]:
     """Both sides, moved by a common reference: far from the origin, all terms of the square would be large."""
-    reference = jax.lax.stop_gradient(points.mean(axis=0))
+    reference = jax.lax.stop_gradient(points.mean(axis=0, keepdims=True))
     return x - reference, points - reference
 
 
@@ -35,9 +33,7 @@ def squared_lengths(v: Float[Array, "m d"]) -> Float[Array, " m"]:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def pairwise_squares(
-    x: Float[Array, "n d"], points: Float[Array, "p d"], relative: bool = False
-) -> Float[Array, "n p"]:
+def pairwise_squares(x: Float[Array, "n d"], points: Float[Array, "p d"], relative: bool = False) -> Float[Array, "n p"]:
     """\\(\\lVert x_i - w_j \\rVert^2\\) by one matrix product, not below zero.
 
     With `relative`, rows of samples that are far away from all points leave \\(\\lVert x_i \\rVert^2\\) out: beside it, what
@@ -47,9 +43,9 @@ def pairwise_squares(
     matrices of dissimilarities it is written as the transpose of (p, n): samples lie side by side in memory, where a
     processor reduces many of them at once over their prototypes.
     """
-    own, others = squared_lengths(x), squared_lengths(points)[:, None]
+    own, others = squared_lengths(x)[None], squared_lengths(points)[:, None]
     if x.shape[1] <= FEW:
-        rows, columns = accumulated(x).T, accumulated(points).T[..., None]
+        rows, columns = accumulated(x).T[:, None], accumulated(points).T[..., None]
         crossed = sum(rows[k] * columns[k] for k in range(len(rows)))
         near = sum((rows[k] - columns[k]) ** 2 for k in range(len(rows)))
     else:
@@ -60,7 +56,7 @@ def pairwise_squares(
     return jax.lax.optimization_barrier(squares).T
 
 
-def _far(own: Float[Array, " n"], others: Float[Array, "p 1"]) -> Bool[Array, " n"]:
+def _far(own: Float[Array, "1 n"], others: Float[Array, "p 1"]) -> Bool[Array, "1 n"]:
     """Which samples are far away from all points, by squared lengths."""
     return own > 2.0**12 * jnp.max(others)
 
@@ -71,7 +67,7 @@ def _pairwise_squares_jvp(relative: bool, primals: tuple[Array, Array], tangents
     change = jnp.zeros_like(squares.T)
     # What is constant, as samples mostly are, costs no product.
     if not isinstance(dx, SymbolicZero):
-        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1) - linear_product(dx, points.T).T)
+        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1)[None] - linear_product(dx, points.T).T)
     if not isinstance(dpoints, SymbolicZero):
         others = jnp.sum(accumulated(points) * dpoints, axis=1)[:, None]
         change += 2 * (others - linear_product(dpoints, x.T))
@@ -93,7 +89,7 @@ TOGETHER = 256
 @functools.partial(jax.custom_jvp, nondiff_argnums=(6, 7))
 def regained(
     squares: Float[Array, "n p"],
-    own: Float[Array, "*p n"],
+    own: Float[Array, "q n"],
     others: Float[Array, "p 1"],
     maps: PyTree,
     x: Float[Array, "n d"],
@@ -109,7 +105,8 @@ def regained(
     **Arguments:**
 
     - `squares`: expanded.
-    - `own`, `others`: their positive terms, whose rounding they have: those of the samples and those of the points.
+    - `own`, `others`: their positive terms, whose rounding they have: those of the samples (1, n) or (p, n), and those of
+      the points.
     - `maps`, `x`, `points`, `differences`: how they are computed again.
     - `subtracted`: they are squares of differences already, of points that were rounded before.
     """
@@ -122,15 +119,16 @@ def regained(
 
     def regain_next(carry: tuple[Array, Array, Array], own: Array, x: Array) -> tuple[Array, Array, Array]:
         some, last, _ = carry
-        lost = (some - small * others < own) & (each > last)
+        lost = (some - small * others < own) & (each > last[None])
         j = jnp.min(jnp.where(lost, each, len(some)), axis=0)
-        some = jnp.where(each == j, differences(maps, x, points, jnp.minimum(j, len(some) - 1)), some)
+        again = differences(maps, x, points, jnp.minimum(j, len(some) - 1))
+        some = jnp.where(each == j[None], again[None].astype(some.dtype), some)
         return some, j, jnp.any(j < len(some))
 
     def regain_some(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         rows, lost = carry
         at = jnp.nonzero(lost, size=min(n, TOGETHER), fill_value=n)[0]
-        mine, samples = own.at[..., at].get(mode="clip"), x.at[at].get(mode="clip")
+        mine, samples = own.at[:, at].get(mode="clip"), x.at[at].get(mode="clip")
         start = rows.at[:, at].get(mode="clip"), jnp.full(len(at), -1), jnp.asarray(True)
         some = jax.lax.while_loop(lambda c: c[2], lambda c: regain_next(c, mine, samples), start)[0]
         return rows.at[:, at].set(some, mode="drop"), lost.at[at].set(False, mode="drop")
@@ -155,7 +153,7 @@ def shared_squares(
     z, v = centred(x, points)
     if linear is not None:
         z, v = linear.apply(z), linear.apply(v)
-    own, others = jax.lax.stop_gradient((squared_lengths(z), squared_lengths(v)[:, None]))
+    own, others = jax.lax.stop_gradient((squared_lengths(z)[None], squared_lengths(v)[:, None]))
     if relative:
         own = jnp.where(_far(own, others), -jnp.inf, own)
     held = jax.lax.stop_gradient((linear, x, points))

@@ -37,9 +37,7 @@ class AbstractMetric(eqx.Module):
         """The dissimilarities δ, small where a sample resembles a prototype."""
 
 
-def relative_dissimilarities(
-    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
-) -> Float[Array, "n p"]:
+def relative_dissimilarities(metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
     """Dissimilarities for a decision to which it is all one if those of a sample grow by the same number.
 
     Far away from all prototypes, this number is all that can be told from rounding. It is left out where the metric can
@@ -138,9 +136,7 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         """The dissimilarities as an increasing function of the squared norms; `at` tells which prototypes these belong to."""
 
-    def squared(
-        self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False
-    ) -> Float[Array, "n p"]:
+    def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False) -> Float[Array, "n p"]:
         """The squared norms of the adapted displacements.
 
         With `relative`, those of a sample may all be off by the same number: far away from all prototypes, this keeps

@@ -131,7 +131,7 @@ class Residual(AbstractLinearMap):
         rest = pairwise_squares(z, w).T
         for vectors in jnp.moveaxis(_horizontal(self.basis), -1, 0):
             rest -= along(vectors)
-        own, others, expanded = squared_lengths(z), squared_lengths(w)[:, None], jnp.maximum(rest, 0).T
+        own, others, expanded = squared_lengths(z)[None], squared_lengths(w)[:, None], jnp.maximum(rest, 0).T
         return regained(expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences)
 
     def pair_gradient(

@@ -65,9 +65,7 @@ class Cosine(AbstractMetric, AbstractHomogeneous):
         return self
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        (unit, is_direction), (other, are_directions) = (
-            _unit(v.reshape(len(v), -1)) for v in (x, prototypes.points)
-        )
+        (unit, is_direction), (other, are_directions) = (_unit(v.reshape(len(v), -1)) for v in (x, prototypes.points))
         half = jnp.minimum(0.5 * shared_squares(unit, other).T, 2)
         return jnp.where(is_direction & are_directions[:, None], half, 1).T
 

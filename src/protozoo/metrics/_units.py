@@ -58,7 +58,7 @@ def _unit(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "*d"]:
     if isinstance(metric, Mahalanobis):
         return metric.own_unit
     v = prototypes.points.reshape(len(prototypes), -1)
-    v = v - v.mean(axis=0)
+    v = v - v.mean(axis=0, keepdims=True)
     if isinstance(metric, AbstractLinearlyAdapted):
         linear = metric.linear_map(prototypes)
         v = jax.vmap(lambda a, u: a.apply(u))(linear, v) if metric.local else linear.apply(v)

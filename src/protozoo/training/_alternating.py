@@ -1,7 +1,7 @@
 """Alternating optimisation."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -42,6 +42,7 @@ class AlternatingOptimization(AbstractRule):
 
     step_size: AbstractSchedule
     refit: bool = static()
+    keeps_constraints: ClassVar[bool] = True
 
     def __init__(self, step: AbstractSchedule | ArrayLike = 1.0, refit: bool = True):
         self.step_size = as_schedule(step, "step")

@@ -1,7 +1,7 @@
 """Rules that watch another rule and average what it does."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -13,7 +13,7 @@ from .._module import choose, hyper, project, static
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._objective import Batch, Objective
-from ._rule import AbstractRule
+from ._rule import AbstractRule, take_step
 
 
 class AverageState(eqx.Module):
@@ -28,6 +28,7 @@ class AbstractWatching(AbstractRule):
     """A rule that lets another one take its steps and keeps parameters of its own beside them."""
 
     rule: eqx.AbstractVar[AbstractRule]
+    keeps_constraints: ClassVar[bool] = True  # the rule that it holds is taken care of, and averages are projected
 
     @abc.abstractmethod
     def blend(self, params: PyTree, used: PyTree, average: PyTree, count: Int[Array, ""]) -> tuple[PyTree, PyTree]:
@@ -48,7 +49,7 @@ class AbstractWatching(AbstractRule):
         objective: Objective,
         progress: Float[ArrayLike, ""],
     ) -> tuple[PyTree, Any, Scalar]:
-        params, inner, value = self.rule.step(params, rest, state.inner, batch, objective, progress)
+        params, inner, value = take_step(self.rule, params, rest, state.inner, batch, objective, progress)
         count = state.count + 1
         params, average = self.blend(params, self.rule.evaluated(params, inner), state.average, count)
         return params, AverageState(inner, average, count), value
@@ -93,7 +94,8 @@ class Lookahead(AbstractWatching):
     - `period`: updates between synchronisations.
     - `step_size`: α in (0, 1].
 
-    Validation, the best model and the fitted model are those of the slow parameters φ, brought back onto their constraints.
+    Validation, the best model and the fitted model are those of the slow parameters as they would be if they were
+    synchronised now, brought back onto their constraints: no update is lost, whatever the number of updates is.
 
     **Raises:** `ValueError` for a period below one or a step size outside (0, 1].
 
@@ -114,7 +116,7 @@ class Lookahead(AbstractWatching):
         return choose(due, slow, params), choose(due, slow, average)
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
-        return state.average
+        return project(_towards(self.rule.evaluated(params, state.inner), state.average, self.step_size))
 
 
 def _towards(new: PyTree, old: PyTree, share: ArrayLike) -> PyTree:
@@ -126,3 +128,8 @@ def _share(value: ArrayLike, message: str) -> None:
     known = known_value(value)
     if known is not None and not 0 <= known < 1:
         raise ValueError(message)
+
+
+def innermost(rule: AbstractRule) -> AbstractRule:
+    """The rule that takes the steps."""
+    return innermost(rule.rule) if isinstance(rule, AbstractWatching) else rule

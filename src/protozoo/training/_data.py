@@ -1,20 +1,22 @@
 """Data and weights, checked once, as the compiled loop takes them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_weights, refuse_unknown_classes
+from .._checks import as_labels, as_numbers, as_parts, as_weights, refuse_unknown_classes
 from .._types import Array, ArrayLike
 from ..models import PrototypeModel
 from ..models._chunks import map_chunks, rows_per_chunk
 from ._objective import Batch
 
 
-ClassWeight = str | Mapping[int, float] | None
+#: A weight for each class: by a mapping, in an array, or `"balanced"`.
+ClassWeight = str | Mapping[int, float] | ArrayLike | None
 
 
 def as_batch(
@@ -24,19 +26,36 @@ def as_batch(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     name: str = "",
+    weightless: bool = False,
 ) -> Batch:
-    """All samples as one batch, with weights of mean one."""
-    x = model.check_values(x, f"{name}x")
-    labels = None
+    """All samples as one batch, with weights of mean one; samples without weight are left out, unless told otherwise."""
+    x = as_numbers(x, f"{name}x")
+    labels, n = None, len(x) if x.ndim else 0
+    if n == 0 or x.ndim < 2:
+        model.check_samples(x, f"{name}x")
     if model.loss.supervised:
         if y is None:
             raise ValueError(f"`{name}y` is missing: {type(model.loss).__name__} learns from labelled samples.")
-        labels = as_labels(y, len(x), f"{name}y")
-        refuse_unknown_classes(labels, model.classes, f"{name}y")
+        labels = as_labels(y, n, f"{name}y")
     elif y is not None:
         raise ValueError(f"`{name}y` was given, but {type(model.loss).__name__} learns without labels: leave it out.")
-    weight = _weights(labels, len(x), model.classes, sample_weight, class_weight)
-    return Batch(x, None if labels is None else jnp.asarray(labels), jnp.asarray(weight, x.dtype), encoded=False)
+    weight = as_weights(sample_weight, n, f"{name}sample_weight")
+    if class_weight is not None:
+        if labels is None:
+            raise ValueError("`class_weight` needs classes, and this model learns without labels.")
+        weight = weight * of_classes(labels, model.classes, class_weight)[labels]
+        if not weight.any():
+            raise ValueError("`class_weight`: the weights of all samples are zero: nothing can be learned.")
+    if not (weightless or weight.all()):
+        counts = weight > 0
+        x, weight, labels = np.asarray(x)[counts], weight[counts], None if labels is None else labels[counts]
+    x = model.check_values(x, f"{name}x")
+    if labels is not None:
+        refuse_unknown_classes(labels, model.classes, f"{name}y")
+    # By the largest first: a sum of large weights may overflow.
+    weight = weight / weight.max()
+    weight = jnp.asarray(weight * (len(weight) / weight.sum()), x.dtype)
+    return Batch(x, None if labels is None else jnp.asarray(labels), weight, encoded=False)
 
 
 def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Batch:
@@ -47,16 +66,16 @@ def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Ba
 
 
 def as_validation(
-    model: PrototypeModel,
-    mask: PrototypeModel,
-    given: tuple[ArrayLike, ArrayLike] | ArrayLike | None,
-    weight: ArrayLike | None = None,
+    model: PrototypeModel, mask: PrototypeModel, given: Any, weight: ArrayLike | None = None, weightless: bool = False
 ) -> Batch | None:
-    """`(x, y)`, or x alone without labels, as one batch that is monitored."""
+    """`(x, y)`, `(x, y, weight)`, or x alone without labels, as one batch that is monitored."""
     if given is None:
         return None
-    x, y = given if isinstance(given, tuple) else (given, None)
-    return encode_once(model, mask, as_batch(model, x, y, weight, name="validation "))
+    x, y, own = as_parts(given, "`validation`")
+    if own is not None and weight is not None:
+        raise ValueError("`validation` brings weights, and `validation_weight` is given, too: leave one of them out.")
+    weight = own if weight is None else weight
+    return encode_once(model, mask, as_batch(model, x, y, weight, name="validation ", weightless=weightless))
 
 
 @eqx.filter_jit
@@ -64,28 +83,15 @@ def _encode(model: PrototypeModel, x: Array) -> Array:
     return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))
 
 
-def _weights(
-    y: np.ndarray | None, n: int, classes: int, sample_weight: ArrayLike | None, class_weight: ClassWeight
-) -> np.ndarray:
-    weight = as_weights(sample_weight, n)
-    if class_weight is not None:
-        if y is None:
-            raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-        weight = weight * _of_classes(y, classes, class_weight)[y]
-    if weight.sum() <= 0:
-        raise ValueError("the weights of all samples are zero: nothing can be learned.")
-    return weight * (n / weight.sum())
-
-
-def _of_classes(y: np.ndarray, classes: int, class_weight: str | Mapping[int, float]) -> np.ndarray:
+def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight) -> np.ndarray:
+    """The weight of each class."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"`class_weight` must be 'balanced' or a mapping from class to weight, got {class_weight!r}.")
         counts = np.bincount(y, minlength=classes)
         return len(y) / (classes * np.maximum(counts, 1))
-    if set(class_weight) != set(range(classes)):
-        raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {sorted(class_weight)}.")
-    values = np.array([class_weight[k] for k in range(classes)], float)
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise ValueError(f"`class_weight` must be finite and not negative, got {class_weight!r}.")
-    return values
+    if isinstance(class_weight, Mapping):
+        if set(class_weight) != set(range(classes)):
+            raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {sorted(class_weight)}.")
+        class_weight = [class_weight[k] for k in range(classes)]
+    return as_weights(class_weight, classes, "class_weight")

@@ -1,7 +1,7 @@
 """Gradient descent."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,15 +10,14 @@ import optax
 from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
 from .._checks import positive_integer
-from .._module import all_finite, chart, choose, pull, retract, static
+from .._module import all_finite, chart, choose, retract, static
 from .._schedules import OverRun
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..losses import AbstractSampleLoss
 from ..models import PrototypeModel
-from ..models._chunks import sum_chunks
 from ._closures import closed, opened
 from ._freeze import Where, leaves_at
-from ._objective import Batch, Objective, chunk_rows
+from ._objective import Batch, Objective
 from ._optimisers import REST, LearningRate, by_name
 from ._rule import AbstractRule
 
@@ -67,6 +66,7 @@ class GradientDescent(AbstractRule):
     optimisers: tuple[PyTree, ...]
     parts: tuple[Where, ...] = static()
     accumulate: int = static()
+    keeps_constraints: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -119,30 +119,12 @@ class GradientDescent(AbstractRule):
         progress: Float[ArrayLike, ""],
     ) -> tuple[PyTree, Any, Scalar]:
         factor = 1.0 if state.scale is None else state.scale.factor
-        batch = objective.weighted(eqx.combine(params, rest), batch, progress)
-
-        def summed(function: Any) -> Any:
-            """`function(x, y, weight)` over the batch, piece by piece: memory for a few samples, and that in the cache."""
-            rows = min(-(-len(batch.x) // (batch.blocks * self.accumulate)), chunk_rows(eqx.combine(params, rest), batch))
-            return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.blocks)
-
-        def piece(params: PyTree, *samples: Any) -> Scalar:
-            x, y, weight = samples
-            return factor * objective(eqx.combine(params, rest), Batch(x, y, weight, batch.encoded), progress)
-
-        def penalty(params: PyTree) -> Scalar:
-            return objective.penalty(eqx.combine(params, rest), progress)
+        value, gradient = objective.value_and_grad(params, rest, batch, progress, self.accumulate, factor)
 
         def value_of(coordinates: PyTree) -> Scalar:
-            moved = retract(coordinates, params)
-            value = summed(lambda *samples: piece(moved, *samples)) / factor
-            return value + penalty(moved) if objective.regularisers else value
+            return objective.value(retract(coordinates, params), rest, batch, progress, self.accumulate)
 
-        value, gradient = summed(lambda *samples: jax.value_and_grad(piece)(params, *samples))
-        value, gradient = jax.tree.map(lambda a: a / factor if state.scale is not None else a, (value, gradient))
-        if objective.regularisers:
-            value, gradient = jax.tree.map(jnp.add, (value, gradient), jax.value_and_grad(penalty)(params))
-        coordinates, gradient = chart(params), pull(gradient, params)
+        coordinates = chart(params)
         updates, parts = self._updates(params, gradient, state.parts, coordinates, value, value_of, progress)
         moved = retract(optax.apply_updates(coordinates, updates), params)
         if state.scale is None:

@@ -1,6 +1,6 @@
 """No learning."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 
@@ -15,6 +15,8 @@ class Lazy(AbstractRule):
 
     Source: D. Aha (ed.), *Lazy learning*, 1997.
     """
+
+    keeps_constraints: ClassVar[bool] = True
 
     def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         pass  # nothing can go wrong

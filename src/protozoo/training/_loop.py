@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
-from .._module import all_finite, choose, static
+from .._module import all_finite, choose, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ._objective import Batch, Objective
-from ._rule import AbstractRule
+from ._rule import AbstractRule, take_step
 from ._shuffle import shuffled
 from ._stopping import Stopping
 
@@ -37,12 +37,26 @@ class Plan(eqx.Module):
     restore_best: bool = static()
     #: Where batches are spread over devices; parameters are everywhere.
     sharding: NamedSharding | None = static()
+    #: Whether the objective is computed once more at the end of every epoch, as it will be at the end of training: what is
+    #: compared from epoch to epoch must mean the same in all of them.
+    final_loss: bool = static(default=False)
+
+    def losses(self, validated: bool) -> list[str]:
+        """The names of what is recorded in every epoch; the last one is monitored."""
+        return ["loss", *(["validation_loss"] if validated else ["final_loss"] if self.final_loss else [])]
+
+    def score(self, params: PyTree, rest: PyTree, state: Any, samples: Batch, validated: bool) -> Scalar:
+        """What is monitored besides the loss that training itself had: of validation samples, the model's loss alone; of its
+        own, the objective. Both as they are at the end of training, when nothing is annealed any more."""
+        model = eqx.combine(self.rule.evaluated(params, state), rest)
+        objective = Objective() if validated else replaced(self.objective, curriculum=None)
+        return objective.total(model, samples.mean(None if validated else self.samples), jnp.ones(()))
 
     def step(
         self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
     ) -> tuple[PyTree, Any, Scalar]:
         """What the rule makes of a batch, in the types that came in: computed numbers may be wider, a loop's carry is not."""
-        new_params, new_state, loss = self.rule.step(params, rest, state, batch, self.objective, progress)
+        new_params, new_state, loss = take_step(self.rule, params, rest, state, batch, self.objective, progress)
         params, state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), (new_params, new_state), (params, state))
         return params, state, loss
 
@@ -115,7 +129,7 @@ def run_epochs(
 ) -> tuple[LoopState, dict[str, Array]]:
     """Epochs until `limit`, or until a reason to stop; the losses of those that ran, in buffers of length `CHUNK`."""
     first = state.epoch
-    names = ["loss"] if validation is None else ["loss", "validation_loss"]
+    names = plan.losses(validation is not None)
     buffers = {name: jnp.zeros(CHUNK, jnp.result_type(float)) for name in names}
 
     def unfinished(carry: tuple[LoopState, dict]) -> Array:
@@ -139,31 +153,32 @@ def _epoch(
     plan: Plan, state: LoopState, rest: PyTree, data: Batch, validation: Batch | None
 ) -> tuple[LoopState, dict[str, Scalar]]:
     params, rule, loss = _pass(plan, state, rest, data)
-    return close_epoch(plan, state, rest, params, rule, loss, batches_of(plan, plan.samples), validation)
+    validated, score = validation is not None, None
+    if len(plan.losses(validated)) > 1:
+        score = plan.score(params, rest, rule, data if validation is None else validation, validated)
+    return close_epoch(plan, state, params, rule, loss, batches_of(plan, plan.samples), score, validated)
 
 
 def close_epoch(
     plan: Plan,
     state: LoopState,
-    rest: PyTree,
     params: PyTree,
     rule: Any,
     loss: Scalar,
-    n_batches: int,
-    validation: Batch | None,
+    n_batches: int | Int[Array, ""],
+    score: Scalar | None,
+    validated: bool,
 ) -> tuple[LoopState, dict[str, Scalar]]:
     """The state after an epoch that led to these parameters, and its losses: has it improved, must it end?"""
     evaluated = plan.rule.evaluated
     step = state.step + n_batches
-    values = {"loss": loss.astype(state.best.dtype)}
-    if validation is not None:
-        model = eqx.combine(evaluated(params, rule), rest)
-        score = Objective().total(model, validation.mean(), plan.progress(step - 1, n_batches))
-        values["validation_loss"] = score.astype(state.best.dtype)
-    monitored = values["validation_loss" if validation is not None else "loss"]
+    known = [loss] if score is None else [loss, score]
+    values = {n: v.astype(state.best.dtype) for n, v in zip(plan.losses(validated), known, strict=True)}
+    monitored = values[plan.losses(validated)[-1]]
     # The parameters that the monitored value belongs to: those before the update if it is the loss of one batch.
-    before = validation is None and plan.batch_size is None
-    scored, scored_rule = (state.params, state.rule) if before else (params, rule)
+    scored, scored_rule = params, rule
+    if score is None:
+        scored, scored_rule = choose(jnp.asarray(n_batches) == 1, (state.params, state.rule), (params, rule))
 
     sound = jnp.isfinite(loss) & jnp.isfinite(monitored) & all_finite(scored)
     healthy = sound & all_finite(params)

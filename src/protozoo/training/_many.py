@@ -9,13 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import as_key, as_numbers, as_parts, as_samples
 from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
 from ..models import PrototypeModel
+from ._averaging import innermost
 from ._data import as_batch, as_validation, encode_once
 from ._fit import Fit
 from ._loop import RUNNING, LoopState, Plan, next_chunk, returned, run_epochs, start
 from ._objective import Batch
+from ._stream import is_stream
 from ._trainer import REASONS, Trainer
 
 
@@ -25,7 +28,7 @@ def fit_many(
     x: ArrayLike,
     y: ArrayLike | None = None,
     *,
-    key: PRNGKeyArray,
+    key: PRNGKeyArray | int,
     sample_weight: ArrayLike | None = None,
     validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
     validation_weight: ArrayLike | None = None,
@@ -49,9 +52,13 @@ def fit_many(
     **Raises:** `ValueError` for numbers of trainers, models and weights that differ, members that differ in structure, and
     trainers with callbacks, checkpoints or sharding, which belong to one model.
     """
+    sample_weight, validation_weight = (
+        None if weight is None else np.asarray(as_numbers(weight, name), float)
+        for name, weight in (("sample_weight", sample_weight), ("validation_weight", validation_weight))
+    )
     counts = [
         *(len(given) for given in (trainers, models) if isinstance(given, Sequence)),
-        *(len(np.asarray(w)) for w in (sample_weight, validation_weight) if w is not None and np.ndim(w) == 2),
+        *(len(weight) for weight in (sample_weight, validation_weight) if weight is not None and weight.ndim == 2),
     ]
     if len(set(counts)) != 1 or counts[0] == 0:
         raise ValueError(
@@ -67,11 +74,12 @@ def fit_many(
     weights = _for_each(sample_weight, m)
     validation_weights = _for_each(validation_weight, m)
     # The same object for all: it is told apart from what every member has its own of.
-    x, keys = jnp.asarray(x), jax.random.split(key, m)
-    if isinstance(validation, tuple):
-        validation = (jnp.asarray(validation[0]), validation[1])
-    elif validation is not None:
-        validation = jnp.asarray(validation)
+    x, keys = as_samples(x), jax.random.split(as_key(key), m)
+    if is_stream(validation):
+        raise TypeError("`validation` of many models must be in memory; a stream goes with the training of one.")
+    if validation is not None:
+        held_out, *labels_and_weight = as_parts(validation, "`validation`")
+        validation = (as_samples(held_out, name="validation x"), *labels_and_weight)
     members = [
         _member(each_trainer[i], each_model[i], x, y, keys[i], weights[i], validation, validation_weights[i]) for i in range(m)
     ]
@@ -107,9 +115,11 @@ def _member(
     held_weight: np.ndarray | None,
 ) -> _Member:
     mask = trainer.mask(model)
-    data = trainer.objective.prepared(encode_once(model, mask, as_batch(model, x, y, weight)))
-    held_out = as_validation(model, mask, validation, held_weight)
-    plan = trainer.plan(len(data.x))
+    data = as_batch(model, x, y, weight, weightless=True)
+    raw = innermost(trainer.rule).moves_to_samples and model.encode_prototypes
+    data = trainer.objective.prepared(data if raw else encode_once(model, mask, data))
+    held_out = as_validation(model, mask, validation, held_weight, weightless=True)
+    plan = trainer.plan(model, len(data.x), held_out is not None)
     params, rest = eqx.partition(model, mask)
     return _Member(plan, start(plan, params, jax.random.key_data(key)), rest, data, held_out)
 
@@ -173,8 +183,7 @@ def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
     return jax.tree.map(lambda *a: jnp.stack(a), *arrays), rest[0]
 
 
-def _for_each(weight: ArrayLike | None, m: int) -> list[np.ndarray | None]:
+def _for_each(weight: np.ndarray | None, m: int) -> list[np.ndarray | None]:
     if weight is None:
         return [None] * m
-    weight = np.asarray(weight, float)
     return list(weight) if weight.ndim == 2 else [weight] * m

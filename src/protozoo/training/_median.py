@@ -1,6 +1,6 @@
 """Prototypes that stay among the samples."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -15,9 +15,9 @@ from ._rule import AbstractRule
 class MedianOptimization(AbstractRule):
     """Exchange prototypes, one after the other, for that sample of their class which lowers the objective most.
 
-    A sweep through the prototypes is one epoch. A sample can be one prototype only; an exchange that would not lower the
-    objective is not made, so that it never increases, and where no exchange helps, it has converged. A prototype that is no
-    sample at first is exchanged for the best one in any case.
+    A sweep through the prototypes is one epoch. A sample can be one prototype only, and none if it has no weight. An exchange
+    that would not lower the objective is not made, so that it never increases, and where no exchange helps, it has converged.
+    A prototype that is no sample at first is exchanged for the best one in any case.
 
     Works with every metric, differentiable or not (`Precomputed`), and every loss. A sweep costs n evaluations of the
     objective for each p/c prototypes.
@@ -26,6 +26,9 @@ class MedianOptimization(AbstractRule):
     dissimilarity data*, Neurocomputing 169, 2015. Like its generalised expectation maximisation, this accepts only what
     improves; it compares the objective itself rather than a bound of it.
     """
+
+    keeps_constraints: ClassVar[bool] = True
+    moves_to_samples: ClassVar[bool] = True
 
     def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         if batch_size is not None:
@@ -67,7 +70,7 @@ class MedianOptimization(AbstractRule):
         def exchange(carry: tuple[Array, Scalar], j: Int[Array, ""]) -> tuple[tuple[Array, Scalar], None]:
             points, current = carry
             is_prototype = jax.lax.map(samples_that_are, points)
-            allowed = ~jnp.any(is_prototype, axis=0)
+            allowed = ~jnp.any(is_prototype, axis=0) & (batch.weight > 0)
             if batch.y is not None and prototypes.labelled:
                 allowed &= batch.y == jnp.asarray(prototypes.labels)[j]
 

@@ -1,13 +1,15 @@
 """What training lowers: the model's loss, and how it is evaluated."""
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import static
+from .._module import chart, pull, retract, static
+from .._schedules import AbstractSchedule, Constant
 from .._types import Array, ArrayLike, Float, Int, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
 from ..losses import AbstractSampleLoss
@@ -90,8 +92,77 @@ class Objective(eqx.Module):
         return model
 
     def __call__(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
-        """The loss of these samples."""
+        """All that training lowers, of a batch as it is: its loss, with the curriculum's shares, and the penalties."""
+        return self._loss(model, self.weighted(model, batch, progress), progress) + self.penalty(model, progress)
+
+    def value_and_grad(
+        self,
+        params: PyTree,
+        rest: PyTree,
+        batch: Batch,
+        progress: Float[ArrayLike, ""],
+        pieces: int = 1,
+        factor: Scalar | float = 1.0,
+    ) -> tuple[Scalar, PyTree]:
+        """The objective of a batch and its gradient, for rules that follow it. `move` goes along a gradient.
+
+        Curriculum, penalties and precision are part of it, and memory is that for a few samples.
+
+        **Arguments:**
+
+        - `params`, `rest`: the model as rules are given it.
+        - `batch`, `progress`: likewise.
+        - `pieces`: into how many pieces the batch is divided at least.
+        - `factor`: the loss is multiplied by it before it is differentiated, and the result divided: a scale for float16.
+
+        **Returns:** the value, and the gradient by the coordinates of the parameters' charts: points of curved spaces by
+        their tangents, the parameters themselves where they may take any value.
+        """
+        batch = self.weighted(eqx.combine(params, rest), batch, progress)
+
+        def piece(params: PyTree, *samples: Any) -> Scalar:
+            x, y, weight = samples
+            return factor * self._loss(eqx.combine(params, rest), Batch(x, y, weight, batch.encoded), progress)
+
+        def penalty(params: PyTree) -> Scalar:
+            return self.penalty(eqx.combine(params, rest), progress)
+
+        def both(*samples: Any) -> tuple[Scalar, PyTree]:
+            return jax.value_and_grad(piece)(params, *samples)
+
+        value, gradient = self._summed(both, eqx.combine(params, rest), batch, pieces)
+        if not isinstance(factor, float):
+            value, gradient = jax.tree.map(lambda a: a / factor, (value, gradient))
+        if self.regularisers:
+            value, gradient = jax.tree.map(jnp.add, (value, gradient), jax.value_and_grad(penalty)(params))
+        return value, pull(gradient, params)
+
+    def value(self, params: PyTree, rest: PyTree, batch: Batch, progress: Float[ArrayLike, ""], pieces: int = 1) -> Scalar:
+        """The objective that `value_and_grad` differentiates; it can be differentiated itself, as line searches do."""
+        model = eqx.combine(params, rest)
+
+        def piece(*samples: Any) -> Scalar:
+            x, y, weight = samples
+            return self._loss(model, Batch(x, y, weight, batch.encoded), progress)
+
+        value = self._summed(piece, model, self.weighted(model, batch, progress), pieces)
+        return value + self.penalty(model, progress) if self.regularisers else value
+
+    def move(self, params: PyTree, change: PyTree) -> PyTree:
+        """Parameters moved by a change of the coordinates of their charts; every constraint holds again.
+
+        `objective.move(params, jax.tree.map(lambda g: -rate * g, gradient))` is a step of gradient descent.
+        """
+        return retract(jax.tree.map(jnp.add, chart(params), change), params)
+
+    def _loss(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
+        """The loss of these samples, with the shares that they have."""
         return self.evaluable(model).objective(batch.x, batch.y, batch.weight, progress, batch.encoded)
+
+    def _summed(self, function: Callable, model: PrototypeModel, batch: Batch, pieces: int) -> Any:
+        """`function(x, y, weight)` over a batch, piece by piece: memory for a few samples, and that in the cache."""
+        rows = min(-(-len(batch.x) // (batch.blocks * pieces)), chunk_rows(model, batch))
+        return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.blocks)
 
     def penalty(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
         """What the regularisers add, once for each update."""
@@ -99,13 +170,22 @@ class Objective(eqx.Module):
         return sum((regulariser(model, progress) for regulariser in self.regularisers), start=zero)
 
     def total(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
-        """Loss and penalties without a gradient, in chunks where the loss is a sum over samples."""
+        """Loss and penalties of a batch whose shares are what they are, without a gradient."""
 
         def chunk(x: Array, y: Array | None, weight: Array) -> Scalar:
-            return self(model, Batch(x, y, weight, batch.encoded), progress)
+            return self._loss(model, Batch(x, y, weight, batch.encoded), progress)
 
-        loss = sum_chunks(chunk, (batch.x, batch.y), batch.weight, chunk_rows(model, batch), batch.blocks)
+        loss = self._summed(chunk, model, batch, 1)
         return loss + self.penalty(model, progress) if self.regularisers else loss
+
+    def changes(self, model: PrototypeModel) -> bool:
+        """Whether its values mean different things at different times: something in it is annealed."""
+
+        def annealed(node: Any) -> bool:
+            return isinstance(node, AbstractSchedule) and not isinstance(node, Constant)
+
+        leaves = jax.tree.leaves((model.loss, model.metric, self.regularisers), is_leaf=annealed)
+        return self.curriculum is not None or any(map(annealed, leaves))
 
     def weighted(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Batch:
         """The batch with the shares that the curriculum leaves it; their sum stays what it was."""

@@ -1,10 +1,11 @@
 """What a learning rule answers."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 
+from .._module import project
 from .._types import ArrayLike, Float, PyTree, Scalar
 from ..models import PrototypeModel
 from ._objective import Batch, Objective
@@ -14,8 +15,14 @@ class AbstractRule(eqx.Module):
     """How parameters follow from a batch. The trainer owns the loop; a rule is four functions.
 
     Parameters and the rest of the model arrive as two trees of the model's structure, `None` where the other one has the
-    leaf: a frozen leaf is no parameter, so that no rule can move it.
+    leaf: a frozen leaf is no parameter, so that no rule can move it. A rule that follows a gradient asks for it,
+    `objective.value_and_grad(params, rest, batch, progress)`, and goes along it, `objective.move(params, change)`.
     """
+
+    #: Whether the parameters that come out of `step` satisfy their constraints; otherwise they are projected.
+    keeps_constraints: ClassVar[bool] = False
+    #: Whether prototypes become samples: then it is given samples, even where a frozen encoder could be applied beforehand.
+    moves_to_samples: ClassVar[bool] = False
 
     @abc.abstractmethod
     def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
@@ -40,3 +47,17 @@ class AbstractRule(eqx.Module):
     @abc.abstractmethod
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
         """The parameters that a model is to be used with: mostly `params`, but an average for a rule that averages."""
+
+
+def take_step(
+    rule: AbstractRule,
+    params: PyTree,
+    rest: PyTree,
+    state: Any,
+    batch: Batch,
+    objective: Objective,
+    progress: Float[ArrayLike, ""],
+) -> tuple[PyTree, Any, Scalar]:
+    """What a rule makes of a batch; constraints hold whether it knows of them or not."""
+    params, state, value = rule.step(params, rest, state, batch, objective, progress)
+    return params if rule.keeps_constraints else project(params), state, value

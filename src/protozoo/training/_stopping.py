@@ -29,6 +29,11 @@ class Stopping(eqx.Module):
     min_delta: Scalar = hyper()
     tolerance: Scalar = hyper()
 
+    @property
+    def compares(self) -> bool:
+        """Whether it ever stops training."""
+        return bool(self.patience < NEVER) or bool(self.tolerance >= 0)
+
     def __init__(
         self,
         patience: int | None = None,

@@ -1,7 +1,7 @@
 """Data larger than memory: batches that arrive one after the other."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,16 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from .._checks import as_numbers, as_parts, as_weights, is_array_like
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
-from ._data import as_batch
+from ._data import ClassWeight, as_batch, of_classes
 from ._loop import RUNNING, LoopState, Plan, close_epoch
 from ._objective import Batch
 from ._sharding import placed
 
 
 #: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone; without labels, y may be None.
-Piece = tuple[ArrayLike | None, ...] | ArrayLike
+Piece = Any
 Stream = Iterable[Piece] | Callable[[int], Iterable[Piece]]
 
 #: What is handed over at a time: so many numbers (4 MB), in at most so many batches.
@@ -97,7 +98,35 @@ class Slices:
 
 def is_stream(x: Any) -> bool:
     """Whether x is batches rather than samples."""
-    return callable(x) or (isinstance(x, Iterable) and not isinstance(x, np.ndarray | np.generic | jax.Array | list | tuple))
+    if isinstance(x, list | tuple):
+        # A list of batches, each of which holds samples and classes, is no nested list of numbers.
+        return len(x) > 0 and all(isinstance(one, list | tuple) and one and getattr(one[0], "ndim", 0) > 1 for one in x)
+    return callable(x) or (isinstance(x, Iterable) and not is_array_like(x))
+
+
+class InMemory:
+    """Samples in memory as a stream, where something else is a stream: their order is that of a seed and the epoch.
+
+    **Arguments:**
+
+    - `batch`: the samples.
+    - `batch_size`: samples in a batch.
+    - `seed`: of the order.
+    """
+
+    def __init__(self, batch: Batch, batch_size: int, seed: Sequence[int]):
+        self.arrays = [None if a is None else np.asarray(a) for a in (batch.x, batch.y, batch.weight)]
+        self.batch_size, self.seed = batch_size, seed
+
+    def __len__(self) -> int:
+        return -(-len(self.arrays[0]) // self.batch_size)
+
+    def __call__(self, epoch: int) -> Iterator[Piece]:
+        """The batches of this epoch."""
+        order = np.random.default_rng((*self.seed, epoch)).permutation(len(self.arrays[0]))
+        for start in range(0, len(order), self.batch_size):
+            at = order[start : start + self.batch_size]
+            yield tuple(None if a is None else a[at] for a in self.arrays)
 
 
 class _Pieces(eqx.Module):
@@ -105,13 +134,19 @@ class _Pieces(eqx.Module):
 
     x: Float[Array, "slots rows ..."]
     y: Int[Array, "slots rows"] | None
-    share: Float[Array, "slots rows"]  # of each sample in its batch's average; zero for padding
-    sizes: Float[Array, " slots"]  # without padding
+    share: Float[Array, "slots rows"]  # of each sample in its batch's weighted mean; zero for padding
+    weights: Float[Array, " slots"]  # of the batches: the sums of their samples' weights
     count: Int[Array, ""]  # of batches; the other slots are empty
 
 
 def stream_epochs(
-    plan: Plan, state: LoopState, rest: PyTree, source: Stream, validation: Batch | None, limit: int
+    plan: Plan,
+    state: LoopState,
+    rest: PyTree,
+    source: Stream,
+    validation: Batch | Stream | None,
+    limit: int,
+    class_weight: ClassWeight = None,
 ) -> tuple[LoopState, dict[str, list[float]]]:
     """Epochs over a stream until `limit`, or until a reason to stop: what `run_epochs` does for data in memory."""
     history: dict[str, list[float]] = {}
@@ -120,17 +155,19 @@ def stream_epochs(
         batches = source(epoch) if callable(source) else source
         total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
         model = eqx.combine(state.params, rest)
-        params, rule, loss, count, samples, rows = state.params, state.rule, jnp.zeros(()), 0, 0.0, 0
-        for group, slots in _ahead(_groups(batches)):
-            pieces = _pieces(model, group, slots, rows, plan.sharding)
+        params, rule, loss, count, weight, rows = state.params, state.rule, jnp.zeros(()), 0, 0.0, 0
+        for group, slots in _ahead(_groups(batches, "x")):
+            pieces = _pieces(model, group, slots, rows, plan.sharding, "a batch's ", class_weight)
             rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
             params, rule, loss = _steps(plan, params, rest, rule, loss, pieces, state.epoch * total, at, total)
-            count, samples = count + int(pieces.count), samples + float(np.sum(pieces.sizes))
+            count, weight = count + int(pieces.count), weight + float(np.sum(pieces.weights))
         if not count:
             raise ValueError(
-                f"the stream `x` is empty in epoch {epoch}: it must be iterable again, or a function of the epoch."
+                f"the stream `x` is empty in epoch {epoch}, or without weight: it must be iterable again, or a function of the "
+                "epoch."
             )
-        state, values = _close(plan, state, rest, params, rule, loss / samples, count, validation)
+        scored = _stream_score(plan, params, rest, rule, validation, epoch) if is_stream(validation) else validation
+        state, values = _close(plan, state, rest, params, rule, loss / weight, np.asarray(count, np.int32), scored)
         for name, value in values.items():
             history.setdefault(name, []).append(float(value))
     return state, history
@@ -148,66 +185,131 @@ def _steps(
     at: Int[ArrayLike, ""],
     total: int,
 ) -> tuple[PyTree, Any, Scalar]:
-    """An update for each batch; their losses are added to `loss`, times the number of samples."""
+    """An update for each batch; their losses are added to `loss`, times their weights."""
 
     def one(k: Array, carry: tuple[PyTree, Any, Scalar]) -> tuple[PyTree, Any, Scalar]:
         params, rule, loss = carry
-        x, y, share = jax.tree.map(lambda a: a[k], (pieces.x, pieces.y, pieces.share))
-        batch = Batch(x, y, share, encoded=False)
-        if plan.sharding is not None:
-            batch = eqx.filter_shard(Batch(x, y, share, False, plan.sharding.num_devices), plan.sharding)
         # Of a stream without a length, all batches of an epoch are at the epoch's progress.
         progress = plan.progress(step + jnp.minimum(at + k, total - 1), total)
-        params, rule, value = plan.step(params, rest, rule, plan.objective.prepared(batch), progress)
-        return params, rule, loss + (value * pieces.sizes[k]).astype(loss.dtype)
+        params, rule, value = plan.step(params, rest, rule, plan.objective.prepared(_batch(plan, pieces, k)), progress)
+        return params, rule, loss + (value * pieces.weights[k]).astype(loss.dtype)
 
     return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, (params, rule, loss)))
 
 
+def _stream_score(plan: Plan, params: PyTree, rest: PyTree, rule: Any, source: Stream, epoch: int) -> Array:
+    """The validation loss of all batches of a stream."""
+    model, total, weight, rows = eqx.combine(params, rest), 0.0, 0.0, 0
+    for group, slots in _ahead(_groups(source(epoch) if callable(source) else source, "validation")):
+        pieces = _pieces(model, group, slots, rows, plan.sharding, "a validation batch's ")
+        rows = pieces.x.shape[1]
+        total += float(_scores(plan, params, rest, rule, pieces))
+        weight += float(np.sum(pieces.weights))
+    if not weight:
+        raise ValueError(f"the stream `validation` is empty, or without weight, in epoch {epoch}: it must be iterable again.")
+    return jnp.asarray(total / weight)
+
+
 @eqx.filter_jit
-def _close(plan: Plan, *arguments: Any) -> tuple[LoopState, dict[str, Scalar]]:
-    return plan.everywhere(close_epoch(plan, *arguments))
+def _scores(plan: Plan, params: PyTree, rest: PyTree, rule: Any, pieces: _Pieces) -> Scalar:
+    def one(k: Array, total: Scalar) -> Scalar:
+        value = plan.score(params, rest, rule, _batch(plan, pieces, k), validated=True)
+        return total + (value * pieces.weights[k]).astype(total.dtype)
+
+    return jax.lax.fori_loop(0, pieces.count, one, jnp.zeros(()))
 
 
-def _parts(piece: Piece) -> tuple[Any, Any, Any]:
-    """Samples, classes, weights."""
-    x, y, weight = (*piece, None, None)[:3] if isinstance(piece, tuple) else (piece, None, None)
-    return x, y, weight
+def _batch(plan: Plan, pieces: _Pieces, k: Array) -> Batch:
+    x, y, share = jax.tree.map(lambda a: a[k], (pieces.x, pieces.y, pieces.share))
+    if plan.sharding is None:
+        return Batch(x, y, share, encoded=False)
+    return eqx.filter_shard(Batch(x, y, share, False, plan.sharding.num_devices), plan.sharding)
 
 
-def _groups(batches: Iterable[Piece]) -> Iterator[tuple[list[Piece], int]]:
+@eqx.filter_jit
+def _close(
+    plan: Plan,
+    state: LoopState,
+    rest: PyTree,
+    params: PyTree,
+    rule: Any,
+    loss: Scalar,
+    count: Int[ArrayLike, ""],
+    scored: Batch | Array | None,
+) -> tuple[LoopState, dict[str, Scalar]]:
+    score = plan.score(params, rest, rule, scored, validated=True) if isinstance(scored, Batch) else scored
+    return plan.everywhere(close_epoch(plan, state, params, rule, loss, count, score, score is not None))
+
+
+#: The samples, classes and weights of a batch.
+_Parts = tuple[Any, Any, Any]
+
+
+def _groups(batches: Iterable[Piece], name: str) -> Iterator[tuple[list[_Parts], int]]:
     """Batches that are handed over together, and for how many there is room."""
-    iterator, slots = iter(batches), 1
+
+    def parts(piece: Piece) -> _Parts | None:
+        what = f"a batch of the stream `{name}`"
+        x, y, weight = as_parts(piece, what)
+        x = as_numbers(x, f"{what}: x")
+        if weight is None:
+            return x, y, None
+        weight = np.asarray(as_numbers(weight, f"{what}: weight"), float)
+        # Samples without weight are not there, nor is a batch of them.
+        if weight.shape == x.shape[:1] and not weight.any():
+            return None
+        weight = as_weights(weight, len(x), f"{what}: weight")
+        counts = weight > 0
+        return np.asarray(x)[counts], None if y is None else np.asarray(y)[counts], weight[counts]
+
+    iterator, slots = (found for found in map(parts, batches) if found is not None), 1
     for first in iterator:
-        slots = max(slots, min(SLOTS, NUMBERS // max(1, np.size(_parts(first)[0]))))
+        slots = max(slots, min(SLOTS, NUMBERS // max(1, first[0].size)))
         yield [first, *itertools.islice(iterator, slots - 1)], slots
 
 
-def _pieces(model: PrototypeModel, group: list[Piece], slots: int, rows: int, sharding: NamedSharding | None) -> _Pieces:
+def _pieces(
+    model: PrototypeModel,
+    group: list[_Parts],
+    slots: int,
+    rows: int,
+    sharding: NamedSharding | None,
+    name: str,
+    class_weight: ClassWeight = None,
+) -> _Pieces:
     """A group of batches, checked and filled up to `slots` batches of at least `rows` rows."""
-    xs, ys, weights = (list(column) for column in zip(*map(_parts, group), strict=True))
+    xs, ys, weights = (list(column) for column in zip(*group, strict=True))
     y = None if all(one is None for one in ys) else np.concatenate([np.asarray(one) for one in ys])
-    batch = as_batch(model, np.concatenate([np.asarray(one) for one in xs]), y, name="a batch's ")
     sizes = np.array([len(one) for one in xs])
-    for i, (weight, size) in enumerate(zip(weights, sizes, strict=True)):
-        if weight is not None and np.shape(weight) != (size,):
-            raise ValueError(f"the weights of a batch must have shape ({size},), got {np.shape(weight)}.")
-        weights[i] = (np.ones(size) if weight is None else np.asarray(weight, float)) / size
+    weight = np.concatenate([np.ones(n) if w is None else w for w, n in zip(weights, sizes, strict=True)])
+    batch = as_batch(model, np.concatenate([np.asarray(one) for one in xs]), y, name=name)
+    if class_weight is not None:
+        if isinstance(class_weight, str):
+            raise ValueError(
+                "`class_weight='balanced'` counts all samples, which a stream shows one after the other: pass the weights."
+            )
+        if batch.y is None:
+            raise ValueError("`class_weight` needs classes, and this model learns without labels.")
+        labels = np.asarray(batch.y)
+        weight = weight * of_classes(labels, model.classes, class_weight)[labels]
     rows = max(rows, *sizes)
     rows += 0 if sharding is None else -rows % sharding.num_devices
     # Each slot begins where its batch does; what reaches beyond weighs nothing.
     starts, sizes = (np.pad(a, (0, slots - len(group))) for a in (np.cumsum(sizes) - sizes, sizes))
     index = np.minimum(starts[:, None] + np.arange(rows), len(batch.x) - 1)
-    share = np.where(np.arange(rows) < sizes[:, None], np.concatenate(weights)[index], 0).astype(batch.weight.dtype)
+    # Weights are relative: every batch is a weighted mean, whatever they add up to.
+    share = np.where(np.arange(rows) < sizes[:, None], weight[index], 0)
+    totals = share.sum(axis=1)
+    share = (share / np.where(totals > 0, totals, 1)[:, None]).astype(batch.weight.dtype)
     arrays = (np.asarray(batch.x)[index], None if batch.y is None else np.asarray(batch.y)[index], share)
     if sharding is None:
         x, y, share = jax.tree.map(jnp.asarray, arrays)
     else:
         x, y, share = placed(arrays, NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec)))
-    return _Pieces(x, y, share, jnp.asarray(sizes, share.dtype), jnp.asarray(len(group), jnp.int32))
+    return _Pieces(x, y, share, jnp.asarray(totals, share.dtype), jnp.asarray(len(group), jnp.int32))
 
 
-def _ahead(groups: Iterator[tuple[list[Piece], int]]) -> Iterator[tuple[list[Piece], int]]:
+def _ahead(groups: Iterator[tuple[list[_Parts], int]]) -> Iterator[tuple[list[_Parts], int]]:
     """The same, each read while the one before is computed."""
     end: Any = object()
     with ThreadPoolExecutor(1) as reader:

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import positive_integer, refuse_single_class
-from .._module import static
+from .._checks import as_key, positive_integer, refuse_no_dissimilarities, refuse_single_class, truth
+from .._module import replaced, static
 from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
 from ..models import PrototypeModel
+from ._averaging import innermost
 from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
 from ._data import ClassWeight, as_batch, as_validation, encode_once
@@ -27,8 +28,11 @@ from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objectiv
 from ._rule import AbstractRule
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
-from ._stream import Stream, is_stream, stream_epochs
+from ._stream import InMemory, Stream, is_stream, stream_epochs
 
+
+#: What may be monitored: samples with their classes and weights, or a stream of them.
+Validation = Sequence[Any] | ArrayLike | Stream | None
 
 REASONS = {
     RUNNING: Reason.MAX_EPOCHS,
@@ -118,22 +122,29 @@ class Trainer(eqx.Module):
             positive_integer(batch_size, "batch_size")
         self.rule, self.epochs = rule, int(epochs)
         self.batch_size = None if batch_size is None else int(batch_size)
-        self.freeze = freeze if freeze is None or isinstance(freeze, str) or callable(freeze) else tuple(freeze)
+        several = () if freeze is None or isinstance(freeze, str) or callable(freeze) else _sequence(freeze, "freeze")
+        for one in several:
+            if not (isinstance(one, str) or callable(one)):
+                raise TypeError(f"`freeze` must hold dotted names or functions of the model, got {one!r}.")
+        self.freeze = tuple(several) if several else freeze if isinstance(freeze, str) or callable(freeze) else None
         self.stopping = Stopping() if stopping is None else stopping
-        self.restore_best, self.checkpoints = restore_best, checkpoints
+        self.restore_best, self.checkpoints = truth(restore_best, "restore_best"), checkpoints
+        for name, given, kind in (("stopping", self.stopping, Stopping), ("checkpoints", checkpoints, Checkpoints)):
+            if not (given is None or isinstance(given, kind)):
+                raise TypeError(f"`{name}` must be of kind {kind.__name__}, got {given!r}.")
         if precision not in (None, "bfloat16", "float16"):
             raise ValueError(f"`precision` must be 'bfloat16', 'float16' or None (that of the data), got {precision!r}.")
         for name, given, kind in (
             ("regularisers", regularisers, AbstractRegulariser),
             ("callbacks", callbacks, AbstractCallback),
         ):
-            if not all(isinstance(one, kind) for one in given):
+            if not all(isinstance(one, kind) for one in _sequence(given, name)):
                 raise ValueError(f"`{name}` must hold objects of a subclass of {kind.__name__}, got {given!r}.")
         if curriculum is not None and not isinstance(curriculum, AbstractCurriculum):
             raise ValueError(f"`curriculum` must be a curriculum such as `SelfPaced(0.5)`, got {curriculum!r}.")
-        self.objective = Objective(tuple(regularisers), curriculum, precision, rematerialise)
+        self.objective = Objective(tuple(regularisers), curriculum, precision, truth(rematerialise, "rematerialise"))
         self.sharding = as_sharding(sharding)
-        self.callbacks = (*callbacks, Progress()) if progress else tuple(callbacks)
+        self.callbacks = (*callbacks, Progress()) if truth(progress, "progress") else tuple(callbacks)
         for callback in self.callbacks:
             if callback.every is not None:
                 positive_integer(callback.every, "every")
@@ -144,8 +155,8 @@ class Trainer(eqx.Module):
         x: ArrayLike | Stream,
         y: ArrayLike | None = None,
         *,
-        key: PRNGKeyArray,
-        validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+        key: PRNGKeyArray | int,
+        validation: Validation = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight = None,
         resume: bool = False,
@@ -159,31 +170,43 @@ class Trainer(eqx.Module):
           sees what it would have seen). A batch is `(x, y)`, `(x, y, weight)`, or x alone without labels. The trainer's
           `batch_size` is then None.
         - `y`: their classes 0…c-1, for losses that learn from labels.
-        - `key`: a random key: the order of mini-batches.
-        - `validation`: `(x, y)`, or x alone without labels: monitored in place of the training loss.
+        - `key`: a random key, or an integer seed: the order of mini-batches.
+        - `validation`: `(x, y)`, `(x, y, weight)`, or x alone without labels; or a stream of such batches. Its loss is
+          monitored in place of the training loss: that of the model alone, as it is at the end of training.
         - `sample_weight`: how much each sample counts, `(n,)`, finite and not negative. An integer weight equals that many
-          copies of the sample.
-        - `class_weight`: a mapping from class to weight, or `"balanced"`: n/(c·n_k). Multiplies `sample_weight`.
+          copies of the sample; a sample of weight zero is left out.
+        - `class_weight`: a mapping from class to weight, an array `(c,)`, or `"balanced"`: n/(c·n_k). Multiplies
+          `sample_weight`.
         - `resume`: continue from the latest of `checkpoints`, with the same model, data and key.
 
         **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the argument and the remedy.
         """
-        mask = self.mask(model, streamed=is_stream(x))
-        held_out = as_validation(model, mask, validation)
+        key_data, streamed = _key_data(key), is_stream(x)
+        mask = self.mask(model, streamed)
         params, rest = eqx.partition(model, mask)
+        held_out: Any = validation if is_stream(validation) else as_validation(model, mask, validation)
         given: Any = x
-        if is_stream(given):
-            self._check_stream(given, y=y, sample_weight=sample_weight, class_weight=class_weight, batch_size=self.batch_size)
-            data, plan = None, self.plan(1)
+        if streamed:
+            self._check_stream(given, y=y, sample_weight=sample_weight, batch_size=self.batch_size)
+            data, plan = None, self.plan(model, 1, held_out is not None, streamed)
         else:
             data = as_batch(model, given, y, sample_weight, class_weight)
             if data.y is not None:
                 refuse_single_class(np.asarray(data.y))
-            data = self.objective.prepared(encode_once(model, mask, data))
-            plan = self.plan(len(data.x))
-        key_data = _key_data(key)
+            if model.metric.takes_dissimilarities and model.sample_shape:
+                refuse_no_dissimilarities(data.x, own=True)
+            if is_stream(held_out):
+                # One of the two is known batch by batch only; so both are gone through on the host.
+                size = len(data.x) if self.batch_size is None else self.batch_size
+                given, data = InMemory(data, size, np.asarray(key_data).ravel().tolist()), None
+                plan = self.plan(model, 1, validated=True, streamed=True)
+            else:
+                # A rule that makes samples of prototypes which are encoded themselves needs the samples.
+                raw = innermost(self.rule).moves_to_samples and model.encode_prototypes
+                data = self.objective.prepared(data if raw else encode_once(model, mask, data))
+                plan = self.plan(model, len(data.x), held_out is not None)
         state = start(plan, params, key_data)
-        history = {name: np.zeros(0) for name in (["loss"] if held_out is None else ["loss", "validation_loss"])}
+        history = {name: np.zeros(0) for name in plan.losses(held_out is not None)}
 
         store = None
         if self.checkpoints is not None:
@@ -200,13 +223,14 @@ class Trainer(eqx.Module):
                         "choose another directory."
                     )
             if self.sharding is not None:
-                data, held_out = (None if batch is None else spread(batch, self.sharding) for batch in (data, held_out))
+                data = None if data is None else spread(data, self.sharding)
+                held_out = spread(held_out, self.sharding) if isinstance(held_out, Batch) else held_out
                 everywhere = replicated(self.sharding)
                 plan, state, rest = (placed(tree, everywhere) for tree in (plan, state, rest))
 
             def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
                 if data is None:
-                    return stream_epochs(plan, state, rest, given, held_out, limit)
+                    return stream_epochs(plan, state, rest, given, held_out, limit, class_weight if streamed else None)
                 return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
 
             return self._drive(plan, state, rest, advance, history, store)
@@ -217,8 +241,8 @@ class Trainer(eqx.Module):
     def init(self, model: PrototypeModel, key: PRNGKeyArray | None = None) -> TrainState:
         """The state of a training loop of your own; `step` moves it."""
         params, rest = eqx.partition(model, self.mask(model))
-        plan = dataclasses.replace(self.plan(1), restore_best=False)
-        state = TrainState(plan, start(plan, params, _key_data(jax.random.key(0) if key is None else key)), rest)
+        plan = replaced(self.plan(model, 1, validated=False), restore_best=False, final_loss=False)
+        state = TrainState(plan, start(plan, params, _key_data(0 if key is None else key)), rest)
         return state if self.sharding is None else placed(state, replicated(self.sharding))
 
     def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
@@ -228,6 +252,8 @@ class Trainer(eqx.Module):
 
     def mask(self, model: PrototypeModel, streamed: bool = False) -> PrototypeModel:
         """Which leaves learn, if the rule can train them (from a stream, which never shows all samples together)."""
+        if not isinstance(model, PrototypeModel):
+            raise TypeError(f"`model` must be a `PrototypeModel`, got {type(model).__name__}.")
         mask = trainable_mask(model, self.freeze)
         if not any(jax.tree.leaves(mask)):
             raise ValueError("`freeze` leaves no parameter to train.")
@@ -235,11 +261,28 @@ class Trainer(eqx.Module):
         self.rule.check(model, mask, self.objective, 1 if streamed else self.batch_size)
         return mask
 
-    def plan(self, samples: int) -> Plan:
+    def plan(self, model: PrototypeModel, samples: int, validated: bool, streamed: bool = False) -> Plan:
         """What the compiled loop is told, for this many samples."""
         batch_size = None if self.batch_size is None or self.batch_size >= samples else self.batch_size
         epochs = jnp.asarray(self.epochs, jnp.int32)
-        return Plan(self.rule, self.objective, self.stopping, epochs, samples, batch_size, self.restore_best, self.sharding)
+        # Epochs are compared with each other, and what they lower changes its meaning from one to the next.
+        final_loss = not validated and (self.restore_best or self.stopping.compares) and self.objective.changes(model)
+        if final_loss and streamed:
+            raise ValueError(
+                "`restore_best` and `stopping` compare the losses of epochs, which are annealed here, or weighted by a "
+                "`curriculum`, and mean different things: pass `validation` to a stream."
+            )
+        return Plan(
+            self.rule,
+            self.objective,
+            self.stopping,
+            epochs,
+            samples,
+            batch_size,
+            self.restore_best,
+            self.sharding,
+            final_loss,
+        )
 
     def _check_stream(self, source: Stream, **of_memory: Any) -> None:
         """Refuse what can be read once, and what belongs to samples in memory."""
@@ -337,8 +380,15 @@ def _note(
     }
 
 
-def _key_data(key: PRNGKeyArray) -> Array:
+def _sequence(given: Any, name: str) -> Sequence:
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        raise TypeError(f"`{name}` must be a list or a tuple, got {given!r}.")
+    return given
+
+
+def _key_data(key: PRNGKeyArray | int) -> Array:
     """The loop and its checkpoints hold a key as a plain array; a key of another kind seeds one of the default kind."""
+    key = as_key(key)
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
     if key.dtype != jax.random.key(0).dtype:
