@@ -239,6 +239,21 @@ def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
     return weight
 
 
+def counted(x: Any, y: Any, weight: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
+    """Samples, their labels and their weights without those whose weight is zero: they are not there."""
+    x = as_numbers(x)
+    if x.ndim == 0 or len(x) == 0:
+        as_samples(x)
+    y = None if y is None else as_labels(y, len(x))
+    if weight is None:
+        return x, y, None
+    weight = as_weights(weight, len(x))
+    if not weight.all():
+        there = weight > 0
+        x, y, weight = np.asarray(x)[there], None if y is None else y[there], weight[there]
+    return x, y, weight
+
+
 def as_key(key: Any, name: str = "key") -> PRNGKeyArray:
     """A random key, or the one of an integer seed.
 

@@ -57,7 +57,13 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
 
     @classmethod
     def from_data(
-        cls, delta: Float[Array, "n p"], y: Labels, classes: int, margin: ArrayLike = 0.3, variance: ArrayLike = 1.0
+        cls,
+        delta: Float[Array, "n p"],
+        y: Labels,
+        classes: int,
+        margin: ArrayLike = 0.3,
+        variance: ArrayLike = 1.0,
+        sample_weight: ArrayLike | None = None,
     ) -> "CBC":
         """A class wants the components that its samples show more than those of other classes do, and not the others.
 
@@ -65,9 +71,14 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
 
         - `delta`, `y`: the dissimilarities of samples to the components, and their classes.
         - `classes`: how many there are.
+        - `sample_weight`: how much each sample counts, `(n,)`.
         """
         member = jax.nn.one_hot(y, classes, axis=0, dtype=delta.dtype)
-        shown = (member @ jnp.exp(-delta / (2 * jnp.asarray(variance)))) / jnp.maximum(member.sum(axis=1), 1)[:, None]
+        if sample_weight is not None:
+            weight = jnp.asarray(sample_weight, delta.dtype)
+            member = member * (weight / jnp.max(weight))[None]
+        total = member.sum(axis=1, keepdims=True)
+        shown = (member @ jnp.exp(-delta / (2 * jnp.asarray(variance)))) / jnp.where(total > 0, total, 1)
         most = shown.max(axis=0)
         wanted = shown / jnp.where(most > 0, most, 1)
         return cls(jnp.stack([wanted, jnp.full_like(wanted, 0.5)], axis=-1), margin, variance)

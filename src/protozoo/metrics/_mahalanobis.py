@@ -70,19 +70,19 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         - `x`: samples, weighted by `sample_weight`, `(n,)`, if given.
         - `prototypes`: the means.
         - `covariance`: `"full"` or `"diagonal"`.
-        - `regularisation`: by default a millionth of each feature's variance: a component whose samples coincide keeps a
-          thousandth of the standard deviation.
+        - `regularisation`: by default a millionth of each feature's variance among the samples that are nearest to the same
+          prototype: a component whose samples coincide keeps a thousandth of that standard deviation.
 
         **Raises:** `ValueError` for a covariance that is neither `"full"` nor `"diagonal"`.
         """
         if covariance not in ("full", "diagonal"):
             raise ValueError(f"`covariance` must be 'full' or 'diagonal', got {covariance!r}.")
         x, weight = np.asarray(x), None if sample_weight is None else np.asarray(sample_weight, float)
-        variances = mean_and_variance(x.reshape(len(x), -1), weight)[1]
-        # A feature that does not vary has no scale of its own; it borrows the typical one.
-        varies = variances > 0
-        variances = np.where(varies, variances, variances[varies].mean() if varies.any() else 1.0)
-        regularisation = 1e-6 * variances if regularisation is None else np.asarray(regularisation, float)
+        x, points = x.reshape(len(x), -1), np.asarray(prototypes.points, float).reshape(len(prototypes), -1)
+        variances = _known_scales(mean_and_variance(x, weight)[1])
+        if regularisation is None:
+            regularisation = 1e-6 * _known_scales(_variances_within(x, points, np.sqrt(variances), weight), variances)
+        regularisation = np.asarray(regularisation, float)
         log_scales = np.broadcast_to(-0.5 * np.log(variances + regularisation), (len(prototypes), len(variances)))
         upper = None if covariance == "diagonal" else jnp.zeros((*log_scales.shape, len(variances)))
         return cls(log_scales, upper, regularisation)
@@ -161,3 +161,29 @@ def _precision_factor(
     eye = jnp.eye(covariances.shape[-1], dtype=covariances.dtype)
     factor = jax.vmap(lambda f: jax.scipy.linalg.solve_triangular(f, eye, lower=True).T)(lower)
     return jnp.log(jax.vmap(jnp.diag)(factor)), jnp.triu(factor, 1)
+
+
+def _known_scales(
+    variances: Float[np.ndarray, " d"], typical: Float[np.ndarray, " d"] | None = None
+) -> Float[np.ndarray, " d"]:
+    """Variances, none of them zero: a feature that does not vary borrows from `typical`, or from the others."""
+    varies = variances > 0
+    others = variances[varies].mean() if varies.any() else 1.0
+    return np.where(varies, variances, others if typical is None else typical)
+
+
+def _variances_within(
+    x: Float[np.ndarray, "n d"],
+    points: Float[np.ndarray, "p d"],
+    scales: Float[np.ndarray, " d"],
+    weight: Float[np.ndarray, " n"] | None,
+) -> Float[np.ndarray, " d"]:
+    """Mean squared deviations of samples from the nearest of the points, all features counting alike."""
+    share = np.ones(len(x)) if weight is None else weight / weight.max()
+    total, rows = np.zeros(x.shape[1]), max(1, 2**18 // max(1, x.shape[1]))
+    for start in range(0, len(x), rows):
+        some = np.asarray(x[start : start + rows], float) / scales
+        squares = np.stack([np.sum((some - point) ** 2, axis=1) for point in points / scales])
+        deviations = (some - (points / scales)[squares.argmin(axis=0)]) ** 2
+        total += share[start : start + rows] @ deviations
+    return total / share.sum() * scales**2

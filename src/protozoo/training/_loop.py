@@ -183,11 +183,16 @@ def close_epoch(
     sound = jnp.isfinite(loss) & jnp.isfinite(monitored) & all_finite(scored)
     healthy = sound & all_finite(params)
     better = sound & (monitored < state.best)
-    improved = sound & (state.best - monitored > plan.stopping.min_delta)
+    # The difference of tiny losses may be too small for a number.
+    enough = jnp.where(plan.stopping.min_delta > 0, state.best - monitored > plan.stopping.min_delta, better)
+    improved = sound & enough
     waited = jnp.where(improved, 0, state.waited + 1)
-    # A tolerance of zero asks for no change beyond rounding, which never quite ends; a negative one is never met.
-    rounding = jnp.where(plan.stopping.tolerance >= 0, 4 * jnp.finfo(monitored.dtype).eps * jnp.abs(monitored), 0)
-    converged = jnp.abs(state.previous - monitored) <= plan.stopping.tolerance + rounding
+    # Beside the loss itself, for the same reason. A tolerance of zero asks for no change beyond rounding, which never quite
+    # ends; a negative one is never met.
+    size = jnp.maximum(jnp.abs(monitored), jnp.finfo(monitored.dtype).tiny)
+    rounding = jnp.where(plan.stopping.tolerance >= 0, 4 * jnp.finfo(monitored.dtype).eps, -1)
+    change = jnp.abs(state.previous / size - monitored / size)
+    converged = change <= jnp.maximum(plan.stopping.tolerance / size, rounding)
     status = jnp.where(waited >= plan.stopping.patience, PATIENCE, RUNNING)
     status = jnp.where(converged, CONVERGED, status)
     status = jnp.where(healthy, status, DIVERGED)

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._checks import as_labels, as_samples, refuse_missing_classes
+from .._checks import as_key, as_numbers, as_samples, as_weights, counted, refuse_missing_classes, refuse_nonfinite
 from .._types import ArrayLike, PRNGKeyArray
 from ..training import Fit, Trainer, fit_many
 from ._fit import Maker, look_up, trainer_settings
@@ -19,7 +19,7 @@ class CrossValidation:
 
     - `scores`: the accuracy on each held-out fold.
     - `fits`: the trained models, fold by fold.
-    - `folds`: for each sample, the fold that held it out.
+    - `folds`: for each sample, the fold that held it out; -1 for samples without weight.
     """
 
     scores: np.ndarray
@@ -46,7 +46,8 @@ def cross_validate(
     y: ArrayLike,
     *,
     folds: int = 5,
-    key: PRNGKeyArray | None = None,
+    key: PRNGKeyArray | int | None = None,
+    sample_weight: ArrayLike | None = None,
     trainer: Trainer | None = None,
     **options: Any,
 ) -> CrossValidation:
@@ -62,6 +63,8 @@ def cross_validate(
     - `x`, `y`: samples and their classes 0…c-1. Scaling that depends on data is yours, and belongs into the folds.
     - `folds`: how many; no class may be smaller.
     - `key`: a random key; `jax.random.key(0)` by default.
+    - `sample_weight`: how many copies of each sample there are, `(n,)`, in building, training and scoring. A sample of weight
+      zero is not there: it is in no fold.
     - `trainer`: the row's default by default; a function has none.
     - `options`: those of the row or the function, and without a `trainer` those of `Trainer`.
 
@@ -71,22 +74,37 @@ def cross_validate(
     recipe = look_up(model)
     if not recipe.supervised:
         raise ValueError(f"{recipe.name} learns without labels: there is no accuracy to validate.")
+    x = as_numbers(x)
+    given = as_weights(sample_weight, len(x) if x.ndim else 0)
+    x, labels, weight = counted(x, y, sample_weight)
     x = as_samples(x)
-    y = as_labels(y, len(x))
+    refuse_nonfinite(x)
+    if labels is None:
+        raise ValueError(f"`y` is missing: {recipe.name} learns from labelled samples.")
+    y = labels
     refuse_missing_classes(y)
-    smallest = int(np.bincount(y).min())
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= smallest:
-        raise ValueError(f"`folds` must be between 2 and {smallest}, the size of the smallest class, got {folds!r}.")
+    sizes = np.bincount(y)
+    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 2:
+        raise ValueError(f"`folds` must be an integer of at least 2, got {folds!r}.")
+    if folds > sizes.min():
+        raise ValueError(
+            f"`folds` is {folds}, but class {sizes.argmin()} has {sizes.min()} samples only, and every fold needs one of "
+            f"each class: ask for {sizes.min()} folds at most, or leave the class out."
+        )
     settings = {} if trainer is not None else trainer_settings(options)
     trainer = recipe.trainer(**settings) if trainer is None else trainer
-    keys = jax.random.split(jax.random.key(0) if key is None else key, folds + 2)
+    keys = jax.random.split(as_key(0 if key is None else key), folds + 2)
     fold = stratified(y, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1]))))
-    host = np.asarray(x)
-    models = [recipe(host[fold != i], y[fold != i], key=keys[i], **options) for i in range(folds)]
-    weight = (fold != np.arange(folds)[:, None]).astype(float)
-    fits = sorted(fit_many(trainer, models, x, y, key=keys[-2], sample_weight=weight), key=lambda fit: fit.member)
+    host, weight = np.asarray(x), np.ones(len(x)) if weight is None else weight
+    told = [{} if sample_weight is None else {"sample_weight": weight[fold != i]} for i in range(folds)]
+    models = [recipe(host[fold != i], y[fold != i], key=keys[i], **told[i], **options) for i in range(folds)]
+    seen = np.where(fold != np.arange(folds)[:, None], weight, 0)
+    fits = sorted(fit_many(trainer, models, x, y, key=keys[-2], sample_weight=seen), key=lambda fit: fit.member)
     right = np.stack([np.asarray(fit.model.predict(x)) == y for fit in fits])
-    return CrossValidation(np.array([right[i, fold == i].mean() for i in range(folds)]), fits, fold)
+    scores = [np.average(right[i, fold == i], weights=weight[fold == i]) for i in range(folds)]
+    of_all = np.full(len(given), -1)
+    of_all[given > 0] = fold
+    return CrossValidation(np.array(scores), fits, of_all)
 
 
 def stratified(y: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:

@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 
+from .._checks import as_key, counted
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import PrototypeModel
-from ..training import Fit, Trainer
+from ..training import ClassWeight, Fit, Trainer, Validation
 from ._recipe import Recipe
 
 
@@ -21,8 +22,10 @@ def fit(
     x: ArrayLike,
     y: ArrayLike | None = None,
     *,
-    key: PRNGKeyArray | None = None,
-    validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+    key: PRNGKeyArray | int | None = None,
+    validation: Validation = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
     **options: Any,
 ) -> Fit:
     """Build a model and train it by its defaults.
@@ -34,15 +37,19 @@ def fit(
     - `x`, `y`: samples and, for supervised models, their classes 0…c-1.
     - `key`: a random key; `jax.random.key(0)` by default.
     - `validation`: held-out data; see `Trainer.fit`.
+    - `sample_weight`: how many copies of each sample there are, `(n,)`, when the model is built and when it is trained: a
+      sample of weight zero is not there.
+    - `class_weight`: how much each class counts in training; see `Trainer.fit`.
     - `options`: the row's options (`prototypes_per_class`, `latent_dim` …) and the trainer's (`epochs`, `batch_size` …).
 
     **Raises:** `ValueError` for an unknown name or option, and for data that do not fit.
     """
     recipe = look_up(model)
     settings = trainer_settings(options)
-    build_key, fit_key = jax.random.split(jax.random.key(0) if key is None else key)
-    untrained = recipe(x, y, key=build_key, **options)
-    return recipe.trainer(**settings).fit(untrained, x, y, key=fit_key, validation=validation)
+    build_key, fit_key = jax.random.split(as_key(0 if key is None else key))
+    untrained = recipe(x, y, key=build_key, sample_weight=sample_weight, **options)
+    weights: Any = {"sample_weight": sample_weight, "class_weight": class_weight}
+    return recipe.trainer(**settings).fit(untrained, x, y, key=fit_key, validation=validation, **weights)
 
 
 class Composition:
@@ -54,8 +61,21 @@ class Composition:
         self.make = make
         self.name = getattr(make, "__name__", type(make).__name__)
 
-    def __call__(self, x: ArrayLike, y: ArrayLike | None = None, *, key: PRNGKeyArray, **options: Any) -> PrototypeModel:
-        """Build the untrained model."""
+    def __call__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        key: PRNGKeyArray,
+        sample_weight: ArrayLike | None = None,
+        **options: Any,
+    ) -> PrototypeModel:
+        """Build the untrained model, from the samples that have a weight. A function that has an argument `sample_weight` is
+        told how much."""
+        if sample_weight is not None:
+            x, y, weight = counted(x, y, sample_weight)
+            if "sample_weight" in inspect.signature(self.make).parameters:
+                options = {**options, "sample_weight": weight}
         model = self.make(x, y, key=key, **options)
         if not isinstance(model, PrototypeModel):
             raise TypeError(f"`model` must return a `PrototypeModel`, and {self.name} returned {model!r}.")

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._schedules import AbstractSchedule, Exponential
+from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
 from ..backbones import CNN, MLP
 from ..cooperation import AbstractCooperation, RankCooperation
@@ -48,6 +49,7 @@ from ..metrics import (
     Subspace,
     Tangent,
     Wasserstein,
+    own_units,
 )
 from ..prototypes import Prototypes
 
@@ -69,22 +71,34 @@ class Context:
     y: Any
     key: PRNGKeyArray
     space: AbstractManifold
+    #: How many copies of each sample there are, if they are not equally many: positive, float64.
+    weight: np.ndarray | None = None
     # Set before the makers that need them are called.
     prototypes: Any = None
     metric: Any = None
 
-    def nearest(self) -> Array:
-        """The dissimilarity of each sample to the nearest prototype (of its class), in the model's own metric."""
-        delta, y = self.distances()
-        if y is None or not self.prototypes.labelled:
-            return jnp.min(delta, axis=1)
-        return winners(delta, self.prototypes.labels, y)[0]
+    @property
+    def weighting(self) -> dict[str, Any]:
+        """The argument by which initialisers are told of weights."""
+        return {} if self.weight is None else {"sample_weight": self.weight}
 
-    def distances(self) -> tuple[Array, Array | None]:
-        """δ of a few thousand samples, plenty for a scale, and their classes."""
+    def distances(self) -> "Distances":
+        """The dissimilarities of a few thousand samples, plenty for a scale, in the model's own metric."""
         step = -(-len(self.x) // 4096)
-        y = None if self.y is None else jnp.asarray(self.y[::step])
-        return _distances(self.metric, self.x[::step], self.prototypes), y
+        units = own_units(self.metric, self.prototypes)
+        delta = _distances(units.metric, units.of(jnp.asarray(self.x[::step])), units.prototypes)
+        y, weight = (None if a is None else np.asarray(a)[::step] for a in (self.y, self.weight))
+        return Distances(delta, y, np.ones(len(delta)) if weight is None else weight, float(units.factor))
+
+    def scale(self) -> float:
+        """The typical dissimilarity between a sample and its prototype; one where all samples are prototypes."""
+        delta, y, weight, factor = self.distances()
+        if y is None or not self.prototypes.labelled:
+            nearest = jnp.min(delta, axis=1)
+        else:
+            nearest = winners(delta, self.prototypes.labels, jnp.asarray(y))[0]
+        mean = float(np.average(np.asarray(nearest, float), weights=weight / weight.max()))
+        return mean * factor if mean > 0 else 1.0
 
     @property
     def classes(self) -> int:
@@ -95,6 +109,15 @@ class Context:
     def per_class(self) -> int:
         """The size of the largest class of prototypes."""
         return int(np.bincount(self.prototypes.labels).max()) if self.prototypes.labelled else len(self.prototypes)
+
+
+class Distances(NamedTuple):
+    """Dissimilarities of some samples, divided by `factor`, and what is known of the samples."""
+
+    delta: Array
+    y: np.ndarray | None
+    weight: np.ndarray
+    factor: float
 
 
 @eqx.filter_jit
@@ -131,7 +154,13 @@ def per_class(
     context: Context, *, prototypes_per_class: int | Mapping[int, int] = 1, initialiser: str | Callable = "kmeans++"
 ) -> Prototypes:
     return Prototypes.from_classes(
-        context.x, context.y, prototypes_per_class, key=context.key, initialiser=initialiser, space=context.space
+        context.x,
+        context.y,
+        prototypes_per_class,
+        key=context.key,
+        initialiser=initialiser,
+        space=context.space,
+        **context.weighting,
     )
 
 
@@ -142,17 +171,39 @@ def per_class_means(
 
 
 def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
-    return Prototypes.from_samples(context.x, prototypes, key=context.key, initialiser=initialiser, space=context.space)
+    return _from_samples(context, prototypes, initialiser)
+
+
+def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
+    if not context.space.flat:
+        return clusters(context, prototypes=prototypes, initialiser=initialiser)
+    # Features count alike, as they do for components: in units of their own, which are powers of two.
+    deviations = np.sqrt(mean_and_variance(np.asarray(context.x), context.weight)[1])
+    units = np.exp2(np.floor(np.log2(np.where(deviations > 0, deviations, 1)))).astype(context.x.dtype)
+    inside = dataclasses.replace(context, x=jnp.asarray(np.asarray(context.x) / units))
+    found = clusters(inside, prototypes=prototypes, initialiser=initialiser)
+    return Prototypes(np.asarray(found.points) * units, space=context.space)
 
 
 def components(context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++") -> Prototypes:
     count = 2 * context.classes if components is None else components
-    return Prototypes.from_samples(context.x, count, key=context.key, initialiser=initialiser, space=context.space)
+    return _from_samples(context, count, initialiser)
+
+
+def _from_samples(context: Context, count: int, initialiser: str | Callable) -> Prototypes:
+    return Prototypes.from_samples(
+        context.x, count, key=context.key, initialiser=initialiser, space=context.space, **context.weighting
+    )
 
 
 def all_samples(context: Context) -> Prototypes:
     order = np.argsort(context.y, kind="stable")
-    return Prototypes(context.x[order], np.asarray(context.y)[order], context.space)
+    if context.weight is not None:
+        copies = context.weight.astype(int)
+        if (copies != context.weight).any():
+            raise ValueError("`sample_weight` must hold integers: neighbours vote by copies, of which there are no fractions.")
+        order = np.repeat(order, copies[order])
+    return Prototypes(np.asarray(context.x)[order], np.asarray(context.y)[order], context.space)
 
 
 # Metrics.
@@ -181,7 +232,7 @@ def linear_maps(share: Callable[[Context, Omega], AbstractAdaptation]) -> Callab
             return share(context, _first_omega(context, omega_initialiser, latent_dim, normalised))
         if not context.space.flat:
             raise ValueError("`null_space_correction` needs a flat space: in a curved one, data span no subspace.")
-        data = Subspace.spanned_by(context.x)
+        data = Subspace.spanned_by(context.x, **context.weighting)
         x = context.x.reshape(len(context.x), -1) @ data.basis
         inside = dataclasses.replace(context, x=x, space=Euclidean(data.rank))
         return Chain(data, share(context, _first_omega(inside, omega_initialiser, latent_dim, normalised)))
@@ -210,12 +261,12 @@ def _first_omega(context: Context, initialiser: str, latent_dim: int | None, nor
         raise ValueError(f"`omega_initialiser={initialiser!r}` needs a flat space: in a curved one, data span no subspace.")
     x = np.asarray(context.x).reshape(len(context.x), -1)
     if initialiser == "pca":
-        return Omega.from_pca(x, latent_dim, normalised)
-    return Omega.from_lda(x, context.y, latent_dim, normalised)
+        return Omega.from_pca(x, latent_dim, normalised, **context.weighting)
+    return Omega.from_lda(x, context.y, latent_dim, normalised, **context.weighting)
 
 
 def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
-    return Tangent.from_data(context.x, context.prototypes, subspace_dim, context.y)
+    return Tangent.from_data(context.x, context.prototypes, subspace_dim, context.y, **context.weighting)
 
 
 def gaussian_kernel(inner: Callable) -> Callable:
@@ -223,14 +274,13 @@ def gaussian_kernel(inner: Callable) -> Callable:
 
     @functools.wraps(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
-        y = None if context.y is None else jnp.asarray(context.y)
-        return GaussianKernel.from_data(inner(context, **options), context.x, context.prototypes, y)
+        return GaussianKernel.from_data(inner(context, **options), context.x, context.prototypes, context.y, context.weight)
 
     return make
 
 
 def exponential_kernel(context: Context, *, latent_dim: int | None = None) -> AbstractMetric:
-    return ExponentialKernel.from_data(context.x, latent_dim)
+    return ExponentialKernel.from_data(context.x, latent_dim, context.weight)
 
 
 def wasserstein(inner: Callable) -> Callable:
@@ -238,21 +288,23 @@ def wasserstein(inner: Callable) -> Callable:
 
     @functools.wraps(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
-        x, prototypes = np.asarray(context.x), context.prototypes
-        variances = np.stack([x[context.y == k].reshape(-1, prototypes.space.dimension).var(0) for k in prototypes.labels])
-        floor = 1e-6 * (variances.max() or 1.0)
-        return Wasserstein(inner(context, **options), jnp.log(jnp.maximum(variances, floor)))
+        x, labels = np.asarray(context.x), context.prototypes.labels
+        x = x.reshape(len(x), -1)
+        of_class = []
+        for k in range(context.classes):
+            mine = np.asarray(context.y) == k
+            of_class.append(mean_and_variance(x[mine], None if context.weight is None else context.weight[mine])[1])
+        variances = np.stack(of_class)[labels]
+        # A class of equal samples has no scale of its own; it borrows one from others, or from other features.
+        most = variances.max(axis=0, initial=0)
+        floor = 1e-6 * np.where(most > 0, most, most.max() or 1.0)
+        return Wasserstein(inner(context, **options), np.log(np.maximum(variances, floor)))
 
     return make
 
 
 def mahalanobis(context: Context, *, covariance: str = "full", regularisation: float | None = None) -> AbstractQuadratic:
-    # By default relative to the data, and to the precision in which a covariance will be factorised.
-    variance = float(jnp.mean(jnp.var(context.x, axis=0))) or 1.0
-    relative = float(jnp.finfo(context.x.dtype).eps) ** 0.5 * variance
-    return Mahalanobis.from_data(
-        context.x, context.prototypes, covariance, relative if regularisation is None else regularisation
-    )
+    return Mahalanobis.from_data(context.x, context.prototypes, covariance, regularisation, context.weight)
 
 
 # Losses.
@@ -309,7 +361,7 @@ def rslvq_neural_gas(
 
 
 def cross_entropy(context: Context, *, temperature: float | None = None) -> AbstractLoss:
-    return CrossEntropy(_scale(context) if temperature is None else temperature)
+    return CrossEntropy(context.scale() if temperature is None else temperature)
 
 
 def cross_entropy_neural_gas(
@@ -320,14 +372,15 @@ def cross_entropy_neural_gas(
     final_neighbourhood: float = 0.01,
 ) -> AbstractLoss:
     cooperation = _annealed(context, neighbourhood, final_neighbourhood)
-    return CrossEntropy(_scale(context) if temperature is None else temperature, cooperation)
+    return CrossEntropy(context.scale() if temperature is None else temperature, cooperation)
 
 
 def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None) -> AbstractLoss:
-    variance = _scale(context) if variance is None else variance
-    delta, y = context.distances()
+    variance = context.scale() if variance is None else variance
+    delta, y, weight, factor = context.distances()
     assert y is not None
-    return CBC.from_data(delta, y, context.classes, margin, variance)
+    started = CBC.from_data(delta, jnp.asarray(y), context.classes, margin, variance / factor, weight)
+    return CBC(started.reasoning, margin, variance)
 
 
 def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss:
@@ -367,10 +420,4 @@ def _annealed(context: Context, start: float | None, end: float) -> AbstractCoop
 
 def _variance(context: Context) -> float:
     """The variance of a spherical component, by the dissimilarities between samples and their prototypes."""
-    return _scale(context) / context.space.dimension
-
-
-def _scale(context: Context) -> float:
-    """The typical dissimilarity between a sample and its prototype; one where all samples are prototypes."""
-    scale = float(jnp.mean(context.nearest()))
-    return scale if scale > 0 else 1.0
+    return context.scale() / context.space.dimension

@@ -8,7 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from .._checks import as_labels, as_samples, refuse_missing_classes, refuse_nonfinite
+from .._checks import as_key, as_samples, counted, refuse_missing_classes, refuse_nonfinite
 from .._types import Array, ArrayLike, PRNGKeyArray
 from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
@@ -64,9 +64,10 @@ class Recipe:
         x: ArrayLike,
         y: ArrayLike | None = None,
         *,
-        key: PRNGKeyArray,
+        key: PRNGKeyArray | int,
         space: AbstractManifold | None = None,
         encoder: Callable | None = None,
+        sample_weight: ArrayLike | None = None,
         **options: Any,
     ) -> PrototypeModel:
         """Build the untrained model.
@@ -75,12 +76,13 @@ class Recipe:
 
         - `x`: samples, `(n, *sample_shape)`.
         - `y`: their classes 0…c-1, for supervised models.
-        - `key`: a random key.
+        - `key`: a random key, or an integer seed.
         - `space`: where samples live (behind an encoder of yours, unless prototypes go through it as well: what it makes of
           them); by default what the row says, mostly flat space.
         - `encoder`: a callable module of one sample, in place of the row's network (whose options then have no meaning), or
           before a row that has none. Prototypes of the siamese and image rows live among the samples; those of the others live
           in its output space.
+        - `sample_weight`: how many copies of each sample there are, `(n,)`, not negative: a sample of weight zero is not there.
         - `options`: see `options`.
 
         **Raises:** `ValueError` for data that do not fit, an encoder that refuses them, and for options that the row does not
@@ -91,15 +93,16 @@ class Recipe:
                 f"{self.name} has no option {', '.join(map(repr, sorted(unknown)))}; it has "
                 f"{', '.join(f'{k}={v!r}' for k, v in self.options.items())}."
             )
-        x = as_samples(x)
-        refuse_nonfinite(x)
         if not self.supervised and y is not None:
             raise ValueError(f"`y` was given, but {self.name} learns without labels: leave it out.")
-        if self.supervised:
-            if y is None:
-                raise ValueError(f"`y` is missing: {self.name} learns from labelled samples.")
-            y = as_labels(y, len(x))
+        if self.supervised and y is None:
+            raise ValueError(f"`y` is missing: {self.name} learns from labelled samples.")
+        x, y, weight = counted(x, y, sample_weight)
+        x = as_samples(x)
+        refuse_nonfinite(x)
+        if y is not None:
             refuse_missing_classes(y)
+        weight = None if weight is None or (weight == weight[0]).all() and weight[0] == 1 else weight
         if encoder is not None:
             self._check_encoder(encoder, x, options)
         network: Any = encoder
@@ -112,17 +115,17 @@ class Recipe:
             raise ValueError(f"`{name}` must have shape (n, *{space.point_shape}) to lie in {space}, got {points.shape}.")
         if violation := space.violation(points):
             raise ValueError(f"`{name}` does not lie in {space}: {violation}")
-        keys = jax.random.split(key, 2)
+        keys = jax.random.split(as_key(key), 2)
         if encoder is None:
-            network = self._make(self.encoder, options, Context(x, y, keys[0], space))
+            network = self._make(self.encoder, options, Context(x, y, keys[0], space, weight))
             if not (self.encode_prototypes or isinstance(network, eqx.nn.Identity)):
                 points = _encode(network, x)
                 space = Euclidean(points.shape[1:])
-        context = Context(points, y, keys[1], space)
+        context = Context(points, y, keys[1], space, weight)
         prototypes: Prototypes = self._make(self.prototypes, options, context)
         # The metric and the loss see samples and prototypes where they are compared.
         if self.encode_prototypes:
-            context = Context(_encode(network, x), y, keys[1], space, encoded(network, prototypes))
+            context = Context(_encode(network, x), y, keys[1], space, weight, encoded(network, prototypes))
         else:
             context = dataclasses.replace(context, prototypes=prototypes)
         context = dataclasses.replace(context, space=context.prototypes.space)

@@ -3,7 +3,16 @@
 from collections.abc import Callable
 
 from ..training import AlternatingOptimization, Stopping, Trainer
-from ._makers import clusters, fuzzy, hard_clustering, mahalanobis, mixture, neural_gas, squared_euclidean
+from ._makers import (
+    clusters,
+    fuzzy,
+    gaussian_components,
+    hard_clustering,
+    mahalanobis,
+    mixture,
+    neural_gas,
+    squared_euclidean,
+)
 from ._recipe import Recipe
 
 
@@ -22,11 +31,19 @@ DEMPSTER_1977 = (
 )
 
 
-def _row(name: str, citation: str, metric: Callable, loss: Callable, epochs: int, tolerance: float | None) -> Recipe:
+def _row(
+    name: str,
+    citation: str,
+    metric: Callable,
+    loss: Callable,
+    epochs: int,
+    tolerance: float | None,
+    prototypes: Callable = clusters,
+) -> Recipe:
     def training() -> Trainer:
         return Trainer(AlternatingOptimization(), epochs, stopping=Stopping(tolerance=tolerance))
 
-    return Recipe(name, citation, clusters, metric, loss, training, supervised=False)
+    return Recipe(name, citation, prototypes, metric, loss, training, supervised=False)
 
 
 ROWS = (
@@ -34,5 +51,5 @@ ROWS = (
     _row("FCM", BEZDEK_1981, squared_euclidean, fuzzy, 300, tolerance=0.0),
     # The neighbourhood shrinks over all epochs: an early end would leave it wide.
     _row("NeuralGas", COTTRELL_2006, squared_euclidean, neural_gas, 100, tolerance=None),
-    _row("GaussianMixture", DEMPSTER_1977, mahalanobis, mixture, 100, tolerance=1e-3),
+    _row("GaussianMixture", DEMPSTER_1977, mahalanobis, mixture, 100, tolerance=1e-3, prototypes=gaussian_components),
 )
