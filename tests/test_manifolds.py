@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 
 from protozoo.manifolds import SPD, Euclidean
+from protozoo.manifolds._jacobi import left_svd
 
 
 SPACES = [Euclidean((3,)), Euclidean((2, 3)), SPD(2), SPD(3), SPD(10)]
@@ -148,16 +149,51 @@ def test_the_metric_of_spd_is_affine_invariant(space, tolerance):
 
 
 @each_spd
-def test_the_unit_of_spd_data_does_not_matter(space, tolerance):
-    # Covariances of signals measured in volts are of this size.
-    points, x, unit = draw(space, 0), draw(space, 1), 1e-11
+@pytest.mark.parametrize("unit", [2.0**-60, 1e-11, 2.0**60], ids=str)
+def test_the_unit_of_spd_data_does_not_matter(space, unit, tolerance):
+    # Covariances of signals measured in volts are of the size of 1e-11.
+    points, x = draw(space, 0), draw(space, 1)
+    # A power of four rounds nothing, not even a square root.
+    equal = functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance)
+    equal = np.testing.assert_array_equal if np.log2(unit) % 2 == 0 else equal
     c = own_coordinates(space, points, x)
-    np.testing.assert_allclose(own_coordinates(space, unit * points, unit * x), c, rtol=tolerance, atol=tolerance)
-    walked = ask(space, "exp", unit * points, c)
-    np.testing.assert_allclose(walked / unit, ask(space, "exp", points, c), rtol=tolerance, atol=tolerance)
+    equal(own_coordinates(space, unit * points, unit * x), c)
+    equal(distances(space, unit * points, unit * x), distances(space, points, x))
+    equal(ask(space, "exp", unit * points, c) / unit, ask(space, "exp", points, c))
+    matrices = symmetric(normal((COUNT, *space.point_shape), 0))
+    equal(ask(space, "project", unit * matrices) / unit, ask(space, "project", matrices))
+    assert space.violation(jnp.asarray(unit * points)) is None
+    assert space.violation(jnp.asarray(unit * matrices)) is not None
+    # Derivatives of what has no unit have that of its reciprocal.
+    directions = ambient(space, 2), ambient(space, 3)
+    for method in ("squared_distances", "coordinates"):
+        scaled = tuple(unit * v for v in directions)
+        there = derivatives(space, method, (unit * points, unit * x), scaled)
+        for one, other in zip(there, derivatives(space, method, (points, x), directions), strict=True):
+            equal(one, other)
+
+
+@each_spd
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_answers_about_samples_of_another_unit_are_finite(space, unit):
+    points, x = draw(space, 0).astype(np.float32), draw(space, 1).astype(np.float32)
+    far = np.float32(unit) * x
+    exact = [[relative_logarithms(w, v) for w in points] for v in far]
+    np.testing.assert_allclose(distances(space, points, far), np.linalg.norm(exact, axis=-1), rtol=1e-6)
+    lengths = np.linalg.norm(ask(space, "coordinates", points, far), axis=-1)
+    np.testing.assert_allclose(lengths, np.linalg.norm(exact, axis=-1), rtol=1e-6)
+    for method in ("squared_distances", "coordinates"):
+        forward, backward = derivatives(space, method, (points, far), (points, far))
+        assert np.isfinite(forward).all() and np.isfinite(backward)
 
 
 # Oracles
+
+
+def relative_logarithms(w, x):
+    """Logarithms of the eigenvalues of x relative to w, in float64 by way of singular values."""
+    lower, factor = np.linalg.cholesky(w.astype(float)), np.linalg.cholesky(x.astype(float))
+    return 2 * np.log(np.linalg.svd(scipy.linalg.solve_triangular(lower, factor, lower=True), compute_uv=False))
 
 
 @each_spd
@@ -166,6 +202,53 @@ def test_spd_distances_agree_with_generalised_eigenvalues(space, tolerance):
     doubles = points.astype(float), x.astype(float)
     oracle = [[np.sum(np.log(scipy.linalg.eigvalsh(b, a)) ** 2) for a in doubles[0]] for b in doubles[1]]
     np.testing.assert_allclose(distances(space, points, x) ** 2, oracle, rtol=tolerance)
+
+
+def conditioned(n, condition, seed, count=COUNT):
+    """Matrices in float32 whose eigenvalues run from one down to 1 / condition."""
+    turns = np.stack([np.linalg.qr(a)[0] for a in normal((count, n, n), seed).astype(float)])
+    return symmetric(turns * np.geomspace(1, 1 / condition, n) @ turns.swapaxes(1, 2)).astype(np.float32)
+
+
+@each_spd
+@pytest.mark.parametrize("condition", 10.0 ** np.arange(7))
+def test_spd_distances_in_float32_lose_what_the_condition_takes_and_not_its_square(space, condition):
+    n = space.n
+    # Seen from a point, samples have a condition of up to the product: eigenvalues would have no digit left at 1e4.
+    points, x = conditioned(n, condition, 0), conditioned(n, condition, 1)
+    exact = np.array([[np.linalg.norm(relative_logarithms(w, v)) for w in points] for v in x])
+    error = 4 * n * np.finfo(np.float32).eps * condition
+    np.testing.assert_allclose(distances(space, points, x), exact, rtol=error, atol=error)
+    lengths = np.linalg.norm(ask(space, "coordinates", points, x), axis=-1)
+    np.testing.assert_allclose(lengths, exact, rtol=error, atol=error)
+    # Theorems, in the same precision: symmetry and the triangle inequality.
+    np.testing.assert_allclose(distances(space, x, points).T, exact, rtol=error, atol=error)
+    within = distances(space, points, points)
+    assert (exact[:, :, None] <= (exact[:, None, :] + within[None]) * (1 + error) + error).all()
+
+
+@jax.jit
+def gradients(points, x):
+    """Of distances, and of coordinates along one direction."""
+
+    def squares(points, x):
+        return jnp.trace(SPD(3).squared_distances(points, x))
+
+    def along(points, x):
+        return jnp.trace(SPD(3).coordinates(points, x) @ jnp.sin(jnp.arange(6)).astype(x.dtype))
+
+    return [jax.grad(f, (0, 1))(points, x) for f in (squares, along)]
+
+
+@pytest.mark.parametrize("condition", 10.0 ** np.arange(1, 6))
+def test_spd_derivatives_in_float32_lose_what_the_condition_takes_and_not_its_square(condition):
+    points, x = conditioned(3, condition, 0), conditioned(3, condition, 1)
+    rounded = jax.tree.map(np.asarray, gradients(points, x))
+    with jax.enable_x64(True):
+        exact = jax.tree.map(np.asarray, gradients(points.astype(float), x.astype(float)))
+    for a, b in zip(*map(jax.tree.leaves, (rounded, exact)), strict=True):
+        errors = np.linalg.norm(a - b, axis=(1, 2)) / np.linalg.norm(b, axis=(1, 2))
+        assert errors.max() < 3 * np.finfo(np.float32).eps * condition
 
 
 @each_spd
@@ -210,6 +293,31 @@ def test_spd_compiles_for_every_platform(platform):
         return values, pullback(values)
 
     jax.jit(derivative).trace(points, points).lower(lowering_platforms=(platform,))
+
+
+def test_spd_answers_are_vectorised(tolerance):
+    points, x = jnp.asarray(draw(SPD(3), 0)), jnp.asarray(draw(SPD(3), 1))
+    alone = jax.vmap(lambda w, x: SPD(3).squared_distances(w[None], x[None])[0, 0])
+    np.testing.assert_allclose(alone(points, x), np.diagonal(distances(SPD(3), points, x) ** 2), rtol=tolerance)
+    gradient = jax.vmap(jax.grad(lambda w, x: SPD(3).coordinates(w[None], x[None]).sum()))(points, x)
+    whole = jax.grad(lambda w: jnp.trace(SPD(3).coordinates(w, x).sum(axis=-1)))(points)
+    np.testing.assert_allclose(gradient, whole, rtol=tolerance, atol=tolerance)
+
+
+@each_spd
+def test_spd_needs_no_implicit_promotion(space):
+    points, x = jnp.asarray(draw(space, 0)), jnp.asarray(draw(space, 1))
+    c = jnp.zeros((COUNT, space.dimension))
+
+    def everything(w, x, c):
+        return space.coordinates(w, x), space.squared_distances(w, x), space.exp(w, c), space.project(w)
+
+    def derivative(*arguments):
+        values, pullback = jax.vjp(everything, *arguments)
+        return pullback(values)
+
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        jax.eval_shape(derivative, points, x, c)
 
 
 # Derivatives
@@ -274,10 +382,10 @@ def test_derivatives_of_exp_equal_finite_differences(space, scale, x64):
 def test_derivatives_at_multiples_of_the_identity_are_exact(space):
     unit = np.broadcast_to(np.eye(space.n, dtype=np.float32), (COUNT, space.n, space.n))
     diagonal = np.arange(space.dimension) < space.n
-    c = own_coordinates(space, unit, 2 * unit)
-    np.testing.assert_array_equal(c, np.broadcast_to(np.where(diagonal, np.log(np.float32(2)), 0), c.shape))
+    c = own_coordinates(space, unit, 4 * unit)
+    np.testing.assert_array_equal(c, np.broadcast_to(np.where(diagonal, np.log(np.float32(4)), 0), c.shape))
     gradient = jax.jit(jax.grad(lambda w, x: jnp.trace(space.squared_distances(w, x))))
-    np.testing.assert_allclose(gradient(unit, 2 * unit), -2 * np.log(2) * unit, rtol=1e-6)
+    np.testing.assert_allclose(gradient(unit, 4 * unit), -2 * np.log(4) * unit, rtol=1e-6)
     np.testing.assert_array_equal(gradient(unit, unit), 0 * unit)
 
 
@@ -314,14 +422,55 @@ def test_answers_stay_finite_where_rounding_hides_the_smallest_eigenvalues(space
         assert np.isfinite(derivatives(space, method, (points, x), (points, x))[1])
 
 
-def test_the_floor_of_the_eigenvalues_is_part_of_the_derivative(x64):
-    # A rotation in the plane of a kept and a floored eigenvalue, which to first order it leaves as they are.
+def test_small_eigenvalues_of_their_own_unit_are_kept(x64):
+    # A feature in another unit: neither the eigenvalue nor its derivative is lost beside the larger one.
     arguments = np.stack([np.eye(2)] * COUNT), np.stack([np.diag([1, 1e-18])] * COUNT)
-    still, rotation = np.zeros((COUNT, 2, 2)), np.array([[[0.0, 1], [1, 0]]] * COUNT)
-    assert_derivatives(SPD(2), "coordinates", arguments, (still, rotation))
-    # On the floor, a change of the eigenvalue itself is none.
-    forward, _ = derivatives(SPD(2), "coordinates", arguments, (still, rotation + np.diag([0, 1])))
-    np.testing.assert_allclose(forward[0, 0], [0, 0, -np.sqrt(2) * np.log(np.finfo(float).eps)])
+    np.testing.assert_allclose(own_coordinates(SPD(2), *arguments), [[0, np.log(1e-18), 0]] * COUNT, rtol=1e-14)
+    still, grown = np.zeros((COUNT, 2, 2)), np.stack([np.diag([0, 1e-18])] * COUNT)
+    forward, _ = derivatives(SPD(2), "coordinates", arguments, (still, grown))
+    np.testing.assert_allclose(forward[0, 0], [0, 1, 0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", ["squared_distances", "coordinates"])
+def test_second_derivatives_equal_finite_differences(method, x64):
+    space, points, x, v = SPD(3), *(jnp.asarray(a) for a in (draw(SPD(3), 0), draw(SPD(3), 1), ambient(SPD(3), 2)))
+    weights = normal(jax.eval_shape(getattr(space, method), points, x).shape, 4)
+
+    @jax.jit
+    def gradient(points):
+        return jax.grad(lambda w: jnp.vdot(weights, getattr(space, method)(w, x)))(points)
+
+    there, back = (np.asarray(gradient(points + h * v)) for h in (1e-5, -1e-5))
+    difference = (there - back) / 2e-5
+    assert np.linalg.norm(difference) > 0.1
+    for second in (jax.jvp(gradient, (points,), (v,))[1], jax.grad(lambda w: jnp.vdot(gradient(w), v))(points)):
+        np.testing.assert_allclose(second, difference, atol=1e-7 * np.linalg.norm(difference))
+
+
+# Singular values
+
+
+@pytest.mark.parametrize("size, count", [(1, 1), (2, 17), (3, 5000), (7, 17)])
+def test_singular_values_are_found_each_to_its_own_precision(size, count, tolerance):
+    # Columns of all lengths.
+    m = normal((count, size, size), 5).astype(float) + 3 * np.eye(size)
+    m = (m * 10.0 ** np.linspace(0, -9, size)).astype(jnp.result_type(float))
+    left, values = (np.asarray(a, float) for a in left_svd(jnp.asarray(m)))
+    np.testing.assert_allclose(left.swapaxes(1, 2) @ left, np.broadcast_to(np.eye(size), m.shape), atol=tolerance)
+    squares = left * values[:, None] ** 2 @ left.swapaxes(1, 2)
+    np.testing.assert_allclose(squares, m.astype(float) @ m.swapaxes(1, 2), atol=tolerance * np.abs(squares).max())
+    # The determinant, which elimination finds to full precision, counts them all alike.
+    np.testing.assert_allclose(values.prod(axis=1), np.abs(np.linalg.det(m.astype(float))), rtol=tolerance)
+
+
+def test_singular_values_of_a_matrix_do_not_depend_on_its_company():
+    m = normal((17, 7, 7), 6)
+    m[7], m[8] = np.nan, np.inf
+    together = left_svd(jnp.asarray(m))
+    for i in (0, 6, 9, 16):
+        alone = left_svd(jnp.asarray(np.broadcast_to(m[i], m.shape)))
+        for one, among in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one[0], among[i])
 
 
 # Membership
@@ -380,6 +529,18 @@ def test_violation_judges_by_the_precision_of_the_points(x64):
     product = basis @ member @ basis.T
     assert (product != product.swapaxes(1, 2)).any()
     assert SPD(10).violation(jnp.asarray(product)) is None
+
+
+def test_violation_needs_no_eigenvalues_of_what_is_well_conditioned(monkeypatch):
+    # They would take ten times as long, at every fit and every prediction.
+    matrices = normal((1000, 5, 10), 0)
+    matrices = jnp.asarray(matrices @ matrices.swapaxes(1, 2))
+    with monkeypatch.context() as patch:
+        patch.delattr(np.linalg, "eigvalsh")
+        assert SPD(5).violation(matrices) is None
+    # Blocks do not hide which point it is.
+    assert str(SPD(5).violation(matrices.at[999].set(0))).startswith("point 999 is not positive definite")
+    assert str(SPD(5).violation(matrices.at[3].set(jnp.nan).at[999].set(0))) == "point 3 is not finite"
 
 
 def test_violation_cannot_judge_traced_points():

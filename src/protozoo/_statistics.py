@@ -1,12 +1,44 @@
 """Statistics of data on the host: in float64, in memory for a few samples, weighted if asked."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from ._types import Float
+from ._types import Float, Int
 
 
-#: Numbers that are looked at together.
-BLOCK = 2**20
+#: Numbers that are looked at together: in double precision, they stay in a processor's cache.
+BLOCK = 2**17
+
+
+def blocks(x: np.ndarray) -> Iterator[slice]:
+    """Rows of `x`, a few at a time."""
+    rows = max(1, BLOCK // max(1, x[0].size))
+    return (slice(start, start + rows) for start in range(0, len(x), rows))
+
+
+def present(
+    weight: Float[np.ndarray, " n"], x: np.ndarray, y: np.ndarray | None = None
+) -> tuple[Float[np.ndarray, " m"] | None, np.ndarray, np.ndarray | None]:
+    """What is left without samples of weight zero; the weights are `None` if they are all equal.
+
+    So a weight of zero is the same as absence, and weights that say nothing are the same as none, to the last bit.
+    """
+    if not weight.all():
+        counts = weight > 0
+        weight, x, y = weight[counts], x[counts], None if y is None else y[counts]
+    return None if weight.min() == weight.max() else weight, x, y
+
+
+def shares(n: int, weight: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, " n"]:
+    """Weights that sum to one; by the largest first, because a sum of large weights may overflow."""
+    share = np.ones(n) if weight is None else weight / weight.max()
+    return share / share.sum()
+
+
+def mean(x: Float[np.ndarray, "n ..."], weight: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "..."]:
+    """\\(\\bar x = \\sum_i w_i x_i / \\sum_i w_i\\), about the first sample: that of equal samples is exact."""
+    return x[0] + _sum(x, shares(len(x), weight), np.asarray(x[0], np.float64), 1)
 
 
 def mean_and_variance(
@@ -17,19 +49,33 @@ def mean_and_variance(
     An integer weight means as many copies of a sample. Deviations are summed about the mean, in a second pass: squares
     about the origin would cancel.
     """
-    share = np.full(len(x), 1 / len(x)) if weight is None else weight / weight.max()
-    share = share / share.sum()
-    mean = _sum(x, share, 0.0, 1)
-    return mean, _sum(x, share, mean, 2)
+    share = shares(len(x), weight)
+    centre = mean(x, weight)
+    return centre, _sum(x, share, centre, 2)
 
 
-def _sum(x: np.ndarray, share: np.ndarray, about: np.ndarray | float, power: int) -> np.ndarray:
+def _sum(x: np.ndarray, share: np.ndarray, about: np.ndarray, power: int) -> np.ndarray:
     """\\(\\sum_i s_i (x_i - a)^k\\)."""
-    total, rows = np.zeros(x.shape[1:]), max(1, BLOCK // max(1, x[0].size))
-    for start in range(0, len(x), rows):
-        deviations = (np.asarray(x[start : start + rows], np.float64) - about) ** power
-        total += np.tensordot(share[start : start + rows], deviations, axes=1)
+    total = np.zeros(x.shape[1:])
+    for rows in blocks(x):
+        deviations = (np.asarray(x[rows], np.float64) - about) ** power
+        total += np.tensordot(share[rows], deviations, axes=1)
     return total
+
+
+def means_of_groups(
+    x: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], weight: Float[np.ndarray, " n"] | None = None
+) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "c d"]]:
+    """The share of each group 0…c-1 of samples in the sum of weights, and its mean."""
+    share, count = shares(len(x), weight), int(y.max()) + 1
+    totals, sums = np.bincount(y, share, count), np.zeros((count, x.shape[1]))
+    for rows in blocks(x):
+        # Sorted, each group is one run of rows.
+        order = np.argsort(y[rows], kind="stable")
+        groups, starts = np.unique(y[rows][order], return_index=True)
+        weighted = share[rows][order, None] * x[rows][order]
+        sums[groups] += np.add.reduceat(weighted, starts, axis=0)
+    return totals, sums / totals[:, None]
 
 
 def weighted_median(values: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"] | None = None) -> float:

@@ -5,12 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, refuse_zero
+from .._checks import as_floats, as_weights, refuse_zero
 from .._module import AbstractConstrained, by_chain_rule, learned, replaced, static
+from .._statistics import present
 from .._types import Array, ArrayLike, Float, PyTree
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Dense
+from ._principal import discriminant_directions, flat, principal_directions
 
 
 class AbstractOmega(AbstractAdaptation, AbstractConstrained):
@@ -74,27 +76,50 @@ class Omega(AbstractOmega):
         return cls(_truncated_identity(dimension, latent_dim), normalised)
 
     @classmethod
-    def from_pca(cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None, normalised: bool = False) -> "Omega":
-        """The directions of largest variance."""
-        x = np.asarray(x)
-        _check_rank((x.shape[1], x.shape[1] if latent_dim is None else latent_dim))
-        return cls(principal_directions(x)[:, :latent_dim], normalised)
+    def from_pca(
+        cls,
+        x: Float[ArrayLike, "n d"],
+        latent_dim: int | None = None,
+        normalised: bool = False,
+        sample_weight: Float[ArrayLike, " n"] | None = None,
+    ) -> "Omega":
+        """The directions of largest variance.
+
+        **Arguments:**
+
+        - `x`: samples, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of a sample.
+        - `latent_dim`: how many directions; all d by default. Beyond those in which samples vary, any orthogonal ones.
+        - `normalised`: hold tr Λ at one.
+        """
+        x = flat(x)
+        latent_dim = _checked_rank(x.shape[1], latent_dim)
+        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
+        return cls(jnp.asarray(principal_directions(x, latent_dim, weight)), normalised)
 
     @classmethod
     def from_lda(
-        cls, x: Float[ArrayLike, "n d"], y: ArrayLike, latent_dim: int | None = None, normalised: bool = False
+        cls,
+        x: Float[ArrayLike, "n d"],
+        y: ArrayLike,
+        latent_dim: int | None = None,
+        normalised: bool = False,
+        sample_weight: Float[ArrayLike, " n"] | None = None,
     ) -> "Omega":
         """Fisher's discriminant directions, in units of the (slightly regularised) scatter within classes.
 
         There are c - 1 of them; the rest is filled with directions in which classes do not differ.
+
+        **Arguments:**
+
+        - `x`, `y`: samples and their classes, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of a
+          sample.
+        - `latent_dim`: how many directions; all d by default.
+        - `normalised`: hold tr Λ at one.
         """
-        x, y = np.asarray(x, np.float64), np.asarray(y)
-        _check_rank((x.shape[1], x.shape[1] if latent_dim is None else latent_dim))
-        within = np.sum([(y == k).mean() * np.cov(x[y == k].T, bias=True) for k in np.unique(y)], axis=0)
-        within += 1e-6 * np.trace(within) / len(within) * np.eye(len(within))
-        whiten = np.linalg.inv(np.linalg.cholesky(within)).T
-        means = np.stack([x[y == k].mean(axis=0) for k in y]) @ whiten
-        return cls(whiten @ principal_directions(means)[:, :latent_dim], normalised)
+        x = flat(x)
+        latent_dim, y = _checked_rank(x.shape[1], latent_dim), np.unique(np.asarray(y), return_inverse=True)[1]
+        weight, x, y = present(as_weights(sample_weight, len(x)), x, y)
+        return cls(jnp.asarray(discriminant_directions(x, y, latent_dim, weight)), normalised)
 
     @property
     def local(self) -> bool:
@@ -178,16 +203,14 @@ def unit_trace(matrix: Float[Array, "*p d l"]) -> Float[Array, "*p d l"]:
     return matrix / jnp.sqrt(jnp.sum(matrix**2, axis=(-2, -1), keepdims=True))
 
 
-def principal_directions(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"]:
-    """Orthonormal columns in descending order of variance, each with its largest entry positive."""
-    directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=True)[2].T
-    return directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
-
-
 def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, "d l"]:
+    return jnp.eye(dimension, _checked_rank(dimension, latent_dim))
+
+
+def _checked_rank(dimension: int, latent_dim: int | None) -> int:
     latent_dim = dimension if latent_dim is None else latent_dim
     _check_rank((dimension, latent_dim))
-    return jnp.eye(dimension, latent_dim)
+    return latent_dim
 
 
 def _check_rank(shape: tuple[int, ...]) -> None:

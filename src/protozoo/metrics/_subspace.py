@@ -1,13 +1,15 @@
 """A fixed orthogonal projection."""
 
 import jax.numpy as jnp
-import numpy as np
 
+from .._checks import as_weights
 from .._module import hyper
+from .._statistics import present
 from .._types import Array, ArrayLike, Float
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Dense
+from ._principal import flat, varying_directions
 
 
 class Subspace(AbstractAdaptation):
@@ -28,19 +30,21 @@ class Subspace(AbstractAdaptation):
     basis: Float[Array, "d r"] = hyper()
 
     @classmethod
-    def spanned_by(cls, x: Float[ArrayLike, "n ..."]) -> "Subspace":
+    def spanned_by(cls, x: Float[ArrayLike, "n ..."], sample_weight: Float[ArrayLike, " n"] | None = None) -> "Subspace":
         """The directions in which samples vary, to the precision of their dtype; those of largest variance first.
+
+        **Arguments:**
+
+        - `x`: samples; those with a `sample_weight`, `(n,)`, of zero are left out.
 
         **Raises:** `ValueError` if all samples are equal.
         """
-        x = np.asarray(x)
-        x = x.reshape(len(x), -1)
-        eps = np.finfo(x.dtype if x.dtype.kind == "f" else np.float32).eps
-        _, scale, directions = np.linalg.svd(x.astype(np.float64) - x.mean(axis=0, dtype=np.float64), full_matrices=False)
-        rank = int(np.sum(scale > scale[0] * max(x.shape) * eps))
-        if rank == 0:
+        x = flat(x)
+        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
+        directions = varying_directions(x, weight)
+        if directions.shape[1] == 0:
             raise ValueError("`x` spans nothing: all samples are equal.")
-        return cls(jnp.asarray(directions[:rank].T, jnp.result_type(float)))
+        return cls(jnp.asarray(directions))
 
     @property
     def rank(self) -> int:

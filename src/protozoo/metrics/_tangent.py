@@ -1,14 +1,20 @@
 """Distances to affine subspaces."""
 
+from collections.abc import Callable
+
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, known_value
+from .._checks import as_floats, as_labels, as_numbers, as_weights, known_value
 from .._module import AbstractConstrained, learned, replaced
-from .._types import Array, ArrayLike, Float, PyTree
+from .._statistics import BLOCK, present
+from .._types import Array, ArrayLike, Float, Int, PyTree
+from ..manifolds import AbstractManifold
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Residual
+from ._principal import completed, varying_directions
 
 
 class Tangent(AbstractAdaptation, AbstractConstrained):
@@ -39,28 +45,44 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
 
     @classmethod
     def from_data(
-        cls, x: Float[ArrayLike, "n d"], prototypes: Prototypes, subspace_dim: int = 2, y: ArrayLike | None = None
+        cls,
+        x: Float[ArrayLike, "n ..."],
+        prototypes: Prototypes,
+        subspace_dim: int = 2,
+        y: ArrayLike | None = None,
+        sample_weight: Float[ArrayLike, " n"] | None = None,
     ) -> "Tangent":
         """The directions of largest variance among the samples (of the class) nearest to each prototype.
 
-        A prototype with fewer than s + 1 such samples takes those of its whole class.
+        Where these vary in fewer than s directions, those of the whole class.
+
+        **Arguments:**
+
+        - `x`: samples, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of a sample.
+        - `prototypes`: the points that the subspaces go through.
+        - `subspace_dim`: s.
+        - `y`: the classes of the samples, if those of others do not count.
+
+        **Raises:** `ValueError` unless 0 ≤ s < d, and if there is no sample of the class of a prototype.
         """
-        # In NumPy wherever an index is a number: JAX would compile a program for each.
-        space, d, x, points = prototypes.space, prototypes.space.dimension, np.asarray(x), np.asarray(prototypes.points)
-        _check_subspace(subspace_dim, d)
-        squared = np.asarray(space.squared_distances(prototypes.points, jnp.asarray(x)))
-        own = np.ones(squared.shape, bool) if y is None else np.asarray(y)[:, None] == prototypes.labels
-        nearest = np.where(own, squared, np.inf).argmin(axis=1)
-        bases = []
-        for j in range(len(prototypes)):
-            mine = np.flatnonzero(own[:, j] & (nearest == j))
-            mine = mine if len(mine) > subspace_dim else np.flatnonzero(own[:, j])
-            # Repeated up to a power of two: what is computed has few shapes, and each is compiled once.
-            filled = np.resize(mine, 1 << (len(mine) - 1).bit_length())
-            v = space.coordinates(jnp.asarray(points[j : j + 1]), jnp.asarray(x[filled]))
-            v = np.asarray(v, np.float64)[: len(mine), 0]
-            directions = np.linalg.eigh(np.cov(v.T, bias=True).reshape(d, d))[1]
-            bases.append(directions[:, ::-1][:, :subspace_dim])
+        _check_subspace(subspace_dim, prototypes.space.dimension)
+        x = np.asarray(as_numbers(x))
+        weight, x, y = present(as_weights(sample_weight, len(x)), x, None if y is None else as_labels(y, len(x)))
+
+        def varying(mine: np.ndarray, j: int) -> np.ndarray:
+            return varying_directions(_displacements(prototypes, j, x[mine]), None if weight is None else weight[mine])
+
+        nearest, labels, bases = _nearest(prototypes, x, y), prototypes.labels, []
+        order = np.argsort(nearest, kind="stable")
+        groups = np.split(order, np.searchsorted(nearest[order], np.arange(1, len(labels))))
+        for j, mine in enumerate(groups):
+            directions = varying(mine, j) if len(mine) else np.zeros((prototypes.space.dimension, 0))
+            if directions.shape[1] < subspace_dim:
+                whole = np.arange(len(x)) if y is None else np.flatnonzero(y == labels[j])
+                if len(whole) == 0:
+                    raise ValueError(f"`y` has no sample of class {labels[j]}, which prototype {j} stands for.")
+                directions = varying(whole, j)
+            bases.append(completed(directions, subspace_dim))
         return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))
 
     @property
@@ -86,6 +108,50 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
         if self.bases is None or self.bases.shape[-1] == 0:
             return self
         return replaced(self, bases=_orthonormal(self.bases))
+
+
+def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int[np.ndarray, " n"]:
+    """Which prototype (of its own class) is nearest to each sample."""
+    winner = np.empty(len(x), int)
+    # As many samples at a time as have few features and few prototypes.
+    rows = max(1, BLOCK // max(x[0].size, len(prototypes)))
+    points = np.asarray(prototypes.points, np.float64).reshape(len(prototypes), -1)
+    centre = points.mean(axis=0)
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        if prototypes.space.flat:
+            # Without what all prototypes have in common.
+            v, w = x[part].reshape(-1, points.shape[1]) - centre, points - centre
+            squares = np.sum(w**2, axis=1) - 2 * v @ w.T
+        else:
+            squares = _padded(_squares, prototypes, x[part], prototypes.points)
+        if y is not None:
+            squares = np.where(y[part, None] == prototypes.labels, squares, np.inf)
+        winner[part] = squares.argmin(axis=1)
+    return winner
+
+
+def _displacements(prototypes: Prototypes, j: int, x: np.ndarray) -> Float[np.ndarray, "m k"]:
+    """Samples as seen from a prototype; in a flat space, from wherever they are."""
+    if prototypes.space.flat:
+        return x.reshape(len(x), -1)
+    return _padded(_coordinates, prototypes, x, prototypes.points[j : j + 1])[:, 0]
+
+
+def _padded(function: Callable, prototypes: Prototypes, x: np.ndarray, points: Array) -> np.ndarray:
+    """Repeated up to a power of two: what is computed has few shapes, and each is compiled once."""
+    filled = np.resize(np.arange(len(x)), 1 << (len(x) - 1).bit_length())
+    return np.asarray(function(prototypes.space, points, jnp.asarray(x[filled])))[: len(x)]
+
+
+@eqx.filter_jit
+def _squares(space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
+    return space.squared_distances(points, x)
+
+
+@eqx.filter_jit
+def _coordinates(space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p k"]:
+    return space.coordinates(points, x)
 
 
 def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:

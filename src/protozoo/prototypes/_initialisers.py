@@ -1,9 +1,10 @@
 """Where prototypes start: functions from samples to points.
 
-Each takes the samples of one class (or all of them), how many points to choose, a random key and the space. They run
-once, on the host: a dozen tiny compilations would cost more than the choice itself.
+Each takes the samples of one class (or all of them), how many points to choose, a random key, the space, and the weights of the
+samples, unless they are all equal. They run once, on the host: a dozen tiny compilations would cost more than the choice itself.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 
 import equinox as eqx
@@ -11,9 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import positive_integer
-from .._types import Array, Float, Int, PRNGKeyArray
+from .._checks import as_weights, positive_integer
+from .._statistics import blocks, mean, mean_and_variance, present, shares
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray
 from ..manifolds import AbstractManifold
+
+
+#: Steps of a Fréchet mean, at most: mostly it takes a few until nothing but rounding is left.
+KARCHER_STEPS = 50
 
 
 def generator(key: PRNGKeyArray) -> np.random.Generator:
@@ -23,51 +29,99 @@ def generator(key: PRNGKeyArray) -> np.random.Generator:
 
 
 def random_samples(
-    x: Float[np.ndarray, "n ..."], count: int, key: PRNGKeyArray, space: AbstractManifold
+    x: Float[np.ndarray, "n ..."],
+    count: int,
+    key: PRNGKeyArray,
+    space: AbstractManifold,
+    *,
+    weight: Float[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "p ..."]:
-    """`count` distinct rows of `x`, uniformly."""
-    return x[np.sort(generator(key).choice(len(x), count, replace=False))]
+    """`count` distinct rows of `x`, one after the other with probabilities proportional to their weights."""
+    probability = None if weight is None else shares(len(x), weight)
+    return x[np.sort(generator(key).choice(len(x), count, replace=False, p=probability))]
 
 
 def class_means(
-    x: Float[np.ndarray, "n ..."], count: int, key: PRNGKeyArray, space: AbstractManifold
+    x: Float[np.ndarray, "n ..."],
+    count: int,
+    key: PRNGKeyArray,
+    space: AbstractManifold,
+    *,
+    weight: Float[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "p ..."]:
     """The (Fréchet) mean of `x`; of several points, each is jittered so that they can separate.
 
     Identical prototypes have identical gradients and never part, so that points beyond the first start one tenth of the
     samples' standard deviation away from the mean, along random tangent directions.
     """
-    mean = _frechet_mean(space, x)
     if count == 1:
-        return mean
-    spread = np.asarray(space.coordinates(jnp.asarray(mean), jnp.asarray(x))).std(axis=0)[0]
-    jitter = 0.1 * spread * generator(key).normal(size=(count, space.dimension))
-    jitter[0] = 0
-    points = jnp.broadcast_to(jnp.asarray(mean[0]), (count, *mean.shape[1:]))
-    return np.asarray(space.exp(points, jnp.asarray(jitter, mean.dtype)))
+        return _like(x, _frechet_mean(space, x, weight))
+    # The first one stays where it is.
+    jitter = 0.1 * generator(key).normal(size=(count, space.dimension)) * (np.arange(count) > 0)[:, None]
+    if space.flat:
+        centre, variances = mean_and_variance(x, weight)
+        return _like(x, centre + (jitter * np.sqrt(variances).ravel()).reshape(count, *centre.shape))
+    centre = _frechet_mean(space, x, weight)
+    _, variances = mean_and_variance(_coordinates(space, centre, x), weight)
+    return _walked(space, np.repeat(centre, count, axis=0), jitter * np.sqrt(variances))
 
 
 def kmeans_plus_plus(
-    x: Float[np.ndarray, "n ..."], count: int, key: PRNGKeyArray, space: AbstractManifold
+    x: Float[np.ndarray, "n ..."],
+    count: int,
+    key: PRNGKeyArray,
+    space: AbstractManifold,
+    *,
+    weight: Float[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "p ..."]:
-    """D² seeding: each further point is a sample drawn with probability proportional to its squared distance from the
-    nearest point chosen so far (Arthur & Vassilvitskii 2007). Where all samples coincide with chosen points, uniformly.
+    """D² seeding: each further point is a sample drawn with probability proportional to its weight times its squared
+    distance from the nearest point chosen so far (Arthur & Vassilvitskii 2007). Where all samples coincide with chosen
+    points, by their weights.
     """
     random, chosen = generator(key), []
-    nearest = np.full(len(x), np.inf)
+    share = np.ones(len(x)) if weight is None else weight / weight.max()
+    nearest, mass = np.full(len(x), np.inf), share
     for _ in range(count):
-        total = nearest.sum()
-        weights = nearest / total if np.isfinite(total) and total > 0 else np.full(len(x), 1 / len(x))
-        chosen.append(random.choice(len(x), p=weights))
-        nearest = np.minimum(nearest, _distances(space, x[chosen[-1]], x))
+        reached = np.cumsum(mass if mass.any() else share)
+        at = np.searchsorted(reached, random.random() * reached[-1], side="right")
+        chosen.append(min(int(at), len(x) - 1))
+        np.minimum(nearest, _distances(space, x[chosen[-1]], x), out=nearest)
+        mass = nearest if weight is None else share * nearest
     return x[np.array(chosen)]
 
 
-def _distances(space: AbstractManifold, point: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Squared distances to one point; in a flat space without compiling anything."""
+def _distances(space: AbstractManifold, point: np.ndarray, x: np.ndarray) -> Float[np.ndarray, " n"]:
+    """Squared distances to one point; in a flat space without compiling anything, and exact whatever the unit is."""
+    if not space.flat:
+        return np.asarray(_curved_distances(space, jnp.asarray(point), jnp.asarray(x)), float)
+    squares, point = np.empty(len(x)), point.ravel().astype(np.float64)
+    for rows in blocks(x):
+        v = x[rows].reshape(-1, point.size) - point
+        np.einsum("nd,nd->n", v, v, out=squares[rows])
+    return squares
+
+
+def _frechet_mean(
+    space: AbstractManifold, x: Float[np.ndarray, "n ..."], weight: Float[np.ndarray, " n"] | None
+) -> Float[np.ndarray, "1 ..."]:
+    """The mean of a flat space; Karcher iterations from the first sample in a curved one."""
     if space.flat:
-        return np.sum((x - point).reshape(len(x), -1) ** 2, axis=1)
-    return np.asarray(_curved_distances(space, jnp.asarray(point), jnp.asarray(x)), float)
+        return mean(x, weight)[None]
+    centre = x[:1]
+    for _ in range(KARCHER_STEPS):
+        step, variances = mean_and_variance(_coordinates(space, centre, x), weight)
+        centre = _walked(space, centre, step)
+        if np.sum(step**2) <= np.finfo(x.dtype).eps ** 2 * np.sum(variances):
+            break
+    return centre
+
+
+def _coordinates(space: AbstractManifold, point: np.ndarray, x: np.ndarray) -> Float[np.ndarray, "n 1 k"]:
+    return np.asarray(_curved_coordinates(space, jnp.asarray(point), jnp.asarray(x)))
+
+
+def _walked(space: AbstractManifold, points: np.ndarray, coordinates: np.ndarray) -> Float[np.ndarray, "p ..."]:
+    return np.asarray(_curved_walk(space, jnp.asarray(points), jnp.asarray(coordinates, points.dtype)))
 
 
 @eqx.filter_jit
@@ -75,19 +129,21 @@ def _curved_distances(space: AbstractManifold, point: Float[Array, "..."], x: Fl
     return space.squared_distances(point[None], x)[:, 0]
 
 
-def _frechet_mean(space: AbstractManifold, x: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "1 ..."]:
-    """The mean of a flat space; Karcher iterations from the first sample in a curved one."""
-    if space.flat:
-        return x.mean(axis=0, keepdims=True)
-    mean = jnp.asarray(x[:1])
-    for _ in range(20):
-        mean = _karcher_step(space, mean, jnp.asarray(x))
-    return np.asarray(mean)
+@eqx.filter_jit
+def _curved_coordinates(
+    space: AbstractManifold, point: Float[Array, "1 ..."], x: Float[Array, "n ..."]
+) -> Float[Array, "n 1 k"]:
+    return space.coordinates(point, x)
 
 
 @eqx.filter_jit
-def _karcher_step(space: AbstractManifold, mean: Float[Array, "1 ..."], x: Float[Array, "n ..."]) -> Float[Array, "1 ..."]:
-    return space.exp(mean, space.coordinates(mean, x).mean(axis=0))
+def _curved_walk(space: AbstractManifold, points: Float[Array, "p ..."], steps: Float[Array, "p k"]) -> Float[Array, "p ..."]:
+    return space.exp(points, steps)
+
+
+def _like(x: np.ndarray, points: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """`points` in the precision of the samples; of samples that are no floats of 32 bits, in one that holds them."""
+    return points.astype(np.promote_types(x.dtype, np.float32))
 
 
 INITIALISERS = {"samples": random_samples, "means": class_means, "kmeans++": kmeans_plus_plus}
@@ -100,19 +156,37 @@ def initialise(
     key: PRNGKeyArray,
     initialiser: str | Callable,
     space: AbstractManifold,
+    sample_weight: ArrayLike | None = None,
 ) -> tuple[Float[np.ndarray, "p ..."], Int[np.ndarray, " p"]]:
     """Points for every class in turn, and their labels; the checks that all initialisers share."""
     if isinstance(initialiser, str):
         if initialiser not in INITIALISERS:
             raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
         initialiser = INITIALISERS[initialiser]
-    sizes = np.bincount(y)
-    counts = _counts(per_class, sizes)
-    points = [initialiser(x[y == k], count, jax.random.fold_in(key, k), space) for k, count in enumerate(counts)]
+    weight = as_weights(sample_weight, len(x))
+    sizes = np.bincount(y, weight > 0).astype(int)
+    counts, weighs = _counts(per_class, sizes, bool(weight.all())), _takes_weight(initialiser)
+    points = []
+    for k, count in enumerate(counts):
+        own = (y == k) & (weight > 0)
+        # All samples of a single class are not copied.
+        group = (weight, x) if own.all() else (weight[own], x[own])
+        group_weight, samples, _ = present(*group)
+        options = {} if group_weight is None or not weighs else {"weight": group_weight}
+        points.append(initialiser(samples, count, jax.random.fold_in(key, k), space, **options))
+        if np.shape(points[-1]) != (wanted := (count, *x.shape[1:])):
+            raise ValueError(f"`initialiser` must return points of shape {wanted}, got {np.shape(points[-1])}.")
     return np.concatenate(points), np.repeat(np.arange(len(sizes)), counts)
 
 
-def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray) -> list[int]:
+def _takes_weight(initialiser: Callable) -> bool:
+    try:
+        return "weight" in inspect.signature(initialiser).parameters
+    except ValueError:  # built into an extension, where signatures are not known
+        return False
+
+
+def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray, all_count: bool) -> list[int]:
     classes = range(len(sizes))
     if isinstance(per_class, Mapping):
         if set(per_class) != set(classes):
@@ -124,5 +198,6 @@ def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray) -> list[int]:
         positive_integer(count, "prototypes_per_class" if len(sizes) > 1 else "prototypes")
         if count > sizes[k]:
             owner = f"class {k} has" if len(sizes) > 1 else "there are"
-            raise ValueError(f"{count} prototypes were asked for, but {owner} only {sizes[k]} samples: ask for fewer.")
+            kind = "samples" if all_count else "samples of a weight above zero"
+            raise ValueError(f"{count} prototypes were asked for, but {owner} only {sizes[k]} {kind}: ask for fewer.")
     return [int(c) for c in counts]

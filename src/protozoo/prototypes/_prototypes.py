@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import as_floats
+from .._checks import as_floats, as_labels, as_numbers
 from .._module import AbstractConstrained, by_chain_rule, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
@@ -66,6 +66,7 @@ class Prototypes(AbstractConstrained):
         key: PRNGKeyArray,
         initialiser: str | Callable = "samples",
         space: AbstractManifold | None = None,
+        sample_weight: Float[ArrayLike, " n"] | None = None,
     ) -> "Prototypes":
         """Prototypes chosen class by class.
 
@@ -75,14 +76,17 @@ class Prototypes(AbstractConstrained):
         - `per_class`: how many for each class: a number, or a mapping from class to number.
         - `key`: a random key.
         - `initialiser`: `"samples"`, `"means"` or `"kmeans++"`, or a function `(x, count, key, space) -> points` that is
-          given the samples of one class.
+          given the samples of one class. If it has an argument `weight`, it is also given their weights, unless they are all
+          equal; otherwise weights other than zero mean nothing to it.
         - `space`: where x lives; flat by default.
+        - `sample_weight`: one for each sample, not negative. Samples of weight zero are left out; means are weighted, and
+          random choices have probabilities proportional to weights.
 
-        **Raises:** `ValueError` if a class is empty or smaller than the number of prototypes asked of it.
+        **Raises:** `ValueError` if a class is empty or smaller than the number of prototypes asked of it, for weights that
+        are negative, and for points of another shape than was asked for.
         """
-        x = np.asarray(x)
-        space = Euclidean(x.shape[1:]) if space is None else space
-        points, labels = initialise(x, np.asarray(y), per_class, key, initialiser, space)
+        x, space = _placed(x, space)
+        points, labels = initialise(x, as_labels(y, len(x)), per_class, key, initialiser, space, sample_weight)
         return cls(points, labels, space)
 
     @classmethod
@@ -94,11 +98,11 @@ class Prototypes(AbstractConstrained):
         key: PRNGKeyArray,
         initialiser: str | Callable = "kmeans++",
         space: AbstractManifold | None = None,
+        sample_weight: Float[ArrayLike, " n"] | None = None,
     ) -> "Prototypes":
         """`count` prototypes without classes; the arguments are those of `from_classes`."""
-        x = np.asarray(x)
-        space = Euclidean(x.shape[1:]) if space is None else space
-        points, _ = initialise(x, np.zeros(len(x), int), count, key, initialiser, space)
+        x, space = _placed(x, space)
+        points, _ = initialise(x, np.zeros(len(x), np.int8), count, key, initialiser, space, sample_weight)
         return cls(points, None, space)
 
     @property
@@ -144,6 +148,17 @@ class Prototypes(AbstractConstrained):
         if self.space.flat or self.points is None:
             return self
         return eqx.tree_at(lambda s: s.points, self, self.space.project(self.points))
+
+
+def _placed(x: ArrayLike, space: AbstractManifold | None) -> tuple[np.ndarray, AbstractManifold]:
+    """Samples as they are, not copied, and the space they live in."""
+    x = np.asarray(as_numbers(x))
+    if x.ndim < 2 or x.size == 0:
+        raise ValueError(f"`x` must have shape (n, features…) with n > 0, got {x.shape}.")
+    space = Euclidean(x.shape[1:]) if space is None else space
+    if x.shape[1:] != space.point_shape:
+        raise ValueError(f"`x` must have shape (n, *{space.point_shape}) to lie in {space}, got {x.shape}.")
+    return x, space
 
 
 def _class_counts(labels: np.ndarray, p: int) -> tuple[int, ...]:
