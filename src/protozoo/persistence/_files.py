@@ -285,7 +285,7 @@ def _arrays_of_format_1(source: Path, record: dict[str, Any], path: str | os.Pat
     directory, stored = source / _ARRAYS_OF_FORMAT_1, {}
     try:
         stored = read_arrays(directory)
-    except Exception as error:  # of many kinds, for many kinds of damage
+    except Exception as error:  # metadata can be of any kind
         if not directory.exists():
             raise FileNotFoundError(str(directory)) from error
         raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}") from error

@@ -1,14 +1,20 @@
 """What everybody who asks Orbax must know. It is imported when it is needed."""
 
+import gc
 import math
 import os
 import threading
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from ._disk import resolved
 
+
+Answer = TypeVar("Answer")
 
 #: Orbax counts its operations in globals of the process: one at a time, in whatever thread.
 ORBAX = threading.Lock()
@@ -42,7 +48,7 @@ def orbax_path(directory: str | os.PathLike[str], name: str) -> Path:
 def read_arrays(directory: Path) -> dict[str, np.ndarray]:
     """The arrays of a model that Orbax wrote: of format 1.
 
-    **Raises:** `ValueError` for anything but files, and for arrays out of proportion to them; errors of Orbax of many kinds.
+    **Raises:** `ValueError` for anything but files, for arrays out of proportion to them, and for every kind of damage.
     """
     from orbax.checkpoint import v1 as ocp
 
@@ -50,11 +56,28 @@ def read_arrays(directory: Path) -> dict[str, np.ndarray]:
     files = [os.path.join(folder, name) for folder, _, names in os.walk(directory) for name in names]
     if other := [file for file in files if not os.path.isfile(file)]:
         raise ValueError(f"{other[0]!r} is not a regular file")
+    if not any(manifest.is_file() for manifest in directory.glob("*/manifest.ocdbt")):
+        raise ValueError("they have no manifest")
     room = max(_ROOM, _COMPRESSION * sum(map(os.path.getsize, files)))
-    with ORBAX:
-        described = ocp.metadata(str(directory)).metadata
-        size = sum(math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in described.values())
-        if not 0 <= size <= room:
-            raise ValueError(f"its arrays would take {size} bytes, and its files have room for {room}")
-        # Without a target, and from NumPy arrays, Orbax returns what is stored; it would cast to the dtypes of a target.
-        return {name: np.asarray(array) for name, array in ocp.load(str(directory)).items()}
+    described = ask(lambda: ocp.metadata(str(directory)).metadata)
+    size = sum(math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in described.values())
+    if not 0 <= size <= room:
+        raise ValueError(f"its arrays would take {size} bytes, and its files have room for {room}")
+    # Without a target, and from NumPy arrays, Orbax returns what is stored; it would cast to the dtypes of a target.
+    return {name: np.asarray(array) for name, array in ask(lambda: ocp.load(str(directory))).items()}
+
+
+def ask(question: Callable[[], Answer]) -> Answer:
+    """What Orbax says, asked by one thread at a time.
+
+    **Raises:** `ValueError` for errors of every kind: they are many, for many kinds of damage.
+    """
+    with ORBAX, warnings.catch_warnings():
+        # When it fails, it leaves coroutines behind that nobody waits for.
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        try:
+            return question()
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+        gc.collect()
+    raise ValueError(failure)
