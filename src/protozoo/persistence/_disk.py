@@ -1,13 +1,14 @@
 """Files that are whole or not there, whenever the program is killed."""
 
 import contextlib
+import io
 import os
 import shutil
 import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 
 def resolved(path: str | os.PathLike[str], name: str) -> Path:
@@ -82,7 +83,7 @@ def remove(path: Path) -> None:
             os.unlink(path)
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> io.BufferedReader:
     """A regular file, open for reading. A pipe or a device would be read without end.
 
     **Raises:** `OSError` for anything else.

@@ -16,12 +16,14 @@ from ..models import PrototypeModel
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What a callback sees: the model as it is now, the history so far, and how far training is."""
+    """What a callback sees: the model as it is now, the history so far, how far training is, and whether it may have begun
+    in a process that was killed (`resume=True`)."""
 
     model: PrototypeModel
     history: dict[str, np.ndarray]
     epoch: int
     epochs: int
+    resumed: bool = False
 
 
 class AbstractCallback(abc.ABC):

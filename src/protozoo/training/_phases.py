@@ -54,7 +54,8 @@ class Phases(eqx.Module):
         class_weight: ClassWeight = None,
         resume: bool = False,
     ) -> Fit:
-        """Train in all phases; arguments and result are those of `Trainer.fit`, the history that of all phases.
+        """Train in all phases; arguments and result are those of `Trainer.fit`, the history that of all phases. With
+        `resume`, phases that have ended are not trained again, and the first one that has not is continued or begun.
 
         A phase that diverges, or that a callback stops, is the last one.
 
@@ -64,10 +65,8 @@ class Phases(eqx.Module):
             raise ValueError("`resume` continues from `checkpoints`, and these phases have none.")
         fits: list[Fit] = []
         for i, (trainer, phase_key) in enumerate(zip(self.trainers, jax.random.split(key, len(self.trainers)), strict=True)):
-            begun = False
             if self.checkpoints is not None:
                 where = dataclasses.replace(self.checkpoints, directory=Path(self.checkpoints.directory) / f"phase-{i}")
-                begun = resume and any(Path(where.directory).glob("[0-9]*"))
                 trainer = replaced(trainer, checkpoints=where)
             fit = trainer.fit(
                 fits[-1].model if fits else model,
@@ -77,7 +76,7 @@ class Phases(eqx.Module):
                 validation=validation,
                 sample_weight=sample_weight,
                 class_weight=class_weight,
-                resume=begun,
+                resume=resume,
             )
             fits.append(fit)
             if fit.reason in (Reason.DIVERGED, Reason.CALLBACK):

@@ -1,0 +1,93 @@
+"""What makes a run the run that it is: what must be the same for it to be continued."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from .._types import Array, PyTree
+from ..models import PrototypeModel
+from ..persistence import fingerprint
+from ._closures import Closure
+from ._loop import Plan
+from ._objective import Batch
+from ._stream import Fingerprinted, Stream
+
+
+def note(
+    model: PrototypeModel, plan: Plan, data: Batch | Stream, held_out: Batch | None, mask: PrototypeModel, key: Array
+) -> dict[str, Any]:
+    """A description of a run, in plain values. How many epochs there are, who listens and on which devices is no part of it."""
+    params, rest = eqx.partition(model, mask)
+    objective, streamed = plan.objective, not isinstance(data, Batch)
+    batches: Any = (None if streamed else data, held_out)
+    return {
+        "model": _kind(model),
+        "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
+        "start model": digest(params),
+        "numbers that do not learn": digest(eqx.filter(rest, eqx.is_inexact_array)),
+        "rule": _kind(plan.rule),
+        "settings": {
+            "batch_size": plan.batch_size,
+            "restore_best": plan.restore_best,
+            "precision": objective.precision,
+            "rematerialise": objective.rematerialise,
+            "regularisers": _kind(objective.regularisers),
+            "curriculum": _kind(objective.curriculum),
+        },
+        "objective": _kind(objective),
+        "numbers": {
+            f"{part} in {path}": _value(number)
+            for part, tree in (("rule", plan.rule), ("objective", objective), ("stopping", plan.stopping))
+            for path, number in _numbers(tree, "")
+        },
+        "data shape": [None if batch is None else list(batch.x.shape) for batch in batches],
+        "data": digest(batches),
+        "stream": data.fingerprint() if isinstance(data, Fingerprinted) else None,
+        "key": np.asarray(key).tolist(),
+    }
+
+
+def digest(tree: PyTree) -> str:
+    """The SHA-256 of all numbers of a tree."""
+    sha = hashlib.sha256()
+    for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array)):
+        sha.update(np.asarray(leaf).tobytes())
+    return sha.hexdigest()
+
+
+def _kind(tree: PyTree) -> str:
+    """The digest of everything but the numbers; functions by their names."""
+
+    def named(leaf: Any) -> Any:
+        return f"{leaf.__module__}.{leaf.__qualname__}" if isinstance(leaf, FunctionType) else leaf
+
+    return fingerprint(jax.tree.map(named, tree), strict=False)
+
+
+def _numbers(node: Any, path: str) -> Iterator[tuple[str, Array]]:
+    """The arrays of a tree, by names that tell a user which setting they are."""
+    if eqx.is_array(node):
+        yield path, node
+        return
+    if isinstance(node, Closure):
+        named = zip(node.code.function.__code__.co_freevars, node.contents, strict=True)
+        parts = ((f".{name}", value) for name, value in named)
+    elif isinstance(node, eqx.Module):
+        parts = ((f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node))
+    else:
+        children, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)
+        parts = ((jax.tree_util.keystr(keys), child) for keys, child in children if keys)
+    for step, part in parts:
+        yield from _numbers(part, (path + step).lstrip("."))
+
+
+def _value(number: Array) -> Any:
+    """A number itself, if it is one; the digest of many."""
+    value = np.asarray(number)
+    return value.item() if value.ndim == 0 and np.isfinite(value) else digest(value)
