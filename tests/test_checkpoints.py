@@ -20,7 +20,7 @@ from test_resume import TRAIN, VALIDATION, X, Y, assert_same, build, steps, trai
 
 import protozoo as pz
 from protozoo.training import Checkpoints, HistoryFile, TensorBoard
-from protozoo.training._checkpoints import Store
+from protozoo.training._checkpoints import Store, occupied
 
 
 EPOCHS, EVERY = 8, 3
@@ -163,6 +163,14 @@ def test_a_program_that_is_killed_at_random_moments_gets_to_the_same_end(tmp_pat
         assert_same(phases(place, True), phases(None, False))
         for i in range(2):
             assert len((place / f"{i}.csv").read_text().splitlines()) == 4
+
+
+def test_a_second_run_of_phases_is_refused_at_once(tmp_path):
+    """Also between two phases, when neither has its directory."""
+    with occupied(Checkpoints(tmp_path / "run"), None):
+        with pytest.raises(ValueError, match="`directory` .* is in use by this process"):
+            phases(tmp_path, resume=True)
+    assert os.listdir(tmp_path / "run") == []
 
 
 # Damage.

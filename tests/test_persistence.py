@@ -560,7 +560,7 @@ def test_the_list_is_complete_and_every_name_has_one_meaning():
     assert len(_registry._LISTED) == listed  # this version of JAX and Equinox has all of them
     own = [
         cls
-        for cls in _registry._subclasses(eqx.Module)
+        for cls in _registry.subclasses(eqx.Module)
         if cls.__module__.startswith("protozoo.") and _registry.concrete(cls) and "<" not in cls.__qualname__
     ]
     known = set(map(id, _registry.known().values()))

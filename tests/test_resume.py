@@ -286,6 +286,25 @@ def test_another_number_that_does_not_learn_is_refused(tmp_path):
     train(tmp_path, True, epochs=4, model=build(loss=pz.losses.GLVQ("sigmoid", steepness=5.0)))
 
 
+def test_another_function_without_a_name_is_refused(tmp_path):
+    """All of them are called the same."""
+
+    def run(transfer, part, resume: bool):
+        rule = pz.GradientDescent({part: optax.sgd(0.1), "rest": optax.sgd(0.1)})
+        train(tmp_path, resume, epochs=2, model=build(loss=pz.losses.GLVQ(transfer)), rule=rule)
+
+    run(lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t, lambda m: m.metric, False)
+    run(lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t, lambda m: m.metric, True)
+    with pytest.raises(ValueError, match=r"its model\.loss\.transfer differs"):
+        run(lambda t, steepness: t * 3 if t.dtype.name in {"float16", "float32"} else t, lambda m: m.metric, True)
+    with pytest.raises(ValueError, match=r"its rule\.parts\[0\] differs"):
+        run(
+            lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t,
+            lambda m: m.prototypes,
+            True,
+        )
+
+
 def test_a_run_begins_in_an_empty_directory_only(begun, tmp_path):
     files = steps(begun)
     with pytest.raises(ValueError, match="already holds checkpoints: continue them with `resume=True`"):

@@ -1,6 +1,7 @@
 """How does a model reach another day? Models that describe themselves, on disk."""
 
 from ._files import load as load, save as save
+from ._pickling import make_portable as _make_portable
 from ._registry import register as register
 from ._structure import (
     decompose as decompose,
@@ -9,3 +10,6 @@ from ._structure import (
     fingerprint as fingerprint,
     rebuild as rebuild,
 )
+
+
+_make_portable()

@@ -121,7 +121,7 @@ def load(path: str | os.PathLike[str]) -> PyTree:
             if not left:
                 raise ValueError(f"the arrays of the model in {str(path)!r} are not there: {error}.") from None
             time.sleep(0.001)
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, RecursionError) as error:
             raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}.") from error
     try:
         return rebuild(record["structure"], arrays)
@@ -208,7 +208,11 @@ def _read(directory: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
         if len(text) > LARGEST:
             raise ValueError(f"it has more than {LARGEST} bytes")
         record = json.loads(
-            text.decode(), object_pairs_hook=_each_key_once, parse_constant=_no_number, parse_float=_finite_number
+            text.decode(),
+            object_pairs_hook=_each_key_once,
+            parse_constant=_no_number,
+            parse_float=_finite_number,
+            parse_int=_short_integer,
         )
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not a saved protozoo model: it holds no readable {_STRUCTURE} ({error}).") from None
@@ -245,6 +249,12 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number of JSON")
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > 1000:
+        raise ValueError(f"an integer has {len(text)} digits")
+    return int(text)
 
 
 def _finite_number(text: str) -> float:

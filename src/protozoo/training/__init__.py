@@ -1,5 +1,6 @@
 """How a model learns: one compiled loop, and the rules that it can run."""
 
+from ..persistence._pickling import make_portable as _make_portable
 from ._alternating import AlternatingOptimization as AlternatingOptimization
 from ._averaging import Averaged as Averaged, Lookahead as Lookahead
 from ._callbacks import AbstractCallback as AbstractCallback, Progress as Progress, View as View
@@ -31,3 +32,6 @@ from ._rule import AbstractRule as AbstractRule
 from ._stopping import Stopping as Stopping
 from ._stream import Slices as Slices
 from ._trainer import Trainer as Trainer, TrainState as TrainState
+
+
+_make_portable()

@@ -71,6 +71,7 @@ class Progress(AbstractCallback):
     def on_fit_end(self, view: View) -> None:
         _, close = self._meter
         close()
+        del self._meter  # so that a trainer that has trained can be pickled
 
 
 def _best_meter(view: View) -> Meter:

@@ -1,5 +1,6 @@
 """Training state on disk. Orbax is behind this file: it is imported when a checkpoint is written or read."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -57,6 +58,31 @@ class Checkpoints:
         orbax_path(self.directory, "directory")
 
 
+@contextlib.contextmanager
+def occupied(where: Checkpoints, sharding: NamedSharding | None) -> Iterator[Path]:
+    """Have the directory of checkpoints for oneself; gives its path. Of processes that train together, the first one has it.
+
+    **Raises:** `ValueError` if another run has it: of another process, another thread, or this one.
+    """
+    directory = orbax_path(where.directory, "directory")
+    make_directory(directory, "directory")
+    lock, owner = Lock(directory / ".lock"), ""
+    if speaks(sharding):
+        try:
+            lock.acquire()
+        except InUse as error:
+            owner = str(error)
+    try:
+        if agreed(float(bool(owner)), sharding):
+            raise ValueError(
+                f"`directory` {str(where.directory)!r} is in use by {owner or 'another run'}: two runs cannot share it. Wait "
+                f"for the other one to end, or choose another directory; if nothing runs, remove {str(lock.path)!r}."
+            )
+        yield directory
+    finally:
+        lock.release()
+
+
 class Damaged(Exception):
     """A checkpoint is not what was written; the message says in what."""
 
@@ -72,25 +98,16 @@ class Store:
     def __init__(self, where: Checkpoints, note: dict[str, Any], resume: bool, sharding: NamedSharding | None = None):
         # As it is after it was written and read, which makes lists of tuples.
         self.where, self.resume, self._note = where, resume, json.loads(json.dumps(note))
-        self._root = orbax_path(where.directory, "directory")
         self._latest: int | None = None
-        # Of processes that train together, the first one has the directory; all of them read and write its checkpoints.
-        self._speaks, self._lock = speaks(sharding), Lock(self._root / ".lock")
+        # Of processes that train together, all read and write checkpoints; the first one keeps the directory in order.
+        self._speaks = speaks(sharding)
         self._writer, self._pending = ThreadPoolExecutor(1), None
-        make_directory(self._root, "directory")
-        owner = self._occupied() if self._speaks else ""
-        if agreed(float(bool(owner)), sharding):
-            raise ValueError(
-                f"`directory` {str(where.directory)!r} is in use by {owner or 'another run'}: two runs cannot share it. Wait "
-                f"for the other one to end, or choose another directory; if nothing runs, remove {str(self._lock.path)!r}."
-            )
-        try:
+        with contextlib.ExitStack() as stack:
+            self._root = stack.enter_context(occupied(where, sharding))
             if self._speaks:
                 self._remove_unfinished()
             agreed(0.0, sharding)  # nobody looks before that is done
-        except BaseException:
-            self.close()
-            raise
+            self._left = stack.pop_all()
 
     def restore(self, like: PyTree) -> tuple[PyTree, dict[str, np.ndarray]] | None:
         """The state of the latest intact checkpoint, with the structure of `like`, and the history; `None` at the beginning.
@@ -155,15 +172,7 @@ class Store:
             self._settle()
         finally:
             self._writer.shutdown()
-            self._lock.release()
-
-    def _occupied(self) -> str:
-        """Who has the directory, if it is not ours."""
-        try:
-            self._lock.acquire()
-        except InUse as error:
-            return str(error)
-        return ""
+            self._left.close()
 
     def _remove_unfinished(self) -> None:
         """Remove what a killed run was writing."""

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterator
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import equinox as eqx
@@ -13,6 +13,7 @@ import numpy as np
 from .._types import Array, PyTree
 from ..models import PrototypeModel
 from ..persistence import fingerprint
+from ..persistence._registry import has_name
 from ._closures import Closure
 from ._loop import Plan
 from ._objective import Batch
@@ -46,6 +47,11 @@ def note(
             for part, tree in (("rule", plan.rule), ("objective", objective), ("stopping", plan.stopping))
             for path, number in _numbers(tree, "")
         },
+        "functions": {
+            path: code
+            for part, tree in (("model", model), ("rule", plan.rule), ("objective", objective))
+            for path, code in _functions(tree, part)
+        },
         "data shape": [None if batch is None else list(batch.x.shape) for batch in batches],
         "data": digest(batches),
         "stream": data.fingerprint() if isinstance(data, Fingerprinted) else None,
@@ -68,6 +74,37 @@ def _kind(tree: PyTree) -> str:
         return f"{leaf.__module__}.{leaf.__qualname__}" if isinstance(leaf, FunctionType) else leaf
 
     return fingerprint(jax.tree.map(named, tree), strict=False)
+
+
+def _functions(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The code of functions that have no registered name, for which another one may have been put: a lambda, say.
+
+    An optimiser's functions are not among them: their names tell them apart.
+    """
+    if isinstance(node, Closure):
+        return
+    if isinstance(node, eqx.Module):
+        parts = [(f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node)]
+    elif isinstance(node, tuple | list):
+        parts = [(f"[{i}]", item) for i, item in enumerate(node)]
+    elif isinstance(function := getattr(node, "__wrapped__", node), FunctionType) and not has_name(node):
+        yield path, hashlib.sha256(repr(_code(function.__code__)).encode()).hexdigest()
+        return
+    else:
+        return
+    for step, part in parts:
+        yield from _functions(part, path + step)
+
+
+def _code(code: CodeType) -> tuple:
+    """What a function does, wherever it stands."""
+
+    def constant(one: Any) -> Any:
+        if isinstance(one, frozenset):  # in no order
+            return sorted(map(repr, one))
+        return _code(one) if isinstance(one, CodeType) else one
+
+    return code.co_code.hex(), [*map(constant, code.co_consts)], code.co_names, code.co_varnames, code.co_freevars
 
 
 def _numbers(node: Any, path: str) -> Iterator[tuple[str, Array]]:

@@ -111,6 +111,7 @@ class TensorBoard(AbstractCallback):
 
     def on_fit_end(self, view: View) -> None:
         self._writer.close()
+        self._writer = None
 
     def _write(self, view: View, start: int) -> None:
         for name, values in view.history.items():
