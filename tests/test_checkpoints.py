@@ -261,6 +261,20 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, begun, whole, damage):
     assert_same(resumed(place), whole)
 
 
+def test_a_checkpoint_may_be_moved_and_linked(tmp_path, begun, whole):
+    place = tmp_path / "run"
+    shutil.copytree(begun, place)
+    shutil.move(place / "9", tmp_path / "elsewhere")
+    (place / "9").symlink_to("../elsewhere", target_is_directory=True)
+    started = []
+    assert_same(resumed(place, callbacks=[Meanwhile(started.append)]), whole)
+    assert started == [9]
+    # Another folder's link is removed in its time, and not what it leads to.
+    assert_same(resumed(place), whole)
+    train(place, resume=True, epochs=30, checkpoints=Checkpoints(place, 3, keep=1))
+    assert (tmp_path / "elsewhere" / "checksums.json").exists() and "9" not in steps(place)
+
+
 def damage_somewhere(begun: Path, whole: pz.training.Fit, place: Path, chance: random.Random) -> None:
     """Some bytes of some files of the two latest checkpoints."""
     shutil.copytree(begun, place)
@@ -374,7 +388,7 @@ class Meanwhile(pz.training.AbstractCallback):
         self.act = act
 
     def on_fit_start(self, view):
-        self.act()
+        self.act(view.epoch)
 
     def on_chunk_end(self, view):
         pass
@@ -387,7 +401,7 @@ class Meanwhile(pz.training.AbstractCallback):
 def test_a_second_run_in_one_directory_is_refused_at_once(tmp_path, resume):
     refused = []
 
-    def second():
+    def second(epoch):
         began = time.monotonic()
         with pytest.raises(ValueError, match="`directory` .* is in use by this process: two runs cannot share it"):
             train(tmp_path / "run", resume, epochs=4)

@@ -143,6 +143,16 @@ def test_a_file_holds_nothing_but_the_model(tmp_path, monkeypatch):
             assert len(secret) < 4 or secret.encode() not in text
 
 
+def test_other_files_in_the_directory_of_a_model_stay(tmp_path):
+    pz.save(tmp_path / "model", OLD)
+    for name in ("README.md", "data.partial", "arrays-old.bin"):
+        (tmp_path / "model" / name).write_text("words")
+    pz.save(tmp_path / "model", NEW, overwrite=True)
+    assert same(pz.load(tmp_path / "model"), NEW)
+    assert {"README.md", "data.partial", "arrays-old.bin"} < set(listing(tmp_path / "model"))
+    assert len(listing(tmp_path / "model")) == 5
+
+
 def test_what_a_model_may_not_be_is_refused_before_anything_is_written(tmp_path):
     deep: Any = 1
     for _ in range(200):

@@ -296,7 +296,7 @@ def test_what_has_no_name_is_named_in_the_error(monkeypatch):
         encoded_by(eqx.nn.Identity(), pz.losses.GLVQ(lambda t, steepness: t)),
         encoded_by(pz.backbones.MLP((5, 3), functools.partial(lambda x: x), key=KEY)),
     ):
-        with pytest.raises(ValueError, match=r"<lambda>.* cannot be pickled: .* `pz\.register\(function, name\)`"):
+        with pytest.raises(ValueError, match=r"<lambda>.* cannot be pickled: .* `pz\.register\(thing, name\)`"):
             pickle.dumps(thing)
         # Copies need no names.
         assert_same(copy.deepcopy(thing), thing)
@@ -308,6 +308,32 @@ def test_what_has_no_name_is_named_in_the_error(monkeypatch):
     del _registry._REGISTERED["mine.metric"]
     with pytest.raises(ValueError, match="names 'mine.metric', which is not known here: register it"):
         pickle.loads(text)
+
+
+def test_classes_that_cannot_be_imported_need_a_name(monkeypatch):
+    monkeypatch.setattr(_registry, "_REGISTERED", dict(_registry._REGISTERED))
+
+    class Local(eqx.Module):
+        weight: jax.Array
+
+        def __call__(self, x):
+            return self.weight * x
+
+    model = encoded_by(Local(jnp.ones(5)))
+    with pytest.raises(ValueError, match=r"<class .*Local'> cannot be pickled.*pz\.register"):
+        pickle.dumps(model)
+    assert_same(copy.deepcopy(model), model)
+    assert_same(copy.copy(model), model)
+    pz.register(Local, "mine.Local")
+    assert_same(pickled(model), model)
+
+
+def test_devices_are_of_this_process():
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("samples",))
+    one = trainer(sharding=mesh)
+    assert_same(copy.deepcopy(one), one)
+    with pytest.raises(ValueError, match="a trainer with `sharding` cannot be pickled"):
+        pickle.dumps(one)
 
 
 def test_functions_of_the_registry_are_pickled_by_its_names():

@@ -93,7 +93,8 @@ def steps(directory: Path) -> set[str]:
 
 
 def unfinished(directory: Path) -> list[str]:
-    return [name for name in os.listdir(directory) if not name.isdigit()] if directory.exists() else []
+    """What Orbax is writing at this moment."""
+    return [name for name in os.listdir(directory) if "tmp" in name] if directory.exists() else []
 
 
 # Interruptions within a process.

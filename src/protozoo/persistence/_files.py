@@ -151,7 +151,10 @@ def _turn(target: Path, path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         lock.acquire(PATIENCE)
     except InUse as error:
-        raise ValueError(f"{error} has been saving to {str(path)!r} for {PATIENCE:.0f} seconds: try again later.") from None
+        raise ValueError(
+            f"{error} has been saving to {str(path)!r} for {PATIENCE:.0f} seconds: try again later, or, if nothing runs, "
+            f"remove {str(lock.path)!r}."
+        ) from None
     try:
         yield target.with_name(f".{name}.protozoo")
     finally:
@@ -178,7 +181,8 @@ def _tidy(target: Path) -> None:
         case _:
             return
     for name in os.listdir(target):
-        if name != current and (_named(name) or name.endswith(_PARTIAL) or name == _ARRAYS_OF_FORMAT_1):
+        ours = _named(name.removesuffix(_PARTIAL)) or name in (f"{_STRUCTURE}{_PARTIAL}", _ARRAYS_OF_FORMAT_1)
+        if ours and name != current:
             remove(target / name)
 
 

@@ -95,7 +95,7 @@ def _let_go_in_child() -> None:
     _held.clear()
 
 
-if "fork" in dir(os):
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_let_go_in_child)
 
 

@@ -37,11 +37,12 @@ def reduced(thing: Any) -> tuple[Callable, tuple]:
     for field in dataclasses.fields(thing):
         value = getattr(thing, field.name)
         fields[field.name] = Shared(value) if field.metadata.get("static", False) else _portable(value)
-    return _restored, (type(thing), fields)
+    cls = type(thing)
+    return _restored, (cls if _importable(cls) else Shared(cls), fields)
 
 
-def _restored(cls: type, fields: dict[str, Any]) -> Any:
-    thing = object.__new__(cls)
+def _restored(cls: Any, fields: dict[str, Any]) -> Any:
+    thing = object.__new__(_contents(cls))
     for name, value in fields.items():
         object.__setattr__(thing, name, _contents(value))
     return thing
@@ -60,8 +61,10 @@ class Shared:
         value = self.value
         if isinstance(value, functools.partial):
             return _partial, (type(value), *map(_portable, (value.func, value.args, value.keywords)))
-        if _is_function(value):
+        if isinstance(value, type) or _is_function(value):
             return _by_name(value)
+        if isinstance(value, jax.sharding.Sharding):
+            raise ValueError(f"{value!r} names devices of this process: a trainer with `sharding` cannot be pickled.")
         return _contents, (value if isinstance(value, _KNOWN) else _portable(value),)
 
 
@@ -110,20 +113,24 @@ def _is_function(value: Any) -> bool:
     return named and not isinstance(value, type | types.GenericAlias | types.MethodType)
 
 
-def _by_name(function: Any) -> tuple[Callable, tuple]:
-    """How another process finds a function: in the registry, or in the module that defines it."""
-    for name, thing in known().items():
-        if thing is function:
-            return _look_up, (name,)
-    module, name = str(getattr(function, "__module__", "")), getattr(function, "__qualname__", function.__name__)
+def _importable(thing: Any) -> bool:
+    """Whether a class or function is what its module has under its name."""
     try:
-        if attribute(module, name) is function:
-            return attribute, (module, name)
+        return attribute(thing.__module__, getattr(thing, "__qualname__", thing.__name__)) is thing
     except (ImportError, AttributeError, TypeError, ValueError):
-        pass
+        return False
+
+
+def _by_name(thing: Any) -> tuple[Callable, tuple]:
+    """How another process finds a function or a class: in the registry, or in the module that defines it."""
+    for name, one in known().items():
+        if one is thing:
+            return _look_up, (name,)
+    if _importable(thing):
+        return attribute, (thing.__module__, getattr(thing, "__qualname__", thing.__name__))
     raise ValueError(
-        f"{function!r} cannot be pickled: functions are pickled by their names, and this one has none under which another "
-        "process would find it. Give it one, `pz.register(function, name)`, here and in the program that loads."
+        f"{thing!r} cannot be pickled: functions and classes are pickled by their names, and this one has none under which "
+        "another process would find it. Give it one, `pz.register(thing, name)`, here and in the program that loads."
     )
 
 

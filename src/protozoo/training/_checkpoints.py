@@ -124,7 +124,7 @@ class Store:
         for step in reversed(steps):
             try:
                 found = self._read(step, like)
-            except Damaged as damage:
+            except (Damaged, KeyError, TypeError, AttributeError) as damage:  # a note may say anything, or not enough
                 damaged[step] = damage
                 continue
             self._latest = step
@@ -302,4 +302,4 @@ def _load(folder: Path, wanted: dict[str, Any]) -> Any:
     try:
         return ask(lambda: ocp.load_checkpointables(str(folder), wanted))
     except ValueError as error:
-        raise Damaged(str(error)) from None
+        raise Damaged(str(error)[:300]) from None

@@ -67,7 +67,7 @@ class Slices:
     def fingerprint(self) -> dict[str, Any]:
         """What decides the batches: the options, shapes and dtypes, and the sum of a few samples. A resumed run compares it."""
         few = np.linspace(0, len(self.x) - 1, min(len(self.x), 16)).astype(int).tolist()
-        sums = [zlib.crc32(np.asarray(a[i]).tobytes()) for a in (self.x, self.y) if a is not None for i in few]
+        sums = [zlib.crc32(np.asarray(a[i : i + 1]).tobytes()) for a in (self.x, self.y) if a is not None for i in few]
         return {
             "batch_size": self.batch_size,
             "block": self.block,
