@@ -2,6 +2,7 @@
 
 from .._namespace import public as _public
 from ._files import load as load, save as save
+from ._pickling import make_portable as _make_portable
 from ._registry import register as register
 from ._structure import (
     decompose as decompose,
@@ -11,5 +12,7 @@ from ._structure import (
     rebuild as rebuild,
 )
 
+
+_make_portable()
 
 __all__ = _public(globals())

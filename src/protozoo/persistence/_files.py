@@ -1,74 +1,100 @@
-"""A model as a directory. Orbax is behind this file: it is imported when a model is saved or loaded."""
+"""A model as a directory.
 
+| file                  | holds                                                                                           |
+| --------------------- | ----------------------------------------------------------------------------------------------- |
+| `structure.json`      | the structure; which file has the arrays; the SHA-256 of each array, and of all this            |
+| `arrays-<digits>.bin` | the bits of all arrays, one after the other by path, little-endian, row by row; named by digest |
+
+The structure says where each array begins and ends, so that a file of arrays has nothing to be believed: no header, no sizes,
+no compression. Nothing tells who wrote the files, where, or when.
+
+A model is replaced in three steps: its new arrays get a file beside the old ones, `structure.json` is exchanged for one that
+names them (a single operation of the file system), the old arrays are removed. Whenever a program is killed, the old model or
+the new one is there. What it leaves behind has fixed names, and whoever has the lock knows that their owner is gone.
+"""
+
+import hashlib
 import importlib.metadata
 import json
+import math
 import os
-import secrets
-import shutil
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from .._types import PyTree
-from ._structure import decompose, digest, rebuild
+from ._disk import make_directory, opened, remove, replace, resolved, synchronise, write
+from ._lock import InUse, Lock
+from ._orbax import read_arrays
+from ._structure import decompose, digest, layout, rebuild
 
 
-FORMAT = 1
-_STRUCTURE, _ARRAYS, _DIGEST = "structure.json", "arrays", "sha256"
+FORMAT = 2
+_STRUCTURE, _ARRAYS, _PARTIAL, _ARRAYS_OF_FORMAT_1 = "structure.json", "arrays-{}.bin", ".partial", "arrays"
+
+#: The largest `structure.json`, in bytes: reading a hostile one must end.
+LARGEST = 2**23
+
+#: How long to wait for another program that saves to the same path, in seconds.
+PATIENCE = 60.0
+
+#: How often to look again for a model that was replaced while it was being read.
+GLANCES = 50
 
 
 def save(path: str | os.PathLike[str], model: PyTree, *, overwrite: bool = False) -> None:
     """Write a model that `load` reads without a template.
 
-    `path` becomes a directory with the structure in JSON and the arrays in Orbax's format. It appears when it is complete:
-    a killed program leaves no half of a model there.
+    `path` becomes a directory with the structure in JSON and a file of arrays. It appears when it is complete, and is replaced
+    in one step: a killed program leaves no half of a model there, and who reads meanwhile gets the old model or the new one.
+    What a killed save left behind is removed by the next one to the same path. Several programs and threads may save to one
+    path: they take turns.
 
     **Arguments:**
 
-    - `path`: where; its parent directories are made.
+    - `path`: where; its parent directories are made. Any name that the file system takes; `~` means nothing special.
     - `model`: a model, or any tree that `describe` can describe.
     - `overwrite`: whether a model that is there already is replaced. Nothing but a saved model ever is.
 
-    **Raises:** `ValueError` if the path exists, or if the model holds a class, function or object that is not known (see
-    `register`); nothing is written then.
+    **Raises:** `ValueError` if the path exists or cannot be used, or if the model holds a class, function or object that is
+    not known (see `register`); nothing is written then.
     """
     structure, arrays = decompose(model)
     # Links are followed: a link to a model goes on to be one.
-    target = Path(path).resolve()
-    if target.exists():
-        if not overwrite:
-            raise ValueError(f"{str(path)!r} exists: choose another path, or `overwrite=True` to replace a saved model.")
-        try:
-            _read(target, path)
-        except ValueError as error:
-            raise ValueError(f"`overwrite` replaces saved models and nothing else: {error}") from None
-    from orbax.checkpoint import v1 as ocp
+    target = resolved(path, "path")
+    bits = {name: _bits(array) for name, array in sorted(arrays.items())}
+    hashes = {name: hashlib.sha256(array).hexdigest() for name, array in bits.items()}
+    file = _ARRAYS.format(digest(hashes)[:16])
+    record = {"format": FORMAT, "protozoo": _version(), "arrays": {"file": file, "sha256": hashes}, "structure": structure}
+    text = json.dumps({"sha256": digest(record), **record}, indent=1, allow_nan=False).encode()
+    if len(text) > LARGEST:
+        raise ValueError(f"the structure of this model takes {len(text)} bytes, and a saved model has at most {LARGEST}.")
 
-    identity = digest(structure)
-    record = {
-        "format": FORMAT,
-        "protozoo": _version(),
-        "jax": jax.__version__,
-        "sha256": identity,
-        "structure": structure,
-    }
-    # Orbax refuses an empty tree and empty arrays. The digest goes with the arrays, and an empty array is all structure.
-    stored = {_DIGEST: np.frombuffer(bytes.fromhex(identity), np.uint8)}
-    stored |= {name: np.asarray(array) for name, array in arrays.items() if array.size}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-    partial.mkdir()
-    try:
-        ocp.save(str(partial / _ARRAYS), stored)
-        (partial / _STRUCTURE).write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
-        if overwrite and target.exists():
-            _replace(target, partial)
-        else:
-            partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    _refuse_to_replace(target, path, overwrite)
+    resolved(target / _ARRAYS.format("0" * 16), "path")  # the longest path that will be read
+    make_directory(target.parent, "path")
+    with _turn(target, path) as staging:
+        _refuse_to_replace(target, path, overwrite)
+        remove(staging)
+        there = target.exists()
+        directory = target if there else staging
+        try:
+            if not there:
+                os.mkdir(staging)
+            _put(directory, file, bits.values())
+            _put(directory, _STRUCTURE, [text])
+            if not there:
+                os.rename(staging, target)
+                synchronise(target.parent)
+        finally:
+            remove(staging)
+            _tidy(target)
 
 
 def load(path: str | os.PathLike[str]) -> PyTree:
@@ -76,41 +102,104 @@ def load(path: str | os.PathLike[str]) -> PyTree:
 
     Nothing is unpickled, and no name is imported that the file chose: classes and functions are looked up among protozoo's
     own, the usual layers and activations, and those that were registered (see `register`). Arrays come back bit by bit,
-    on the default device.
+    on the default device. Reading takes memory and time in proportion to the files, whatever they hold.
 
     **Returns:** the model.
 
-    **Raises:** `ValueError` if there is no model, if it was written by a newer version, if its structure was edited or its
-    arrays are another model's, and if it does not fit the classes of today; it says what was expected and what was found.
+    **Raises:** `ValueError` if there is no model, if it was written by a newer version, if a bit of it was changed, and if it
+    does not fit the classes of today; it says what was expected and what was found.
     """
-    source = Path(path).resolve()
-    record = _read(source, path)
-    if record["format"] > FORMAT:
-        raise ValueError(
-            f"the model in {str(path)!r} has format {record['format']}, written by protozoo {record.get('protozoo')}; this is "
-            f"protozoo {_version()}, which reads formats up to {FORMAT}: upgrade it."
-        )
-    expected, found = record.get("sha256"), digest(record.get("structure"))
-    if expected != found:
-        raise ValueError(
-            f"the structure of the model in {str(path)!r} was changed after it was saved: expected the SHA-256 {expected}, "
-            f"found {found}."
-        )
-    from orbax.checkpoint import v1 as ocp
-
+    source = resolved(path, "path")
+    for left in reversed(range(GLANCES)):
+        record = _read(source, path)
+        _verify(record, path)
+        try:
+            arrays = _READERS[record["format"]](source, record, path)
+            break
+        except FileNotFoundError as error:
+            # Between one look and the next, the model may have been replaced.
+            if not left:
+                raise ValueError(f"the arrays of the model in {str(path)!r} are not there: {error}.") from None
+            time.sleep(0.001)
+        except (OSError, MemoryError, RecursionError) as error:
+            raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}.") from error
     try:
-        # Without a target, and from NumPy arrays, Orbax returns what is stored; it would cast to the dtypes of a target.
-        stored = ocp.load(str(source / _ARRAYS))
-    except Exception as error:  # of many kinds, for many kinds of damage
-        raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}") from error
-    own = isinstance(stored, dict) and _DIGEST in stored
-    found = bytes(np.asarray(stored.pop(_DIGEST))).hex() if own else None
-    if found != expected:
+        return rebuild(record["structure"], arrays)
+    except ValueError as error:
+        raise ValueError(f"the model in {str(path)!r} cannot be rebuilt: {error}") from error
+    except Exception as error:  # what a file holds is data, and data can be anything
+        raise ValueError(f"the model in {str(path)!r} is of a kind that no model has: {error!r}") from error
+
+
+def _refuse_to_replace(target: Path, path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Refuse to save where something is, unless it is a model that may be replaced."""
+    if not target.exists():
+        return
+    if not overwrite:
+        raise ValueError(f"{str(path)!r} exists: choose another path, or `overwrite=True` to replace a saved model.")
+    try:
+        _read(target, path)
+    except ValueError as error:
+        raise ValueError(f"`overwrite` replaces saved models and nothing else: {error}") from None
+
+
+@contextmanager
+def _turn(target: Path, path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Be the only one who saves to `target`; gives the name of a hidden directory beside it."""
+    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    lock = Lock(target.with_name(f".{name}.protozoo-lock"))
+    try:
+        lock.acquire(PATIENCE)
+    except InUse as error:
         raise ValueError(
-            f"the arrays in {str(path)!r} belong to another model: expected those of the structure with SHA-256 {expected}, "
-            f"found those of {found}."
-        )
-    return rebuild(record["structure"], stored)
+            f"{error} has been saving to {str(path)!r} for {PATIENCE:.0f} seconds: try again later, or, if nothing runs, "
+            f"remove {str(lock.path)!r}."
+        ) from None
+    try:
+        yield target.with_name(f".{name}.protozoo")
+    finally:
+        lock.release()
+
+
+def _put(directory: Path, name: str, parts: Iterable[Any]) -> None:
+    """A file that is whole as soon as it has its name."""
+    partial = directory / f"{name}{_PARTIAL}"
+    remove(partial)
+    write(partial, parts)
+    replace(partial, directory / name)
+
+
+def _tidy(target: Path) -> None:
+    """Remove arrays of models that were replaced, those of format 1 too, and files that were never finished."""
+    if not target.exists():
+        return
+    match _read(target, target):
+        case {"format": 1}:
+            current = _ARRAYS_OF_FORMAT_1
+        case {"format": 2, "arrays": {"file": current}}:
+            pass
+        case _:
+            return
+    for name in os.listdir(target):
+        ours = _named(name.removesuffix(_PARTIAL)) or name in (f"{_STRUCTURE}{_PARTIAL}", _ARRAYS_OF_FORMAT_1)
+        if ours and name != current:
+            remove(target / name)
+
+
+def _named(name: str) -> bool:
+    return re.fullmatch(r"arrays-[0-9a-f]{16}\.bin", name) is not None
+
+
+def _bits(array: Any) -> memoryview:
+    """The bytes of an array, in the order in which files have them."""
+    array = np.asarray(array)
+    native = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(-1)
+    return _little_endian(native).view(np.uint8).data
+
+
+def _little_endian(array: np.ndarray) -> np.ndarray:
+    """From this machine's order of bytes to that of files, or back."""
+    return array if sys.byteorder == "little" else array.byteswap()
 
 
 def _read(directory: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -118,24 +207,112 @@ def _read(directory: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
     if not directory.exists():
         raise ValueError(f"there is no saved model at {str(path)!r}: the path does not exist.")
     try:
-        record = json.loads((directory / _STRUCTURE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        with opened(directory / _STRUCTURE) as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise ValueError(f"it has more than {LARGEST} bytes")
+        record = json.loads(
+            text.decode(),
+            object_pairs_hook=_each_key_once,
+            parse_constant=_no_number,
+            parse_float=_finite_number,
+            parse_int=_short_integer,
+        )
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not a saved protozoo model: it holds no readable {_STRUCTURE} ({error}).") from None
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+    if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] < 1:
         raise ValueError(f"{str(path)!r} is not a saved protozoo model: its {_STRUCTURE} names no format.")
     return record
 
 
-def _replace(target: Path, partial: Path) -> None:
-    """Put a complete directory in the place of another: a full directory cannot be renamed over, so two renames."""
-    old = partial.with_suffix(".old")
-    target.rename(old)
+def _verify(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Refuse a record that was changed, or that another version must read."""
+    if record["format"] > FORMAT:
+        raise ValueError(
+            f"the model in {str(path)!r} has format {record['format']}, written by protozoo {record.get('protozoo')!r:.20}; "
+            f"this is protozoo {_version()}, which reads formats up to {FORMAT}: upgrade it."
+        )
+    expected = record.get("sha256")
+    signed = record.get("structure") if record["format"] == 1 else {k: v for k, v in record.items() if k != "sha256"}
     try:
-        partial.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        found = digest(signed)
+    except RecursionError:
+        raise ValueError(f"the structure of the model in {str(path)!r} is nested too deeply.") from None
+    if expected != found:
+        raise ValueError(
+            f"the structure of the model in {str(path)!r} was changed after it was saved: expected the SHA-256 "
+            f"{expected!r:.100}, found {found!r}."
+        )
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(unique := dict(pairs)) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return unique
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > 1000:
+        raise ValueError(f"an integer has {len(text)} digits")
+    return int(text)
+
+
+def _finite_number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+def _arrays(source: Path, record: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The arrays that a record names, each of them checked."""
+    match record.get("arrays"):
+        case {"file": str() as name, "sha256": dict() as hashes} if _named(name):
+            wanted = layout(record.get("structure"))
+        case _:
+            raise ValueError(f"the structure of the model in {str(path)!r} names no file of arrays.")
+    if set(wanted) != set(hashes):
+        odd = ", ".join(sorted(set(wanted) ^ set(hashes)))
+        raise ValueError(f"the structure of the model in {str(path)!r} and its list of arrays differ in {odd:.200}.")
+    sizes = {array: math.prod(shape) * dtype.itemsize for array, (dtype, shape) in wanted.items()}
+    arrays = {}
+    with opened(source / name) as file:
+        found = os.fstat(file.fileno()).st_size
+        if found != sum(sizes.values()):
+            raise ValueError(
+                f"the arrays of the model in {str(path)!r} are cut off or too long: expected {sum(sizes.values())} bytes in "
+                f"{name}, found {found}."
+            )
+        for array, (dtype, shape) in sorted(wanted.items()):
+            bits = file.read(sizes[array])
+            if hashlib.sha256(bits).hexdigest() != hashes[array]:
+                raise ValueError(f"the array {array} of the model in {str(path)!r} was changed after it was saved.")
+            arrays[array] = _little_endian(np.ndarray(shape, dtype, bits))
+    return arrays
+
+
+def _arrays_of_format_1(source: Path, record: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The arrays that Orbax wrote, with the digest of the structure that they belong to among them."""
+    directory, stored = source / _ARRAYS_OF_FORMAT_1, {}
+    try:
+        stored = read_arrays(directory)
+    except Exception as error:  # metadata can be of any kind
+        if not directory.exists():
+            raise FileNotFoundError(str(directory)) from error
+        raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}") from error
+    found = stored.pop("sha256", np.zeros(0, np.uint8)).tobytes().hex()
+    if found != record["sha256"]:
+        raise ValueError(
+            f"the arrays in {str(path)!r} belong to another model: expected those of the structure with SHA-256 "
+            f"{record['sha256']}, found those of {found or None!r:.100}."
+        )
+    return stored
+
+
+_READERS = {1: _arrays_of_format_1, 2: _arrays}
 
 
 def _version() -> str:

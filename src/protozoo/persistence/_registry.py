@@ -142,7 +142,7 @@ def register(thing: Thing, name: str | None = None) -> Thing:
 def known() -> dict[str, Any]:
     """What names in files mean, now."""
     own = {}
-    for cls in _subclasses(eqx.Module):
+    for cls in subclasses(eqx.Module):
         if cls.__module__.split(".")[0] == "protozoo" and "<" not in cls.__qualname__ and concrete(cls):
             # Private modules are an arrangement of today; files outlive it.
             public = [part for part in cls.__module__.split(".") if not part.startswith("_")]
@@ -150,6 +150,12 @@ def known() -> dict[str, Any]:
     return own | _LISTED | _REGISTERED
 
 
-def _subclasses(cls: type) -> list[type]:
+def has_name(thing: Any) -> bool:
+    """Whether files have a name for this class or function."""
+    return any(one is thing for one in known().values())
+
+
+def subclasses(cls: type) -> list[type]:
+    """All classes below a class."""
     direct = cls.__subclasses__()
-    return direct + [below for child in direct for below in _subclasses(child)]
+    return direct + [below for child in direct for below in subclasses(child)]

@@ -12,11 +12,12 @@
 Arrays are kept apart, under the path of their place in the model: `"model.prototypes.points"`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -29,6 +30,10 @@ from ._registry import known, qualified
 
 
 _ROOT = "model"
+
+# A structure is read by recursion, and comes from anywhere: what can be saved has bounds, which whoever loads can rely on.
+DEPTH, LONGEST_PATH, LARGEST_INTEGER = 100, 4000, 2**2048
+_PLAIN = (str, int, type(None))
 _NUMBERS = {
     np.dtype(number).name: number
     for number in (
@@ -91,6 +96,8 @@ def rebuild(structure: Any, arrays: Mapping[str, Any]) -> PyTree:
     - `structure`: what `describe` returned.
     - `arrays`: from paths to arrays; an array without elements may be left out.
 
+    A field that a class was given later has its default value.
+
     **Raises:** `ValueError` for a class or function that is not known, fields that its class has not or that are missing,
     an array that is missing, too many, or of another shape or dtype, and anything that is not a structure.
     """
@@ -99,6 +106,46 @@ def rebuild(structure: Any, arrays: Mapping[str, Any]) -> PyTree:
     if unused := sorted(set(arrays) - construction.used):
         raise ValueError(f"there are arrays that the structure does not mention: {', '.join(unused)}.")
     return tree
+
+
+def layout(structure: Any) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+    """From the path of each array in a structure to its dtype and shape.
+
+    **Raises:** `ValueError` for what no array can have.
+    """
+    return dict(_layout(structure, _ROOT, 0))
+
+
+def _layout(node: Any, path: str, depth: int) -> Iterator[tuple[str, tuple[np.dtype, tuple[int, ...]]]]:
+    _bounded(path, depth)
+    match node:
+        case {"array": str() as dtype, "shape": list() as shape}:
+            yield path, (_parse_dtype(dtype, path), _parse_shape(shape, path))
+    for step, child in _children(node):
+        if isinstance(child, dict | list):
+            yield from _layout(child, path + step, depth + 1)
+
+
+def _children(node: Any) -> Iterator[tuple[str, Any]]:
+    """What a node of a structure is made of, with the step that leads there."""
+    match node:
+        case list() as items:
+            yield from ((f"[{i}]", item) for i, item in enumerate(items))
+        case {"tuple": list() as items, **rest} if not rest:
+            yield from ((f"[{i}]", item) for i, item in enumerate(items))
+        case {"dict": dict() as items, **rest} if not rest:
+            yield from ((f"[{key!r}]", item) for key, item in items.items())
+        case {"class": str(), "fields": dict() as fields, **rest} if not rest:
+            yield from ((f".{name}", item) for name, item in fields.items())
+
+
+def _bounded(path: str, depth: int) -> None:
+    """Refuse what cannot be read again within bounds."""
+    if depth > DEPTH or len(path) > LONGEST_PATH:
+        raise ValueError(
+            f"{path[:50]}… lies too deep: a saved model has at most {DEPTH} levels, and {LONGEST_PATH} letters in the path "
+            "of an array."
+        )
 
 
 def _numeric(dtype: Any) -> bool:
@@ -116,11 +163,23 @@ class _Description:
     def __init__(self, strict: bool):
         self.strict = strict
         self.arrays: dict[str, Any] = {}
+        self._depth = 0
         # By identity, as functions and classes are: equality is up to the object.
         self._names = {id(thing): name for name, thing in reversed(known().items())}
 
     def describe(self, node: Any, path: str) -> Any:
+        if self.strict:
+            _bounded(path, self._depth)
+        self._depth += 1
+        try:
+            return self._describe(node, path)
+        finally:
+            self._depth -= 1
+
+    def _describe(self, node: Any, path: str) -> Any:
         kind = type(node)
+        if kind is int and self.strict and abs(node) >= LARGEST_INTEGER:
+            raise ValueError(f"{path} is an integer of {node.bit_length()} bits, which cannot be saved: keep it as text.")
         if node is None or kind in (bool, int, str):
             return node
         if kind is float:
@@ -195,25 +254,32 @@ class _Construction:
         self._arrays = arrays
         self._known = known()
 
-    def build(self, node: Any, path: str) -> Any:
+    def build(self, node: Any, path: str, depth: int = 0) -> Any:
+        _bounded(path, depth)
+        if isinstance(node, _PLAIN):
+            return node
+        parts = [
+            child if isinstance(child, _PLAIN) else self.build(child, path + step, depth + 1) for step, child in _children(node)
+        ]
         match node:
-            case None | bool() | int() | float() | str():
+            case float() if math.isfinite(node):
                 return node
             case list():
-                return [self.build(item, f"{path}[{i}]") for i, item in enumerate(node)]
-            case {"tuple": list() as items}:
-                return tuple(self.build(item, f"{path}[{i}]") for i, item in enumerate(items))
-            case {"dict": dict() as items}:
-                return {key: self.build(item, f"{path}[{key!r}]") for key, item in items.items()}
-            case {"float": "inf" | "-inf" | "nan" as value}:
+                return parts
+            case {"tuple": list(), **rest} if not rest:
+                return tuple(parts)
+            case {"dict": dict() as items, **rest} if not rest:
+                return dict(zip(items, parts, strict=True))
+            case {"float": "inf" | "-inf" | "nan" as value, **rest} if not rest:
                 return float(value)
-            case {"number": value, "dtype": str() as dtype} if dtype in _NUMBERS:
-                return _NUMBERS[dtype](self.build(value, path))
-            case {"array": str() as dtype, "shape": list() as shape}:
-                return self._array(path, dtype, tuple(shape), bool(node.get("weak")), bool(node.get("numpy")))
-            case {"class": str() as name, "fields": dict() as fields}:
-                return self._module(self._lookup(name, "class", path), fields, path)
-            case {"function": str() as name}:
+            case {"number": value, "dtype": str() as dtype, **rest} if dtype in _NUMBERS and not rest:
+                return self._number(self.build(value, path, depth + 1), _NUMBERS[dtype], path)
+            case {"array": str() as dtype, "shape": list() as shape, **marks} if set(marks) <= {"weak", "numpy"}:
+                if all(mark is True for mark in marks.values()):
+                    return self._array(path, _parse_dtype(dtype, path), _parse_shape(shape, path), **marks)
+            case {"class": str() as name, "fields": dict() as fields, **rest} if not rest:
+                return self._module(self._lookup(name, "class", path), dict(zip(fields, parts, strict=True)), path)
+            case {"function": str() as name, **rest} if not rest:
                 return self._lookup(name, "function", path)
             case {"opaque": name}:
                 raise ValueError(f"{path} was a {name}, described in part only (`strict=False`): it cannot be rebuilt.")
@@ -229,46 +295,76 @@ class _Construction:
         return thing
 
     def _module(self, cls: type, fields: dict[str, Any], path: str) -> Any:
-        declared = [field.name for field in dataclasses.fields(cls)]
-        if set(declared) != set(fields):
-            missing = ", ".join(sorted(set(declared) - set(fields))) or "none"
-            extra = ", ".join(sorted(set(fields) - set(declared))) or "none"
+        declared = {field.name: field for field in dataclasses.fields(cls)}
+        later = {name: _default(field) for name, field in declared.items() if name not in fields}
+        missing = [name for name, value in later.items() if value is dataclasses.MISSING]
+        extra = set(fields) - set(declared)
+        if missing or extra:
             raise ValueError(
                 f"{path}: {qualified(cls)} has other fields than it had when the model was saved (missing from the saved "
-                f"model: {missing}; unknown to the class: {extra}). Load it with the version that saved it."
+                f"model: {', '.join(sorted(missing)) or 'none'}; unknown to the class: {', '.join(sorted(extra)) or 'none'}). "
+                "Load it with the version that saved it."
             )
         module = object.__new__(cls)
         for name in declared:
-            object.__setattr__(module, name, self.build(fields[name], f"{path}.{name}"))
+            object.__setattr__(module, name, fields[name] if name in fields else later[name])
         for base in cls.__mro__:  # as equinox does after `__init__`: each class checks its own invariants
             if "__check_init__" in base.__dict__:
-                base.__dict__["__check_init__"](module)
+                try:
+                    base.__dict__["__check_init__"](module)
+                except Exception as error:  # of any kind, where a field is of a kind that the class never gives it
+                    raise ValueError(f"{path} is no {qualified(cls)} that can be: {error}") from error
         return module
 
-    def _array(self, path: str, dtype: str, shape: tuple, weak: bool, numpy: bool) -> Array | np.ndarray:
+    def _number(self, value: Any, kind: Any, path: str) -> np.generic:
+        exact = {"b": bool, "i": int, "u": int, "f": float}[np.dtype(kind).kind]
+        if type(value) is exact and (exact is not int or np.iinfo(kind).min <= value <= np.iinfo(kind).max):
+            with np.errstate(over="ignore"):
+                number = kind(value)
+            if number.item() == value or math.isnan(value) and math.isnan(number):
+                return number
+        raise ValueError(f"{path}: {_brief(value)} is no {np.dtype(kind).name}.")
+
+    def _array(
+        self, path: str, dtype: np.dtype, shape: tuple[int, ...], weak: bool = False, numpy: bool = False
+    ) -> Array | np.ndarray:
         if path in self._arrays:
             value = np.asarray(self._arrays[path])
         elif 0 in shape:
-            value = np.zeros(shape, _parse_dtype(dtype, path))
+            value = np.zeros(shape, dtype)
         else:
-            raise ValueError(f"{path}: expected an array of {dtype} with shape {shape}, found none.")
+            raise ValueError(f"{path}: expected an array of {dtype.name} with shape {shape}, found none.")
         self.used.add(path)
-        if (value.dtype.name, value.shape) != (dtype, shape):
+        if (value.dtype.name, value.shape) != (dtype.name, shape):
             raise ValueError(
-                f"{path}: expected an array of {dtype} with shape {shape}, found {value.dtype.name} with shape {value.shape}."
+                f"{path}: expected an array of {dtype.name} with shape {shape}, found {value.dtype.name} with shape "
+                f"{value.shape}."
             )
         # Copies, so that neither the caller nor the reader of a file holds the memory of a model.
         return np.array(value) if numpy else _as_jax(value, weak, path)
 
 
+def _default(field: dataclasses.Field) -> Any:
+    """What a field is when nobody says, if the class says: as its constructor would make it."""
+    value = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+    convert = field.metadata.get("converter")
+    return value if value is dataclasses.MISSING or convert is None else convert(value)
+
+
 def _parse_dtype(name: str, path: str) -> np.dtype:
-    try:
-        dtype = np.dtype(name)
-    except TypeError:
-        dtype = np.dtype(object)
-    if not _numeric(dtype):
-        raise ValueError(f"{path}: {name!r} is not the dtype of numbers.")
-    return dtype
+    with contextlib.suppress(TypeError, ValueError, SyntaxError):
+        dtype = np.dtype(name) if name.isidentifier() and len(name) < 40 else None
+        if dtype is not None and dtype.name == name and _numeric(dtype):
+            return dtype
+    raise ValueError(f"{path}: {_brief(name)} is not the dtype of numbers.")
+
+
+def _parse_shape(shape: list[Any], path: str) -> tuple[int, ...]:
+    if len(shape) > 32 or not all(type(size) is int and 0 <= size < 2**40 for size in shape):
+        raise ValueError(f"{path}: {_brief(shape)} is no shape of an array.")
+    return tuple(shape)
 
 
 def _as_jax(value: np.ndarray, weak: bool, path: str) -> Array:

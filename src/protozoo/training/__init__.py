@@ -1,6 +1,7 @@
 """How a model learns: one compiled loop, and the rules that it can run."""
 
 from .._namespace import public as _public
+from ..persistence._pickling import make_portable as _make_portable
 from ._alternating import AlternatingOptimization as AlternatingOptimization
 from ._averaging import AbstractWatching as AbstractWatching, Averaged as Averaged, Lookahead as Lookahead
 from ._callbacks import AbstractCallback as AbstractCallback, Progress as Progress, View as View
@@ -34,5 +35,7 @@ from ._stopping import Stopping as Stopping
 from ._stream import Slices as Slices
 from ._trainer import Trainer as Trainer, TrainState as TrainState, Validation as Validation
 
+
+_make_portable()
 
 __all__ = _public(globals())

@@ -18,13 +18,14 @@ from ._fit import outline
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class View:
-    """What a callback sees: the model as it is now, the history so far, and how far training is. It can be read only: the
-    history is the one that training goes on with."""
+    """What a callback sees: the model as it is now, the history so far, how far training is, and whether it may have begun
+    in a process that was killed (`resume=True`). It can be read only: the history is the one that training goes on with."""
 
     model: PrototypeModel
     history: Mapping[str, np.ndarray]
     epoch: int
     epochs: int
+    resumed: bool = False
 
     def __post_init__(self):
         history = {name: values.view() for name, values in self.history.items()}
@@ -134,6 +135,7 @@ class Progress(AbstractCallback):
     def on_fit_end(self, view: View) -> None:
         _, close = self._meter
         close()
+        del self._meter  # so that a trainer that has trained can be pickled
 
 
 def _best_meter(view: View) -> Meter:

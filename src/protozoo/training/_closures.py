@@ -5,6 +5,8 @@ optimisers are never equal, and each of them would be compiled anew. Here a func
 structure, compared by value, and what it closes over are leaves.
 """
 
+import importlib
+import inspect
 import types
 from typing import Any
 
@@ -14,10 +16,15 @@ import jax.numpy as jnp
 
 from .._module import static
 from .._types import PyTree
+from ..persistence._pickling import Shared, attribute
 
 
 class Code:
-    """A function without what it closes over. Equal code with equal defaults is equal."""
+    """A function without what it closes over. Equal code with equal defaults is equal.
+
+    It is pickled by its place: the module, the function in it that contains this one, and which one it is of those of its
+    name. It is never pickled by its code, which could be anything.
+    """
 
     def __init__(self, function: types.FunctionType):
         self.function = function
@@ -33,6 +40,40 @@ class Code:
             and self.function.__globals__ is other.function.__globals__
             and self.defaults == other.defaults
         )
+
+    def __reduce__(self) -> tuple[Any, tuple]:
+        code, module = self.function.__code__, self.function.__globals__["__name__"]
+        try:
+            place = module, code.co_qualname, _codes(module, code.co_qualname).index(code)
+        except (ImportError, AttributeError, ValueError):
+            raise ValueError(
+                f"{self.function!r} cannot be pickled: another process would not find it as {code.co_qualname!r} in the module "
+                f"{module!r}. Define the function that makes it at the top of a module."
+            ) from None
+        return _found, (*place, code.co_freevars, Shared(self.defaults))
+
+
+def _codes(module: str, name: str) -> list[types.CodeType]:
+    """The functions of this name (`outer.<locals>.inner`) that a module's function contains, in the order of its code."""
+    outer = inspect.unwrap(attribute(module, name.split(".<locals>.")[0]))
+    found, left = [], [outer.__code__]
+    while left:
+        code = left.pop()
+        if code.co_qualname == name:
+            found.append(code)
+        elif name.startswith(code.co_qualname + "."):
+            left += reversed([part for part in code.co_consts if isinstance(part, types.CodeType)])
+    return found
+
+
+def _found(module: str, name: str, place: int, closes_over: tuple[str, ...], defaults: tuple) -> Code:
+    codes = _codes(module, name)
+    if place >= len(codes) or codes[place].co_freevars != closes_over:
+        raise ValueError(f"{module}.{name} is not the function that was pickled: load it with the versions that wrote it.")
+    cells = tuple(types.CellType() for _ in closes_over)
+    function = types.FunctionType(codes[place], vars(importlib.import_module(module)), name.rpartition(".")[2], None, cells)
+    function.__defaults__, function.__kwdefaults__ = defaults
+    return Code(function)
 
 
 class Closure(eqx.Module):

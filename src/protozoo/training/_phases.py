@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import numpy as np
 from .._module import replaced
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import PrototypeModel
-from ._checkpoints import Checkpoints
+from ._checkpoints import Checkpoints, occupied
 from ._data import ClassWeight
 from ._fit import Fit, Reason
 from ._stream import Stream
@@ -54,7 +55,8 @@ class Phases(eqx.Module):
         class_weight: ClassWeight = None,
         resume: bool = False,
     ) -> Fit:
-        """Train in all phases; arguments and result are those of `Trainer.fit`, the history that of all phases.
+        """Train in all phases; arguments and result are those of `Trainer.fit`, the history that of all phases. With
+        `resume`, phases that have ended are not trained again, and the first one that has not is continued or begun.
 
         A phase that diverges, or that a callback stops, is the last one.
 
@@ -63,24 +65,24 @@ class Phases(eqx.Module):
         if resume and self.checkpoints is None:
             raise ValueError("`resume` continues from `checkpoints`, and these phases have none.")
         fits: list[Fit] = []
-        for i, (trainer, phase_key) in enumerate(zip(self.trainers, jax.random.split(key, len(self.trainers)), strict=True)):
-            begun = False
-            if self.checkpoints is not None:
-                where = dataclasses.replace(self.checkpoints, directory=Path(self.checkpoints.directory) / f"phase-{i}")
-                begun = resume and any(Path(where.directory).glob("[0-9]*"))
-                trainer = replaced(trainer, checkpoints=where)
-            fit = trainer.fit(
-                fits[-1].model if fits else model,
-                x,
-                y,
-                key=phase_key,
-                validation=validation,
-                sample_weight=sample_weight,
-                class_weight=class_weight,
-                resume=begun,
-            )
-            fits.append(fit)
-            if fit.reason in (Reason.DIVERGED, Reason.CALLBACK):
-                break
+        keys = jax.random.split(key, len(self.trainers))
+        with nullcontext() if self.checkpoints is None else occupied(self.checkpoints, self.trainers[0].sharding):
+            for i, (trainer, phase_key) in enumerate(zip(self.trainers, keys, strict=True)):
+                if self.checkpoints is not None:
+                    where = dataclasses.replace(self.checkpoints, directory=Path(self.checkpoints.directory) / f"phase-{i}")
+                    trainer = replaced(trainer, checkpoints=where)
+                fit = trainer.fit(
+                    fits[-1].model if fits else model,
+                    x,
+                    y,
+                    key=phase_key,
+                    validation=validation,
+                    sample_weight=sample_weight,
+                    class_weight=class_weight,
+                    resume=resume,
+                )
+                fits.append(fit)
+                if fit.reason in (Reason.DIVERGED, Reason.CALLBACK):
+                    break
         history = {name: np.concatenate([fit.history[name] for fit in fits]) for name in fits[-1].history}
         return Fit(fits[-1].model, history, sum(fit.epochs for fit in fits), fits[-1].reason)

@@ -18,9 +18,11 @@ class HistoryFile(AbstractCallback):
     - `every`: write at multiples of this epoch and at the end; by default about once a second. Rows are never left out.
     - `overwrite`: whether a file that is there already is replaced.
 
-    A resumed fit continues its own file: what was written after the checkpoint is taken back first.
+    A resumed fit continues its own file: what was written after the checkpoint is taken back first. If it was killed before
+    the first checkpoint, its rows stay as they are, and are compared with what it finds this time.
 
-    **Raises:** `ValueError` for another suffix; when training starts, for a file that exists and is not of this fit.
+    **Raises:** `ValueError` for another suffix; when training starts, for a file that exists and is not of this fit; while
+    training goes on, for a file whose rows turn out to be of another fit.
     """
 
     def __init__(self, path: str | Path, every: int | None = None, overwrite: bool = False):
@@ -33,26 +35,39 @@ class HistoryFile(AbstractCallback):
         # The history of a resumed fit is whole, so that there is no need to repair its file: it is written again.
         header = ",".join(["epoch", *self._names]) + "\n" if self.path.suffix == ".csv" else ""
         text = header.encode() + self._rows(view, 0)
+        # What a fit that was killed before its first checkpoint wrote, and will write again.
+        self._expected = b""
         if self.path.exists() and not self.overwrite:
             found = self.path.read_bytes()
-            # A file without rows is nobody's; one with more rows than this is what a killed fit left behind.
-            if not (text.startswith(found) or (view.epoch and found.startswith(text))):
-                raise ValueError(
-                    f"{str(self.path)!r} is there already, and is not what this fit wrote so far: choose another "
-                    "`path`, or `overwrite=True` to replace it."
-                )
+            if not (text.startswith(found) or (view.resumed and found.startswith(text))):
+                self._refuse()
+            if view.resumed and not view.epoch:
+                self._expected = found[len(text) : found.rfind(b"\n") + 1]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_bytes(text)
+        self.path.write_bytes(text + self._expected)
         self._written = view.epoch
 
     def on_chunk_end(self, view: View) -> None:
+        rows = self._rows(view, self._written)
+        known = min(len(rows), len(self._expected))
+        if rows[:known] != self._expected[:known]:
+            self._refuse()
+        self._expected = self._expected[known:]
         # Opened anew each time: an exception leaves no open file behind.
         with self.path.open("ab") as file:
-            file.write(self._rows(view, self._written))
+            file.write(rows[known:])
         self._written = view.epoch
 
     def on_fit_end(self, view: View) -> None:
-        pass
+        if self._expected:  # it ended earlier than the time before
+            with self.path.open("r+b") as file:
+                file.truncate(self.path.stat().st_size - len(self._expected))
+
+    def _refuse(self) -> None:
+        raise ValueError(
+            f"{str(self.path)!r} is there already, and is not what this fit wrote so far: choose another `path`, or "
+            "`overwrite=True` to replace it."
+        )
 
     def _rows(self, view: View, start: int) -> bytes:
         rows = [[epoch + 1, *(float(view.history[name][epoch]) for name in self._names)] for epoch in range(start, view.epoch)]
@@ -85,7 +100,7 @@ class TensorBoard(AbstractCallback):
             from tensorboardX import SummaryWriter
         except ImportError as error:
             raise ImportError('`TensorBoard` needs tensorboardX: pip install "protozoo[tensorboard]"') from error
-        if not view.epoch and any(self.directory.glob("*tfevents*")):
+        if not view.resumed and any(self.directory.glob("*tfevents*")):
             raise ValueError(f"{str(self.directory)!r} already holds the events of a fit: choose another `directory`.")
         # What was on its way to the disk when a fit was killed is missing. TensorBoard forgets the rest, and hears all again.
         self._writer = SummaryWriter(str(self.directory), purge_step=1, flush_secs=1)
@@ -96,6 +111,7 @@ class TensorBoard(AbstractCallback):
 
     def on_fit_end(self, view: View) -> None:
         self._writer.close()
+        self._writer = None
 
     def _write(self, view: View, start: int) -> None:
         for name, values in view.history.items():

@@ -1,9 +1,10 @@
 """Data larger than memory: batches that arrive one after the other."""
 
 import itertools
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -26,6 +27,14 @@ Stream = Iterable[Piece] | Callable[[int], Iterable[Piece]]
 
 #: What is handed over at a time: so many numbers (4 MB), in at most so many batches.
 NUMBERS, SLOTS = 2**20, 64
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A stream that knows, without being read, which one it is."""
+
+    def fingerprint(self) -> Any:
+        """Plain values, ready for JSON, that another stream does not have: a run is resumed with the same ones only."""
 
 
 class Slices:
@@ -71,6 +80,19 @@ class Slices:
 
     def __len__(self) -> int:
         return -(-len(self.x) // self.batch_size)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides the batches: the options, shapes and dtypes, and the sum of a few samples. A resumed run compares it."""
+        few = np.linspace(0, len(self.x) - 1, min(len(self.x), 16)).astype(int).tolist()
+        sums = [zlib.crc32(np.asarray(a[i : i + 1]).tobytes()) for a in (self.x, self.y) if a is not None for i in few]
+        return {
+            "batch_size": self.batch_size,
+            "block": self.block,
+            "seed": self.seed,
+            "data shape": [[*np.shape(a)] for a in (self.x, self.y) if a is not None],
+            "data dtype": [str(np.asarray(a[:1]).dtype) for a in (self.x, self.y) if a is not None],
+            "data": sums,
+        }
 
     def __call__(self, epoch: int) -> Iterator[Piece]:
         """The batches of this epoch."""
@@ -120,6 +142,11 @@ class InMemory:
 
     def __len__(self) -> int:
         return -(-len(self.arrays[0]) // self.batch_size)
+
+    def fingerprint(self) -> list[Any]:
+        """The numbers of the samples, and what decides their order."""
+        sums = [None if a is None else zlib.crc32(np.ascontiguousarray(a).data) for a in self.arrays]
+        return [*sums, self.batch_size, *self.seed]
 
     def __call__(self, epoch: int) -> Iterator[Piece]:
         """The batches of this epoch."""

@@ -1,10 +1,8 @@
 """The trainer: what the user says, checked; the compiled loop, driven; what came of it, returned."""
 
 import dataclasses
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import FunctionType
 from typing import Any
 
 import equinox as eqx
@@ -24,6 +22,7 @@ from ._data import ClassWeight, as_batch, as_validation, encode_once
 from ._fit import Fit, Reason
 from ._freeze import Freeze, trainable_mask
 from ._loop import CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, next_chunk, replicated, returned, run_epochs, start
+from ._note import note
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
 from ._rule import AbstractRule
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
@@ -177,7 +176,11 @@ class Trainer(eqx.Module):
           copies of the sample; a sample of weight zero is left out.
         - `class_weight`: a mapping from class to weight, an array `(c,)`, or `"balanced"`: n/(c·n_k). Multiplies
           `sample_weight`.
-        - `resume`: continue from the latest of `checkpoints`, with the same model, data and key.
+        - `resume`: continue from the latest of `checkpoints`, or begin where there is none: the same program, started again
+          after it was killed at whatever moment, gets to the same end. Everything must be what it was (the model that training
+          starts from, the rule and its numbers, data and key), but `epochs`, which may be more, the checkpoints' interval,
+          callbacks and sharding. A run that is prolonged is not what it would have been, had it been as long from the start:
+          schedules of progress came to their end in its first part, and go on from where its last epoch is in the whole.
 
         **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the argument and the remedy.
         """
@@ -210,17 +213,17 @@ class Trainer(eqx.Module):
 
         store = None
         if self.checkpoints is not None:
-            store = Store(self.checkpoints, _note(model, plan, data, held_out, mask, key_data))
+            run = note(model, plan, given if data is None else data, held_out, class_weight, mask, key_data)
+            store = Store(self.checkpoints, run, resume, self.sharding)
         elif resume:
             raise ValueError("`resume` continues from `checkpoints`, and this trainer has none.")
         try:
             if store is not None:
-                if resume:
-                    state, history = store.restore(state)
-                elif store.latest is not None:
+                state, history = store.restore(state) or (state, history)
+                if int(state.epoch) > self.epochs:
                     raise ValueError(
-                        f"{str(store.where.directory)!r} already holds checkpoints: continue them with `resume=True`, or "
-                        "choose another directory."
+                        f"`epochs` is {self.epochs}, and the checkpoint is that of epoch {int(state.epoch)}: a run that is "
+                        "resumed may be longer than it was meant to be, and not shorter than it is."
                     )
             if self.sharding is not None:
                 data = None if data is None else spread(data, self.sharding)
@@ -307,7 +310,8 @@ class Trainer(eqx.Module):
         """Run chunks of epochs until something ends training; listen in between."""
 
         def view() -> View:
-            return View(used(plan.rule.evaluated(state.params, state.rule)), history, epoch, self.epochs)
+            resumed = store is not None and store.resume
+            return View(used(plan.rule.evaluated(state.params, state.rule)), history, epoch, self.epochs, resumed)
 
         def used(params: PyTree) -> PrototypeModel:
             model = eqx.combine(params, rest)
@@ -330,11 +334,11 @@ class Trainer(eqx.Module):
             epoch += ran
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % store.where.every == 0):
-                store.save(epoch, state, history, float(state.previous))
+                store.save(epoch, state, history)
             last = epoch >= self.epochs or int(state.status) != RUNNING
             stopped = bool(agreed(float(calls.between(view, epoch, last)), self.sharding))
         if store is not None:
-            store.save(epoch, state, history, float(state.previous))
+            store.save(epoch, state, history)
         calls.end(view)
         reason = REASONS[int(state.status)]
         if stopped and epoch < self.epochs and reason is Reason.MAX_EPOCHS:
@@ -349,35 +353,6 @@ def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     params, rule, loss = plan.everywhere(stepped)
     loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
-
-
-def _note(
-    model: PrototypeModel, plan: Plan, data: Batch | None, held_out: Batch | None, mask: PrototypeModel, key: Array
-) -> dict:
-    """What must be the same for a run to be continued."""
-    from ..persistence import fingerprint
-
-    def named(leaf: Any) -> Any:
-        return f"{leaf.__module__}.{leaf.__qualname__}" if isinstance(leaf, FunctionType) else leaf
-
-    def digest(tree: Any) -> str:
-        sha = hashlib.sha256()
-        for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array)):
-            sha.update(np.asarray(leaf).tobytes())
-        return sha.hexdigest()
-
-    return {
-        "model": fingerprint(model, strict=False),
-        "rule": fingerprint(jax.tree.map(named, plan.rule), strict=False),
-        "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
-        # What learns is in the checkpoint; what does not comes from the model, and must be what it was.
-        "numbers that do not learn": digest(eqx.filter(eqx.partition(model, mask)[1], eqx.is_inexact_array)),
-        "objective": fingerprint(jax.tree.map(named, plan.objective), strict=False),
-        "settings": [plan.batch_size, plan.restore_best],
-        "data shape": [None if data is None else list(data.x.shape), None if held_out is None else list(held_out.x.shape)],
-        "data": digest((data, held_out)),
-        "key": np.asarray(key).tolist(),
-    }
 
 
 def _sequence(given: Any, name: str) -> Sequence:

@@ -14,6 +14,7 @@ from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
 from ..models._encoder import encoded_shape
 from ..models._model import encode, encoded
+from ..persistence._pickling import reduced
 from ..prototypes import Prototypes
 from ..training import AbstractRule, Trainer
 from ._makers import Context, no_encoder
@@ -132,6 +133,13 @@ class Recipe:
         metric = self._make(self.metric, options, context)
         loss = self._make(self.loss, options, dataclasses.replace(context, metric=metric))
         return PrototypeModel(prototypes, metric, loss, network, self.encode_prototypes)
+
+    def __reduce__(self) -> Any:
+        """A row of the table is pickled by its name, any other recipe by those of its makers."""
+        from . import _TABLE
+        from ._fit import look_up
+
+        return (look_up, (self.name,)) if _TABLE.get(self.name) is self else reduced(self)
 
     def trainer(self, **settings: Any) -> Trainer:
         """The default trainer; keyword arguments are those of `Trainer`, and win over the defaults."""

@@ -1,0 +1,138 @@
+"""What makes a run the run that it is: what must be the same for it to be continued."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from .._types import Array, PyTree
+from ..models import PrototypeModel
+from ..persistence import fingerprint
+from ..persistence._registry import has_name
+from ._closures import Closure
+from ._loop import Plan
+from ._objective import Batch
+from ._stream import Fingerprinted, Stream
+
+
+def note(
+    model: PrototypeModel,
+    plan: Plan,
+    data: Batch | Stream,
+    held_out: Batch | Stream | None,
+    class_weight: Any,
+    mask: PrototypeModel,
+    key: Array,
+) -> dict[str, Any]:
+    """A description of a run, in plain values. How many epochs there are, who listens and on which devices is no part of it."""
+    params, rest = eqx.partition(model, mask)
+    objective = plan.objective
+    batches = [one if isinstance(one, Batch) else None for one in (data, held_out)]
+    return {
+        "model": _kind(model),
+        "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
+        "start model": digest(params),
+        "numbers that do not learn": digest(eqx.filter(rest, eqx.is_inexact_array)),
+        "rule": _kind(plan.rule),
+        "settings": {
+            "batch_size": plan.batch_size,
+            "restore_best": plan.restore_best,
+            "precision": objective.precision,
+            "rematerialise": objective.rematerialise,
+            "regularisers": _kind(objective.regularisers),
+            "curriculum": _kind(objective.curriculum),
+        },
+        "objective": _kind(objective),
+        "numbers": {
+            f"{part} in {path}": _value(number)
+            for part, tree in (("rule", plan.rule), ("objective", objective), ("stopping", plan.stopping))
+            for path, number in _numbers(tree, "")
+        },
+        "functions": {
+            path: code
+            for part, tree in (("model", model), ("rule", plan.rule), ("objective", objective))
+            for path, code in _functions(tree, part)
+        },
+        "data shape": [None if batch is None else list(batch.x.shape) for batch in batches],
+        "data": digest(batches),
+        "stream": [one.fingerprint() if isinstance(one, Fingerprinted) else None for one in (data, held_out)],
+        # Of samples in memory it is in their weights.
+        "class_weight": None if class_weight is None or isinstance(data, Batch) else repr(class_weight),
+        "key": np.asarray(key).tolist(),
+    }
+
+
+def digest(tree: PyTree) -> str:
+    """The SHA-256 of all numbers of a tree."""
+    sha = hashlib.sha256()
+    for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array)):
+        sha.update(np.asarray(leaf).tobytes())
+    return sha.hexdigest()
+
+
+def _kind(tree: PyTree) -> str:
+    """The digest of everything but the numbers; functions by their names."""
+
+    def named(leaf: Any) -> Any:
+        return f"{leaf.__module__}.{leaf.__qualname__}" if isinstance(leaf, FunctionType) else leaf
+
+    return fingerprint(jax.tree.map(named, tree), strict=False)
+
+
+def _functions(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The code of functions that have no registered name, for which another one may have been put: a lambda, say.
+
+    An optimiser's functions are not among them: their names tell them apart.
+    """
+    if isinstance(node, Closure):
+        return
+    if isinstance(node, eqx.Module):
+        parts = [(f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node)]
+    elif isinstance(node, tuple | list):
+        parts = [(f"[{i}]", item) for i, item in enumerate(node)]
+    elif isinstance(function := getattr(node, "__wrapped__", node), FunctionType) and not has_name(node):
+        yield path, hashlib.sha256(repr(_code(function.__code__)).encode()).hexdigest()
+        return
+    else:
+        return
+    for step, part in parts:
+        yield from _functions(part, path + step)
+
+
+def _code(code: CodeType) -> tuple:
+    """What a function does, wherever it stands."""
+
+    def constant(one: Any) -> Any:
+        if isinstance(one, frozenset):  # in no order
+            return sorted(map(repr, one))
+        return _code(one) if isinstance(one, CodeType) else one
+
+    return code.co_code.hex(), [*map(constant, code.co_consts)], code.co_names, code.co_varnames, code.co_freevars
+
+
+def _numbers(node: Any, path: str) -> Iterator[tuple[str, Array]]:
+    """The arrays of a tree, by names that tell a user which setting they are."""
+    if eqx.is_array(node):
+        yield path, node
+        return
+    if isinstance(node, Closure):
+        named = zip(node.code.function.__code__.co_freevars, node.contents, strict=True)
+        parts = ((f".{name}", value) for name, value in named)
+    elif isinstance(node, eqx.Module):
+        parts = ((f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node))
+    else:
+        children, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)
+        parts = ((jax.tree_util.keystr(keys), child) for keys, child in children if keys)
+    for step, part in parts:
+        yield from _numbers(part, (path + step).lstrip("."))
+
+
+def _value(number: Array) -> Any:
+    """A number itself, if it is one; the digest of many."""
+    value = np.asarray(number)
+    return value.item() if value.ndim == 0 and np.isfinite(value) else digest(value)
