@@ -1,10 +1,6 @@
 """Models under JAX's transformations, and everything under its strict modes."""
 
 import inspect
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import equinox as eqx
 import jax
