@@ -105,4 +105,4 @@ class LVQ21(AbstractWinnerLoss, AbstractHomogeneous):
 def straddling(delta: Float[Array, "n p"], closest: PerSample, rival: PerSample) -> Bool[Array, " n"]:
     """Whether the two nearest of all prototypes are the two winners: no other one lies between them."""
     far = jnp.maximum(closest, rival)
-    return jnp.sum(jax.lax.stop_gradient(delta.T) < jax.lax.stop_gradient(far), axis=0) <= 1
+    return jnp.sum(jax.lax.stop_gradient(delta.T) < jax.lax.stop_gradient(far)[None], axis=0) <= 1

@@ -78,7 +78,7 @@ def winner_columns(delta: Float[Array, "n p"], labels: PrototypeLabels, y: Label
 def _find_winners(labels: tuple[int, ...], delta: Array, y: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     columns, grouped = jnp.asarray(_columns(np.array(labels))), fold(delta, np.array(labels))
     minima, members = jnp.min(grouped, axis=1), nearest_row(grouped)
-    rivals = jnp.where(jnp.arange(len(minima))[:, None] == y, jnp.inf, minima)
+    rivals = jnp.where(jnp.arange(len(minima))[:, None] == y[None], jnp.inf, minima)
 
     def winner(k: Array) -> tuple[Array, Array]:
         return own_class(minima, k), columns[k, own_class(members, k)]
@@ -125,4 +125,4 @@ nearest.defvjp(_nearest_forward, _nearest_backward)
 
 def _at_rows(index: Int[Array, " n"], values: PerSample, p: int) -> Float[Array, "p n"]:
     """Each sample's value in one row of its column, zeros elsewhere."""
-    return jnp.where(jnp.arange(p)[:, None] == index, values, 0)
+    return jnp.where(jnp.arange(p)[:, None] == index[None], values[None], 0)

@@ -45,7 +45,7 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogen
         if self.log_scales is not None:
             logits = logits - 0.5 * self.dimension * self.log_scales
         if self.log_priors is not None:
-            logits = logits + self.log_priors
+            logits = logits + self.log_priors[None]
         return logits
 
     @property

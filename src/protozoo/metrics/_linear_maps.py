@@ -77,10 +77,11 @@ class Scale(AbstractLinearMap):
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
         # A square that is zero has no derivative here: it comes from a softmax or a projection, which has none there either.
         positive = self.squares > 0
-        return v * jnp.where(positive, jnp.sqrt(jnp.where(positive, self.squares, 1)), 0)
+        roots = jnp.where(positive, jnp.sqrt(jnp.where(positive, self.squares, 1)), 0)
+        return v * jnp.broadcast_to(roots, v.shape)
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(accumulated(v) ** 2 * self.squares, axis=-1)
+        return jnp.sum(accumulated(v) ** 2 * jnp.broadcast_to(self.squares, v.shape), axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # Σ_j a² (x - w)² expands into two matrix products.
@@ -143,16 +144,16 @@ class Residual(AbstractLinearMap):
 
         def rests(share: Float[Array, "m n"]) -> Float[Array, "p d"]:
             """Σ share · (v - (vB)Bᵀ)."""
-            samples = total(share[..., None] * x) - total(share)[:, None] * points
+            samples = total(share[..., None] * x[None]) - total(share)[:, None] * points
             return samples - sum(total(share * along)[:, None] * b for along, b in zip(alongs, bases, strict=True))
 
         bases = [*jnp.moveaxis(accumulated(self.basis), -1, 0)]
-        alongs = [jnp.sum(x * b[columns], axis=-1) - jnp.sum(points * b, axis=-1)[columns] for b in bases]
+        alongs = [jnp.sum(x[None] * b[columns], axis=-1) - jnp.sum(points * b, axis=-1)[columns] for b in bases]
         share = 2 * g
         slopes = [-rests(share * along) for along in alongs]
         basis = jnp.stack(slopes, axis=-1).astype(self.basis.dtype) if slopes else self.basis
         spanned = sum(along[..., None] * b[columns] for along, b in zip(alongs, bases, strict=True))
-        dx = jnp.sum(share[..., None] * (x - points[columns] - spanned), axis=0)
+        dx = jnp.sum(share[..., None] * (x[None] - points[columns] - spanned), axis=0)
         return Residual(basis), dx.astype(x.dtype), -rests(share).astype(points.dtype)
 
 
@@ -222,7 +223,7 @@ def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Fl
 
     @jax.checkpoint
     def column(one: AbstractLinearMap, w: Float[Array, " d"]) -> Float[Array, " n"]:
-        return one.squared_norm(x - w)
+        return one.squared_norm(x - w[None])
 
     # Few samples leave a processor idle; a few prototypes at a time then make one product, but never all of them.
     together = max(1, min(len(points) // 4, 2**18 // x.size))
@@ -239,7 +240,7 @@ def by_displacements(
     """The derivatives by pairs, from `gradient(v, j, g)`: those of \\(\\sum_q g_q \\lVert v_q A_{j_q} \\rVert^2\\) by map
     and displacements v."""
     j = columns.reshape(-1)
-    dmap, dv = gradient((x - points[columns]).reshape(len(j), -1), j, g.reshape(-1))
+    dmap, dv = gradient((x[None] - points[columns]).reshape(len(j), -1), j, g.reshape(-1))
     dx = jnp.sum(dv.reshape(*columns.shape, -1), axis=0).astype(x.dtype)
     return dmap, dx, -jax.ops.segment_sum(dv, j, len(points)).astype(points.dtype)
 

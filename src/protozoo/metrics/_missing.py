@@ -56,7 +56,7 @@ class Missing(AbstractLinearlyAdapted, AbstractHomogeneous):
 
         @jax.checkpoint
         def column(one: AbstractLinearMap, w: Float[Array, " d"]) -> Float[Array, " n"]:
-            return one.squared_norm(jnp.where(there, x - w, 0))
+            return one.squared_norm(jnp.where(there, x - w[None], 0))
 
         def each(j: Array) -> Float[Array, " n"]:
             return column(jax.tree.map(lambda a: a[j], linear) if self.local else linear, points[j])

@@ -39,7 +39,7 @@ class LpNorm(AbstractMetric, AbstractHomogeneous):
 
         @jax.checkpoint
         def to(w: Float[Array, " d"]) -> Float[Array, " n"]:
-            absolute = jnp.abs(x - w)
+            absolute = jnp.abs(x - w[None])
             largest = jnp.max(absolute, axis=1)
             if self.order == float("inf"):
                 return largest

@@ -42,4 +42,6 @@ class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
         # tr(AᵀΣA) = Σ_j σ_j² ‖e_j A‖²: the diagonal of Λ weighs the variances.
         linear, unit = self.linear_map(prototypes), jnp.eye(self.log_variances.shape[1], dtype=squared.dtype)
         diagonal = jax.vmap(lambda a: a.squared_norm(unit))(linear) if self.local else linear.squared_norm(unit)
-        return squared + jnp.sum(jnp.exp(self.log_variances) * diagonal, axis=1)[at]
+        variances = jnp.exp(self.log_variances)
+        traces = jnp.sum(variances * jnp.broadcast_to(diagonal, variances.shape), axis=1)
+        return squared + jnp.broadcast_to(traces[at], squared.shape)

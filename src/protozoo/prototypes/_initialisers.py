@@ -1,7 +1,8 @@
 """Where prototypes start: functions from samples to points.
 
 Each takes the samples of one class (or all of them), how many points to choose, a random key, the space, and the weights of
-the samples, unless they are all equal. They run once, on the host: a dozen tiny compilations would cost more than the choice itself.
+the samples, unless they are all equal. They run once, on the host: a dozen tiny compilations would cost more than the choice
+itself.
 """
 
 import inspect

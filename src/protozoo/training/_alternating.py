@@ -151,7 +151,7 @@ def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Fl
         v = space.coordinates(points, x)
         return Moments(weight, jnp.einsum("np,npk->pk", w, v), None)
     x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
-    reference = points.mean(axis=0)
+    reference = points.mean(axis=0, keepdims=True)
     z, v = x - reference, points - reference
     total = jnp.sum(w, axis=0)[:, None]
     sums = w.T @ z
@@ -159,7 +159,7 @@ def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Fl
 
     def about_each(moment: Callable[[Float[Array, " n"], Float[Array, "n d"]], Array]) -> Array:
         """A moment about each prototype itself: about a common reference, tight clusters far apart cancel to noise."""
-        return jax.lax.map(lambda args: moment(args[0], x - args[1]), (w.T, points))
+        return jax.lax.map(lambda args: moment(args[0], x - args[1][None]), (w.T, points))
 
     second = None
     if order == "diagonal":

@@ -13,6 +13,7 @@ from .._module import choose, hyper, project, static
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._objective import Batch, Objective
+from ._optimisers import lenient
 from ._rule import AbstractRule, take_step
 
 
@@ -120,7 +121,8 @@ class Lookahead(AbstractWatching):
 
 
 def _towards(new: PyTree, old: PyTree, share: ArrayLike) -> PyTree:
-    moved = optax.incremental_update(new, old, share)  # pyright: ignore[reportArgumentType]
+    with lenient():
+        moved = optax.incremental_update(new, old, share)  # pyright: ignore[reportArgumentType]
     return jax.tree.map(lambda a, b: a.astype(b.dtype), moved, old)
 
 

@@ -18,7 +18,7 @@ from ..models import PrototypeModel
 from ._closures import closed, opened
 from ._freeze import Where, leaves_at
 from ._objective import Batch, Objective
-from ._optimisers import REST, LearningRate, by_name
+from ._optimisers import REST, LearningRate, by_name, lenient
 from ._rule import AbstractRule
 
 
@@ -104,7 +104,8 @@ class GradientDescent(AbstractRule):
     def init(self, params: PyTree, objective: Objective) -> GradientState:
         coordinates = chart(params)
         parts = zip(self._masks(params), self.optimisers, strict=True)
-        states = tuple(closed(one).init(eqx.filter(coordinates, mask)) for mask, one in parts)
+        with lenient():
+            states = tuple(closed(one).init(eqx.filter(coordinates, mask)) for mask, one in parts)
         scaled = objective.precision == "float16"
         scale = LossScale(jnp.asarray(2.0**12, jnp.float32), jnp.asarray(0, jnp.int32)) if scaled else None
         return GradientState(states, scale)
@@ -126,7 +127,9 @@ class GradientDescent(AbstractRule):
 
         coordinates = chart(params)
         updates, parts = self._updates(params, gradient, state.parts, coordinates, value, value_of, progress)
-        moved = retract(optax.apply_updates(coordinates, updates), params)
+        with lenient():
+            coordinates = optax.apply_updates(coordinates, updates)
+        moved = retract(coordinates, params)
         if state.scale is None:
             return moved, GradientState(parts, None), value
         # An overflow changes nothing but the scale, which is then too large.
@@ -141,7 +144,8 @@ class GradientDescent(AbstractRule):
         for mask, part in zip(self._masks(params), state.parts, strict=True):
             mine = eqx.filter(coordinates, mask)
             found = [node for node in jax.tree.leaves(part, is_leaf=_schedule_free) if _schedule_free(node)]
-            parts.append(schedule_free_eval_params(found[0], mine) if found else mine)
+            with lenient():
+                parts.append(schedule_free_eval_params(found[0], mine) if found else mine)
         return retract(eqx.combine(*parts), params)
 
     def _updates(
@@ -164,9 +168,9 @@ class GradientDescent(AbstractRule):
         for mask, one, state in zip(self._masks(params), optimisers, states, strict=True):
             mine, others = eqx.partition(coordinates, mask)
             slope = eqx.filter(gradient, mask)
-            update, state = closed(one).update(
-                slope, state, mine, value=value, grad=slope, value_fn=lambda c, others=others: value_of(eqx.combine(c, others))
-            )
+            told_of = {"value": value, "grad": slope, "value_fn": lambda c, others=others: value_of(eqx.combine(c, others))}
+            with lenient():
+                update, state = closed(one).update(slope, state, mine, **told_of)
             updates.append(update)
             new.append(state)
         return eqx.combine(*updates), tuple(new)

@@ -67,7 +67,7 @@ class Plan(eqx.Module):
     def progress(self, step: Int[Array, ""], batches: int) -> Scalar:
         """Of the training: 0 at the first update, 1 at the last."""
         last = jnp.maximum(self.epochs * batches - 1, 1)
-        return jnp.minimum(step.astype(jnp.result_type(float)) / last, 1)
+        return jnp.minimum(step.astype(jnp.result_type(float)) / last.astype(jnp.result_type(float)), 1)
 
 
 class LoopState(eqx.Module):
@@ -250,7 +250,7 @@ def _fetch(plan: Plan, data: Batch, key: PRNGKeyArray, starts: Int[Array, " b"],
     A processor waits for each read from a random place, and here waits for many of them at the same time.
     """
     n = plan.samples
-    positions = starts[:, None] + jnp.arange(size)
+    positions = starts[:, None] + jnp.arange(size)[None]
     if plan.sharding is not None:
         positions = jnp.pad(positions, ((0, 0), (0, -size % plan.sharding.mesh.size)), constant_values=n)
     positions = positions.reshape(-1)

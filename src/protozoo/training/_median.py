@@ -65,7 +65,7 @@ class MedianOptimization(AbstractRule):
             return objective.total(at(points), weighted, progress)
 
         def samples_that_are(point: Array) -> Array:
-            return jnp.all((x == point).reshape(len(x), -1), axis=1)
+            return jnp.all((x == point[None]).reshape(len(x), -1), axis=1)
 
         def exchange(carry: tuple[Array, Scalar], j: Int[Array, ""]) -> tuple[tuple[Array, Scalar], None]:
             points, current = carry

@@ -1,7 +1,8 @@
 """Optimisers by name, for those who like strings."""
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -29,6 +30,13 @@ OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     )
 }
 """The optimisers that `GradientDescent` knows by name, each a function of Optax."""
+
+
+@contextlib.contextmanager
+def lenient() -> Iterator[None]:
+    """Optax mixes types, which a user may have forbidden (`jax_numpy_dtype_promotion="strict"`) for code of their own."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
 
 
 def by_name(
