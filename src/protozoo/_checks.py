@@ -263,9 +263,9 @@ def as_key(key: Any, name: str = "key") -> PRNGKeyArray:
         return jax.random.key(int(key))
     shape = np.shape(key) if isinstance(key, jax.Array | np.ndarray) else None
     typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if typed and shape == ():
+    if isinstance(key, jax.Array) and typed and shape == ():
         return key
-    if shape is not None and not typed and len(shape) == 1 and key.dtype == np.uint32:
+    if isinstance(key, jax.Array | np.ndarray) and not typed and key.ndim == 1 and key.dtype == np.uint32:
         return jnp.asarray(key)
     what = f"keys of shape {shape}" if typed else f"{_brief(key)} of type {type(key).__name__}"
     raise TypeError(f"`{name}` must be a random key, `jax.random.key(0)`, or an integer, got {what}.")

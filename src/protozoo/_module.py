@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax
@@ -160,7 +160,7 @@ class AbstractHomogeneous(eqx.Module):
     """
 
     #: k; `None` if it is not known.
-    degree: eqx.AbstractVar[int | None]
+    degree: ClassVar[int | None] = None
 
     @abc.abstractmethod
     def in_units(self, unit: Float[Array, "*d"]) -> "AbstractHomogeneous":

@@ -4,7 +4,7 @@ Progress runs from 0 (the first update) to 1 (the last one, and ever after: a tr
 """
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -23,6 +23,13 @@ class AbstractSchedule(eqx.Module):
     @abc.abstractmethod
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
         """The value at this progress."""
+
+
+# A number is converted where a field is declared by `scheduled`, which a static checker cannot see.
+if TYPE_CHECKING:
+    Schedule = Any
+else:
+    Schedule = AbstractSchedule
 
 
 def scheduled(**kwargs: Any) -> Any:

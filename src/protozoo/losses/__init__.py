@@ -3,7 +3,6 @@
 from .._namespace import public as _public
 from ._base import (
     AbstractLoss as AbstractLoss,
-    AbstractRelativeLoss as AbstractRelativeLoss,
     AbstractSampleLoss as AbstractSampleLoss,
     AbstractWinnerLoss as AbstractWinnerLoss,
 )

@@ -23,6 +23,9 @@ class AbstractLoss(eqx.Module):
     supervised: eqx.AbstractClassVar[bool]
     #: Whether it has a derivative that learning could follow.
     differentiable: ClassVar[bool] = True
+    #: Whether what it decides depends on the differences of a sample's dissimilarities alone. Models then leave out what all
+    #: of them have in common (`relative_dissimilarities`): far away from all prototypes, nothing else would be left of them.
+    relative: ClassVar[bool] = False
 
     @abc.abstractmethod
     def objective(
@@ -87,17 +90,6 @@ class AbstractWinnerLoss(AbstractSampleLoss):
     @abc.abstractmethod
     def of_columns(self, *entries: PerSample) -> PerSample:
         """The loss of each sample, from its entries in these columns."""
-
-
-class AbstractRelativeLoss(AbstractLoss):
-    """A loss whose decision depends on the differences of a sample's dissimilarities alone.
-
-    Models then leave out what all of them have in common (`relative_dissimilarities`): far away from all prototypes,
-    nothing else would be left of them.
-    """
-
-    #: Whether it does, with the parameters that it has.
-    relative: eqx.AbstractVar[bool]
 
 
 def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:

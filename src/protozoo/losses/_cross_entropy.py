@@ -9,11 +9,11 @@ from .._module import AbstractHomogeneous, hyper
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
-from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
+from ._base import AbstractSampleLoss, PrototypeLabels
 from ._pooling import class_minimum, fold, log_total, own_class
 
 
-class CrossEntropy(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous):
+class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
     """\\(\\ell = -\\log \\mathrm{softmax}_k(-d_k/T)_y\\), d_k the dissimilarity to the nearest prototype of class k.
 
     **Arguments:**

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from .._module import learned
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
 from ..metrics import AbstractClosedForm, Moments
-from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
+from ._base import AbstractSampleLoss, PrototypeLabels
 from ._pooling import log_total
 
 
-class Mixture(AbstractSampleLoss, AbstractRelativeLoss, AbstractClosedForm):
+class Mixture(AbstractSampleLoss, AbstractClosedForm):
     """\\(\\ell = -\\log \\sum_j \\pi_j e^{-\\delta_j/2}\\): the negative
     log-likelihood where δ = -2 log density (`Mahalanobis`).
 

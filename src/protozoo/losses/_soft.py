@@ -7,25 +7,26 @@ import jax
 import jax.numpy as jnp
 
 from .._module import AbstractHomogeneous, learned, replaced, static
-from .._schedules import AbstractSchedule, Scaled, positive, scheduled
+from .._schedules import Scaled, Schedule, positive, scheduled
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
 from ..cooperation import RankCooperation
-from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels
+from ._base import AbstractSampleLoss, PrototypeLabels
 from ._pooling import class_logsumexp, log_total, own_class
 
 
-class AbstractSoftLoss(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous):
+class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
     """What soft losses share: the components' logits \\(\\log\\pi_j - \\tfrac k2 \\log v_j - \\delta_j/2\\sigma^2v_j\\),
     and the posterior as the decision."""
 
     #: σ² > 0, in the units of δ: a number, or a schedule of training progress (annealing).
-    variance: eqx.AbstractVar[AbstractSchedule]
+    variance: eqx.AbstractVar[Schedule]
     #: log v_j, learned: shape `(p,)`, or a scalar for all prototypes; `None`: v = 1.
     log_scales: eqx.AbstractVar[Float[Array, "*p"] | None]
     #: log π_j up to a constant, learned: shape `(p,)`; `None`: all components are equally likely.
     log_priors: eqx.AbstractVar[PerPrototype | None]
     #: k, the dimension in which components are normalised; needed for learned variances only.
     dimension: eqx.AbstractVar[int]
+    degree: ClassVar[int] = 0
 
     def __check_init__(self):
         for progress in (0.0, 1.0):
@@ -49,12 +50,9 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogen
         return logits
 
     @property
-    def relative(self) -> bool:
+    def relative(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether all components have the same variance."""
         return self.log_scales is None
-
-    @property
-    def degree(self) -> int:
-        return 0
 
     def in_units(self, unit: Scalar) -> "AbstractSoftLoss":
         return replaced(self, variance=Scaled(self.variance, 1 / unit))
@@ -86,7 +84,7 @@ class RSLVQ(AbstractSoftLoss):
     2010.
     """
 
-    variance: AbstractSchedule = scheduled(default=1.0)
+    variance: Schedule = scheduled(default=1.0)
     log_scales: Float[Array, "*p"] | None = learned(default=None)
     log_priors: PerPrototype | None = learned(default=None)
     dimension: int = static(default=0)
@@ -119,7 +117,7 @@ class SoftLVQ(AbstractSoftLoss):
     Source: S. Seo, K. Obermayer, *Soft learning vector quantization*, Neural Computation 15, 2003.
     """
 
-    variance: AbstractSchedule = scheduled(default=1.0)
+    variance: Schedule = scheduled(default=1.0)
     log_scales: Float[Array, "*p"] | None = learned(default=None)
     log_priors: PerPrototype | None = learned(default=None)
     dimension: int = static(default=0)

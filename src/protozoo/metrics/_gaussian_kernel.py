@@ -69,10 +69,11 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
         typical = max(medians)
         floor = 1e-3 * typical if typical > 0 else 1.0
         scale = float(units.unit) ** (0.5 * (degree(metric) or 0))
-        return cls(metric, np.log(np.maximum(medians, floor)) + np.log(scale))
+        return cls(metric, jnp.asarray(np.log(np.maximum(medians, floor)) + np.log(scale)))
 
     @property
     def degree(self) -> int | None:
+        """Zero, if that of the inner metric is known: bandwidths have its units."""
         return None if degree(self.metric) is None else 0
 
     def in_units(self, unit: Scalar) -> "GaussianKernel":

@@ -52,7 +52,10 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         regularisation: Float[ArrayLike, "*d"] = 1e-6,
     ) -> "Mahalanobis":
         """From full covariance matrices `(p, d, d)` or variances `(p, d)`."""
-        return cls(*_precision_factor(as_floats(covariances, "covariances")), regularisation=regularisation)
+        return cls(
+            *_precision_factor(as_floats(covariances, "covariances")),
+            regularisation=as_floats(regularisation, "regularisation"),
+        )
 
     @classmethod
     def from_data(
@@ -85,7 +88,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         regularisation = np.asarray(regularisation, float)
         log_scales = np.broadcast_to(-0.5 * np.log(variances + regularisation), (len(prototypes), len(variances)))
         upper = None if covariance == "diagonal" else jnp.zeros((*log_scales.shape, len(variances)))
-        return cls(log_scales, upper, regularisation)
+        return cls(jnp.asarray(log_scales), upper, jnp.asarray(regularisation))
 
     def in_units(self, unit: Float[Array, "*d"]) -> "Mahalanobis":
         # Each feature has a unit of its own: v P = (v / u)(diag(u) P).

@@ -32,6 +32,7 @@ class Missing(AbstractLinearlyAdapted, AbstractHomogeneous):
 
     @property
     def degree(self) -> int | None:
+        """That of the metric."""
         return degree(self.metric)
 
     def in_units(self, unit: Scalar) -> "Missing":

@@ -117,9 +117,10 @@ class Omega(AbstractOmega):
         - `normalised`: hold tr Λ at one.
         """
         x = flat(x)
-        latent_dim, y = _checked_rank(x.shape[1], latent_dim), np.unique(np.asarray(y), return_inverse=True)[1]
-        weight, x, y = present(as_weights(sample_weight, len(x)), x, y)
-        return cls(jnp.asarray(discriminant_directions(x, y, latent_dim, weight)), normalised)
+        latent_dim = _checked_rank(x.shape[1], latent_dim)
+        weight, x, labels = present(as_weights(sample_weight, len(x)), x, np.asarray(y))
+        groups = np.unique(np.asarray(labels), return_inverse=True)[1]
+        return cls(jnp.asarray(discriminant_directions(x, groups, latent_dim, weight)), normalised)
 
     @property
     def local(self) -> bool:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import degree, power_of_two
-from .._types import Array, Float, Scalar
+from .._types import Array, Float
 from ..prototypes import Prototypes
 from ._base import AbstractLinearlyAdapted, AbstractMetric
 from ._mahalanobis import Mahalanobis
@@ -24,8 +24,8 @@ class OwnUnits(NamedTuple):
 
     metric: AbstractMetric
     prototypes: Prototypes
-    unit: Float[Array, "..."] | float
-    factor: Scalar | float
+    unit: Any  # an array of powers of two, or the number 1.0
+    factor: Any
 
     def of(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """Points in these units."""

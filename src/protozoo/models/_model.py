@@ -24,7 +24,7 @@ from .._module import all_finite, static
 from .._products import accumulated
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
 from ..backbones import Rematerialised
-from ..losses import AbstractLoss, AbstractRelativeLoss, AbstractWinnerLoss
+from ..losses import AbstractLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
 from ..metrics import (
     AbstractAdaptation,
@@ -411,7 +411,7 @@ class _Seen:
 
     def scores(self) -> Float[Array, "n c"]:
         judge, (metric, prototypes, *_) = self.judge, self.judge.units
-        if isinstance(judge.loss, AbstractRelativeLoss) and judge.loss.relative:
+        if judge.loss.relative:
             linear = isinstance(metric, AbstractAdaptation) and not metric.local
             delta = relative_dissimilarities(metric, judge.bounded(self.points, linear), prototypes)
         else:

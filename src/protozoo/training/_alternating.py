@@ -140,7 +140,7 @@ def _expectation(
 
     rows = chunk_rows(model, batch)
     moments, value = sum_chunks(chunk, (batch.x, batch.y), batch.weight, rows, batch.blocks)
-    return moments, value if isinstance(factor, float) else value * factor ** degree(loss)
+    return moments, value if isinstance(factor, float) else value * factor ** (degree(loss) or 0)
 
 
 def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Float[Array, "n p"], order: str) -> Moments:

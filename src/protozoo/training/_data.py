@@ -93,5 +93,5 @@ def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight) -> np.nda
     if isinstance(class_weight, Mapping):
         if set(class_weight) != set(range(classes)):
             raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {sorted(class_weight)}.")
-        class_weight = [class_weight[k] for k in range(classes)]
+        return as_weights([class_weight[k] for k in range(classes)], classes, "class_weight")
     return as_weights(class_weight, classes, "class_weight")

@@ -32,7 +32,7 @@ class Stopping(eqx.Module):
     @property
     def compares(self) -> bool:
         """Whether it ever stops training."""
-        return bool(self.patience < NEVER) or bool(self.tolerance >= 0)
+        return bool(jnp.asarray(self.patience) < NEVER) or bool(self.tolerance >= 0)
 
     def __init__(
         self,

@@ -138,10 +138,10 @@ class InMemory:
 
     def __init__(self, batch: Batch, batch_size: int, seed: Sequence[int]):
         self.arrays = [None if a is None else np.asarray(a) for a in (batch.x, batch.y, batch.weight)]
-        self.batch_size, self.seed = batch_size, seed
+        self.samples, self.batch_size, self.seed = len(batch.x), batch_size, seed
 
     def __len__(self) -> int:
-        return -(-len(self.arrays[0]) // self.batch_size)
+        return -(-self.samples // self.batch_size)
 
     def fingerprint(self) -> list[Any]:
         """The numbers of the samples, and what decides their order."""
@@ -150,7 +150,7 @@ class InMemory:
 
     def __call__(self, epoch: int) -> Iterator[Piece]:
         """The batches of this epoch."""
-        order = np.random.default_rng((*self.seed, epoch)).permutation(len(self.arrays[0]))
+        order = np.random.default_rng((*self.seed, epoch)).permutation(self.samples)
         for start in range(0, len(order), self.batch_size):
             at = order[start : start + self.batch_size]
             yield tuple(None if a is None else a[at] for a in self.arrays)
@@ -193,8 +193,10 @@ def stream_epochs(
                 f"the stream `x` is empty in epoch {epoch}, or without weight: it must be iterable again, or a function of the "
                 "epoch."
             )
-        scored = _stream_score(plan, params, rest, rule, validation, epoch) if is_stream(validation) else validation
-        state, values = _close(plan, state, rest, params, rule, loss / weight, np.asarray(count, np.int32), scored)
+        scored: Any = validation
+        if is_stream(scored):
+            scored = _stream_score(plan, params, rest, rule, scored, epoch)
+        state, values = _close(plan, state, rest, params, rule, loss / weight, jnp.asarray(count, jnp.int32), scored)
         for name, value in values.items():
             history.setdefault(name, []).append(float(value))
     return state, history
@@ -261,7 +263,7 @@ def _close(
     params: PyTree,
     rule: Any,
     loss: Scalar,
-    count: Int[ArrayLike, ""],
+    count: Int[Array, ""],
     scored: Batch | Array | None,
 ) -> tuple[LoopState, dict[str, Scalar]]:
     score = plan.score(params, rest, rule, scored, validated=True) if isinstance(scored, Batch) else scored

@@ -298,7 +298,7 @@ def wasserstein(inner: Callable) -> Callable:
         # A class of equal samples has no scale of its own; it borrows one from others, or from other features.
         most = variances.max(axis=0, initial=0)
         floor = 1e-6 * np.where(most > 0, most, most.max() or 1.0)
-        return Wasserstein(inner(context, **options), np.log(np.maximum(variances, floor)))
+        return Wasserstein(inner(context, **options), jnp.log(np.maximum(variances, floor)))
 
     return make
 
