@@ -324,8 +324,6 @@ class PrototypeModel(eqx.Module):
 
     def _ask(self, question: Callable, x: ArrayLike) -> Any:
         x = self.check_samples(x)
-        if question in (_probabilities, _predict, _confidence, _decide):
-            _refuse_other_classes(self)
         self._check_points(x, "x")
         answer, found = _answer(self, x, question)
         if not isinstance(found.answers, Tracer) and not all(jax.tree.leaves(found)):
@@ -371,15 +369,15 @@ def _check_parts(model: PrototypeModel) -> None:
     if scores.ndim != 2 or len(scores) != len(delta):
         raise ValueError(f"`loss`: {kind}: its scores must have shape (n, classes), got {scores.shape} for n={len(delta)}.")
     if loss.supervised:
-        _refuse_other_classes(model)
+        _refuse_other_classes(model, scores.shape[1])
 
 
-def _refuse_other_classes(model: PrototypeModel) -> None:
+def _refuse_other_classes(model: PrototypeModel, decided: int) -> None:
     """Refuse a decision between anything but the classes that labelled prototypes stand for."""
     prototypes = model.prototypes
-    if prototypes.labelled and model.classes != prototypes.classes:
+    if prototypes.labelled and decided != prototypes.classes:
         raise ValueError(
-            f"`loss`: {type(model.loss).__name__} decides between {model.classes} classes, but the prototypes stand for "
+            f"`loss`: {type(model.loss).__name__} decides between {decided} classes, but the prototypes stand for "
             f"{prototypes.classes}: leave out their labels, or choose a loss for classes."
         )
 
@@ -416,8 +414,10 @@ class _Seen:
             delta = relative_dissimilarities(metric, judge.bounded(self.points, linear), prototypes)
         else:
             delta = self.dissimilarities()
+        scores = judge.loss.scores(delta, prototypes.labels)
+        _refuse_other_classes(self.model, scores.shape[1])
         # Held back: whoever compares scores must see the same ones, and not compute them again in other roundings.
-        return jax.lax.optimization_barrier(judge.loss.scores(delta, prototypes.labels))
+        return jax.lax.optimization_barrier(scores)
 
 
 class _Findings(eqx.Module):
