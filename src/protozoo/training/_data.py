@@ -43,19 +43,19 @@ def as_batch(
     if class_weight is not None:
         if labels is None:
             raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-        weight = weight * of_classes(labels, model.classes, class_weight)[labels]
+        weight = weight / weight.max() * of_classes(labels, model.classes, class_weight)[labels]
         if not weight.any():
             raise ValueError("`class_weight`: the weights of all samples are zero: nothing can be learned.")
     if not (weightless or weight.all()):
         counts = weight > 0
         x, weight, labels = np.asarray(x)[counts], weight[counts], None if labels is None else labels[counts]
+    # By the largest first: a sum of large weights may overflow.
+    weight = weight / weight.max()
+    weight *= len(weight) / weight.sum()
     x = model.check_values(x, f"{name}x")
     if labels is not None:
         refuse_unknown_classes(labels, model.classes, f"{name}y")
-    # By the largest first: a sum of large weights may overflow.
-    weight = weight / weight.max()
-    weight = jnp.asarray(weight * (len(weight) / weight.sum()), x.dtype)
-    return Batch(x, None if labels is None else jnp.asarray(labels), weight, encoded=False)
+    return Batch(x, None if labels is None else jnp.asarray(labels), jnp.asarray(weight, x.dtype), encoded=False)
 
 
 def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Batch:
