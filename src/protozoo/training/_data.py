@@ -43,7 +43,8 @@ def as_batch(
     if class_weight is not None:
         if labels is None:
             raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-        weight = weight / weight.max() * of_classes(labels, model.classes, class_weight)[labels]
+        weight = weight / weight.max()
+        weight = weight * of_classes(labels, model.classes, class_weight, weight)[labels]
         if not weight.any():
             raise ValueError("`class_weight`: the weights of all samples are zero: nothing can be learned.")
     if not (weightless or weight.all()):
@@ -83,13 +84,13 @@ def _encode(model: PrototypeModel, x: Array) -> Array:
     return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))
 
 
-def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight) -> np.ndarray:
-    """The weight of each class."""
+def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight, weight: np.ndarray) -> np.ndarray:
+    """The weight of each class; those that balance them are for samples of these weights."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"`class_weight` must be 'balanced' or a mapping from class to weight, got {class_weight!r}.")
-        counts = np.bincount(y, minlength=classes)
-        return len(y) / (classes * np.maximum(counts, 1))
+        masses = np.bincount(y, weight, classes)
+        return masses.sum() / (classes * np.where(masses > 0, masses, 1))
     if isinstance(class_weight, Mapping):
         if set(class_weight) != set(range(classes)):
             raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {sorted(class_weight)}.")

@@ -226,7 +226,7 @@ def _class_factors(model: PrototypeModel, class_weight: ClassWeight) -> np.ndarr
         )
     if not model.loss.supervised:
         raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-    return of_classes(np.zeros(0, int), model.classes, class_weight)
+    return of_classes(np.zeros(0, int), model.classes, class_weight, np.zeros(0))
 
 
 @eqx.filter_jit
