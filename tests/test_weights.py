@@ -18,10 +18,7 @@ COPIES = 1 + np.arange(len(X)) % 3
 
 #: A row for each kind of rule, metric and loss; all others are asked in the nightly campaign.
 FEW = {"KNN", "NPC", "MedianLVQ", "LVQ1", "GMLVQ", "RSLVQ_NG", "DKGLVQ", "CBC", "RiemannianSRNG", "GaussianMixture"}
-SOME = [
-    pytest.param(case, marks=[] if str(case) in FEW else pytest.mark.nightly, id=str(case))
-    for case in CASES
-]
+SOME = [pytest.param(case, marks=[] if str(case) in FEW else pytest.mark.nightly, id=str(case)) for case in CASES]
 
 
 def with_absent(x: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
