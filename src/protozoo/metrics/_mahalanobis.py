@@ -9,7 +9,7 @@ import numpy as np
 
 from .._checks import as_floats, as_numbers, as_weights, known_value
 from .._module import AbstractHomogeneous, hyper, learned, power_of_two, replaced, static
-from .._statistics import mean_and_variance, present
+from .._statistics import mean_and_variance, present, shares
 from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractClosedForm, AbstractQuadratic, Columns, Moments
@@ -180,11 +180,11 @@ def _variances_within(
     weight: Float[np.ndarray, " n"] | None,
 ) -> Float[np.ndarray, " d"]:
     """Mean squared deviations of samples from the nearest of the points, all features counting alike."""
-    share = np.ones(len(x)) if weight is None else weight / weight.max()
+    share = shares(len(x), weight)
     total, rows = np.zeros(x.shape[1]), max(1, 2**18 // max(1, x.shape[1]))
     for start in range(0, len(x), rows):
         some = np.asarray(x[start : start + rows], float) / scales
         squares = np.stack([np.sum((some - point) ** 2, axis=1) for point in points / scales])
         deviations = (some - (points / scales)[squares.argmin(axis=0)]) ** 2
         total += share[start : start + rows] @ deviations
-    return total / share.sum() * scales**2
+    return total * scales**2

@@ -119,13 +119,13 @@ class Omega(AbstractOmega):
         **Raises:** `ValueError` unless there is a label for each sample.
         """
         x = flat(x)
-        latent_dim, y = _checked_rank(x.shape[1], latent_dim), np.asarray(y)
-        if y.shape != (len(x),):
-            raise ValueError(f"`y` must have one label for each of the {len(x)} samples, got shape {y.shape}.")
-        weight, x, y = present(as_weights(sample_weight, len(x)), x, y)
+        latent_dim, labels = _checked_rank(x.shape[1], latent_dim), np.asarray(y)
+        if labels.shape != (len(x),):
+            raise ValueError(f"`y` must have one label for each of the {len(x)} samples, got shape {labels.shape}.")
+        weight, x, present_labels = present(as_weights(sample_weight, len(x)), x, labels)
         # Numbered after those without weight are gone, and perhaps whole classes with them.
-        y = np.unique(y, return_inverse=True)[1]
-        return cls(jnp.asarray(discriminant_directions(x, y, latent_dim, weight)), normalised)
+        numbers = np.unique(np.asarray(present_labels), return_inverse=True)[1]
+        return cls(jnp.asarray(discriminant_directions(x, numbers, latent_dim, weight)), normalised)
 
     @property
     def local(self) -> bool:

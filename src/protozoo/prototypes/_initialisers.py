@@ -84,12 +84,16 @@ def kmeans_plus_plus(
     share = np.broadcast_to(1.0, len(x)) if weight is None else weight / weight.max()
     nearest, mass = np.full(len(x), np.inf), share
     for _ in range(count):
-        reached = np.cumsum(mass if mass.any() else share)
-        at = np.searchsorted(reached, random.random() * reached[-1], side="right")
-        chosen.append(min(int(at), len(x) - 1))
+        chosen.append(_drawn(mass if mass.any() else share, random))
         _approach(nearest, space, x[chosen[-1]], x, units)
         mass = nearest if weight is None else share * nearest
     return x[np.array(chosen)]
+
+
+def _drawn(mass: Float[np.ndarray, " n"], random: np.random.Generator) -> int:
+    """An index, as probable as its mass."""
+    reached = np.cumsum(mass)
+    return min(int(np.searchsorted(reached, random.random() * reached[-1], side="right")), len(mass) - 1)
 
 
 def _approach(
@@ -168,7 +172,7 @@ def initialise(
             raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
         initialiser = INITIALISERS[initialiser]
     weight = as_weights(sample_weight, len(x))
-    sizes = np.bincount(y, weight > 0).astype(int)
+    sizes = np.bincount(y[weight > 0], minlength=int(y.max()) + 1)
     counts, weighs = _counts(per_class, sizes, bool(weight.all())), _takes_weight(initialiser)
     points = []
     for k, count in enumerate(counts):

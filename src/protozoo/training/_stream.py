@@ -288,8 +288,8 @@ def _close(
     params: PyTree,
     rule: Any,
     loss: Scalar,
-    count: Int[ArrayLike, ""],
-    scored: Batch | ArrayLike | None,
+    count: Any,
+    scored: Any,
 ) -> tuple[LoopState, dict[str, Scalar]]:
     score = plan.score(params, rest, rule, scored, validated=True) if isinstance(scored, Batch) else scored
     return plan.everywhere(close_epoch(plan, state, params, rule, loss, count, score, score is not None))
