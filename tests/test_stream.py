@@ -187,3 +187,19 @@ def test_what_streams_refuse(model):
         Slices(X, Y, batch_size=0)
     with pytest.raises(ValueError, match="one label for each of the 60 samples, got 3"):
         Slices(X, Y[:3], batch_size=2)
+
+
+def test_a_frozen_encoder_is_applied_once_and_its_head_is_trained_alone(tmp_path):
+    whole = pz.zoo.LVQMLN(X, Y, key=jax.random.key(0), hidden=(8,), latent_dim=4)
+    latent = np.lib.format.open_memmap(tmp_path / "latent.npy", "w+", np.float32, (len(X), 4))
+    for start in range(0, len(X), 25):
+        latent[start : start + 25] = whole.encode(jnp.asarray(X[start : start + 25]))
+    head = pz.PrototypeModel(whole.prototypes, whole.metric, whole.loss)
+    fits = [
+        trainer(3, freeze=freeze).fit(model, Slices(x, Y, batch_size=20), key=jax.random.key(0))
+        for model, x, freeze in ((head, latent, None), (whole, X, "encoder"))
+    ]
+    np.testing.assert_allclose(fits[0].history["loss"], fits[1].history["loss"], rtol=1e-5)
+    np.testing.assert_allclose(fits[0].model.prototypes.points, fits[1].model.prototypes.points, rtol=1e-4, atol=1e-5)
+    again = pz.PrototypeModel(fits[0].model.prototypes, head.metric, head.loss, whole.encoder)
+    np.testing.assert_array_equal(again.predict(X), fits[1].model.predict(X))

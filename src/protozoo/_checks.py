@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ._statistics import blocks
 from ._types import Array, ArrayLike, PRNGKeyArray
 
 
@@ -84,7 +85,21 @@ def as_floats(given: Any, name: str = "x") -> Array:
     if isinstance(array, np.ndarray):
         _warn_of_merged(array, name)
     dtype = jnp.result_type(float) if not _floating(array) else array.dtype if array.dtype.itemsize > 2 else jnp.float32
-    return jnp.asarray(array, jax.dtypes.canonicalize_dtype(dtype))
+    dtype = jax.dtypes.canonicalize_dtype(dtype)
+    return jnp.asarray(_copied(array, dtype) if isinstance(array, np.ndarray) else array, dtype)
+
+
+def _copied(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """A copy that JAX takes over as it is, because it begins at a multiple of 64 bytes.
+
+    Without it, JAX takes over the given array itself, whenever that happens to begin there (and is slow to copy it where not):
+    a model would change with what its user writes into the array later.
+    """
+    memory = np.empty(array.size * dtype.itemsize + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    copy = memory[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def known_value(value: Any) -> np.ndarray | None:
@@ -144,13 +159,18 @@ def as_samples(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") ->
 
 def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
     """Raise `ValueError` with the place of the first NaN or infinity in `x`; with `gaps`, NaN is a feature left out."""
-    values = np.asarray(x, np.float32 if x.dtype.itemsize < 4 else None)
-    finite = np.isfinite(values) | (np.isnan(values) if gaps else False)
-    if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+    values = np.asarray(x)
+    first, count = None, 0
+    # A few rows at a time: what is asked of all numbers takes memory for as many.
+    for rows in blocks(values) if values.size else ():
+        some = values[rows].astype(np.promote_types(np.float32, values.dtype), copy=False)
+        wrong = np.isinf(some) if gaps else ~np.isfinite(some)
+        if wrong.any():
+            count += int(wrong.sum())
+            first = first or tuple(int(i) for i in np.argwhere(wrong)[0] + [rows.start, *[0] * (wrong.ndim - 1)])
+    if first is not None:
         raise ValueError(
-            f"`{name}` has {int((~finite).sum())} values that are NaN or infinite, the first one at index {where}; "
-            f"impute or remove them."
+            f"`{name}` has {count} values that are NaN or infinite, the first one at index {first}; impute or remove them."
         )
 
 
@@ -228,7 +248,7 @@ def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
     **Raises:** `ValueError` or `TypeError` naming what is wrong.
     """
     if given is None:
-        return np.ones(n)
+        return np.broadcast_to(1.0, n)  # which takes no memory
     weight = np.asarray(as_numbers(given, name), np.float64)
     if weight.shape != (n,):
         raise ValueError(f"`{name}` must have shape ({n},), got {weight.shape}.")

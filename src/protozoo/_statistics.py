@@ -32,13 +32,15 @@ def present(
 
 def shares(n: int, weight: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, " n"]:
     """Weights that sum to one; by the largest first, because a sum of large weights may overflow."""
-    share = np.ones(n) if weight is None else weight / weight.max()
+    if weight is None:
+        return np.broadcast_to(1 / n, n)
+    share = weight / weight.max()
     return share / share.sum()
 
 
 def mean(x: Float[np.ndarray, "n ..."], weight: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "..."]:
     """\\(\\bar x = \\sum_i w_i x_i / \\sum_i w_i\\), about the first sample: that of equal samples is exact."""
-    return x[0] + _sum(x, shares(len(x), weight), np.asarray(x[0], np.float64), 1)
+    return _mean(x, shares(len(x), weight))
 
 
 def mean_and_variance(
@@ -50,8 +52,12 @@ def mean_and_variance(
     about the origin would cancel.
     """
     share = shares(len(x), weight)
-    centre = mean(x, weight)
+    centre = _mean(x, share)
     return centre, _sum(x, share, centre, 2)
+
+
+def _mean(x: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return x[0] + _sum(x, share, np.asarray(x[0], np.float64), 1)
 
 
 def _sum(x: np.ndarray, share: np.ndarray, about: np.ndarray, power: int) -> np.ndarray:
@@ -83,7 +89,8 @@ def weighted_median(values: Float[np.ndarray, " n"], weight: Float[np.ndarray, "
     if weight is None:
         return float(np.median(values))
     order = np.argsort(values)
-    reached = np.cumsum(weight[order] / weight.max())
+    # By a power of two, so that sums of whole numbers stay exact: half of all copies is often met exactly.
+    reached = np.cumsum(np.ldexp(weight[order], -np.frexp(weight.max())[1]))
     half = reached[-1] / 2
     # The middle one; of an even number of copies, the mean of the two in the middle.
     lower, upper = np.searchsorted(reached, half, "left"), np.searchsorted(reached, half, "right")

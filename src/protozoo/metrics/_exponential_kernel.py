@@ -5,8 +5,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import as_numbers, as_weights
 from .._module import AbstractHomogeneous, learned
-from .._statistics import mean_and_variance
+from .._statistics import mean_and_variance, present
 from .._types import Array, ArrayLike, Float, Scalar
 from ..manifolds import shared_squares, squared_lengths
 from ..prototypes import Prototypes
@@ -45,8 +46,8 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
         cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None, sample_weight: ArrayLike | None = None
     ) -> "ExponentialKernel":
         """A truncated identity, scaled such that ‖z‖² has mean 0.1: outliers and training have room before e^60."""
-        x = np.asarray(x)
-        weight = None if sample_weight is None else np.asarray(sample_weight, float)
+        x = np.asarray(as_numbers(x))
+        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
         mean, variance = mean_and_variance(x[:, :latent_dim], weight)
         square = float(np.sum(variance + mean**2))
         return cls(np.eye(x.shape[1], latent_dim) * np.sqrt(0.1 / square if square > 0 else 1.0))

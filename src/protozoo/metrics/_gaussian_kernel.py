@@ -6,9 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import as_floats, as_numbers, as_weights
 from .._module import AbstractHomogeneous, degree, learned
 from .._schedules import positive
-from .._statistics import weighted_median
+from .._statistics import present, weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractMetric, AbstractQuadratic, Columns
@@ -58,12 +59,12 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
         - `x`, `y`: samples and their classes.
         - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
-        units = own_units(metric, prototypes)
-        squared = np.asarray(_squared(units.metric, units.of(jnp.asarray(x)), units.prototypes), float)
-        weight = None if sample_weight is None else np.asarray(sample_weight, float)
+        units, x = own_units(metric, prototypes), np.asarray(as_numbers(x))
+        weight, x, y = present(as_weights(sample_weight, len(x)), x, None if y is None else np.asarray(y))
+        squared = np.asarray(_squared(units.metric, units.of(as_floats(x)), units.prototypes), float)
         medians = []
         for j, label in enumerate(prototypes.labels):
-            mine = slice(None) if y is None else np.asarray(y) == label
+            mine = slice(None) if y is None else y == label
             medians.append(weighted_median(np.sqrt(squared[mine, j]), None if weight is None else weight[mine]))
         # A class that coincides with its prototype has no scale of its own; it borrows the typical one.
         typical = max(medians)

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, known_value
+from .._checks import as_floats, as_numbers, as_weights, known_value
 from .._module import AbstractHomogeneous, hyper, learned, power_of_two, replaced, static
-from .._statistics import mean_and_variance
-from .._types import Array, ArrayLike, Float
+from .._statistics import mean_and_variance, present, shares
+from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractClosedForm, AbstractQuadratic, Columns, Moments
 from ._linear_maps import AbstractLinearMap, Dense, Scale
@@ -64,7 +64,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         prototypes: Prototypes,
         covariance: str = "full",
         regularisation: Float[ArrayLike, "*d"] | None = None,
-        sample_weight: Float[ArrayLike, " n"] | None = None,
+        sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Mahalanobis":
         """Every component starts with the variances of all the data.
 
@@ -80,7 +80,8 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         """
         if covariance not in ("full", "diagonal"):
             raise ValueError(f"`covariance` must be 'full' or 'diagonal', got {covariance!r}.")
-        x, weight = np.asarray(x), None if sample_weight is None else np.asarray(sample_weight, float)
+        x = np.asarray(as_numbers(x))
+        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
         x, points = x.reshape(len(x), -1), np.asarray(prototypes.points, float).reshape(len(prototypes), -1)
         variances = _known_scales(mean_and_variance(x, weight)[1])
         if regularisation is None:
@@ -182,11 +183,11 @@ def _variances_within(
     weight: Float[np.ndarray, " n"] | None,
 ) -> Float[np.ndarray, " d"]:
     """Mean squared deviations of samples from the nearest of the points, all features counting alike."""
-    share = np.ones(len(x)) if weight is None else weight / weight.max()
+    share = shares(len(x), weight)
     total, rows = np.zeros(x.shape[1]), max(1, 2**18 // max(1, x.shape[1]))
     for start in range(0, len(x), rows):
         some = np.asarray(x[start : start + rows], float) / scales
         squares = np.stack([np.sum((some - point) ** 2, axis=1) for point in points / scales])
         deviations = (some - (points / scales)[squares.argmin(axis=0)]) ** 2
         total += share[start : start + rows] @ deviations
-    return total / share.sum() * scales**2
+    return total * scales**2

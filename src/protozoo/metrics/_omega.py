@@ -8,7 +8,7 @@ import numpy as np
 from .._checks import as_floats, as_weights, refuse_zero
 from .._module import AbstractConstrained, by_chain_rule, learned, replaced, static
 from .._statistics import present
-from .._types import Array, ArrayLike, Float, PyTree
+from .._types import Array, ArrayLike, Float, Num, PyTree
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Dense
@@ -81,7 +81,7 @@ class Omega(AbstractOmega):
         x: Float[ArrayLike, "n d"],
         latent_dim: int | None = None,
         normalised: bool = False,
-        sample_weight: Float[ArrayLike, " n"] | None = None,
+        sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Omega":
         """The directions of largest variance.
 
@@ -103,7 +103,7 @@ class Omega(AbstractOmega):
         y: ArrayLike,
         latent_dim: int | None = None,
         normalised: bool = False,
-        sample_weight: Float[ArrayLike, " n"] | None = None,
+        sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Omega":
         """Fisher's discriminant directions, in units of the (slightly regularised) scatter within classes.
 
@@ -115,12 +115,17 @@ class Omega(AbstractOmega):
           sample.
         - `latent_dim`: how many directions; all d by default.
         - `normalised`: hold tr Λ at one.
+
+        **Raises:** `ValueError` unless there is a label for each sample.
         """
         x = flat(x)
-        latent_dim = _checked_rank(x.shape[1], latent_dim)
-        weight, x, labels = present(as_weights(sample_weight, len(x)), x, np.asarray(y))
-        groups = np.unique(np.asarray(labels), return_inverse=True)[1]
-        return cls(jnp.asarray(discriminant_directions(x, groups, latent_dim, weight)), normalised)
+        latent_dim, labels = _checked_rank(x.shape[1], latent_dim), np.asarray(y)
+        if labels.shape != (len(x),):
+            raise ValueError(f"`y` must have one label for each of the {len(x)} samples, got shape {labels.shape}.")
+        weight, x, present_labels = present(as_weights(sample_weight, len(x)), x, labels)
+        # Numbered after those without weight are gone, and perhaps whole classes with them.
+        numbers = np.unique(np.asarray(present_labels), return_inverse=True)[1]
+        return cls(jnp.asarray(discriminant_directions(x, numbers, latent_dim, weight)), normalised)
 
     @property
     def local(self) -> bool:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from .._checks import as_weights
 from .._module import hyper
 from .._statistics import present
-from .._types import Array, ArrayLike, Float
+from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Dense
@@ -30,7 +30,7 @@ class Subspace(AbstractAdaptation):
     basis: Float[Array, "d r"] = hyper()
 
     @classmethod
-    def spanned_by(cls, x: Float[ArrayLike, "n ..."], sample_weight: Float[ArrayLike, " n"] | None = None) -> "Subspace":
+    def spanned_by(cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None) -> "Subspace":
         """The directions in which samples vary, to the precision of their dtype; those of largest variance first.
 
         **Arguments:**

@@ -9,7 +9,7 @@ import numpy as np
 from .._checks import as_floats, as_labels, as_numbers, as_weights, known_value
 from .._module import AbstractConstrained, learned, replaced
 from .._statistics import BLOCK, present
-from .._types import Array, ArrayLike, Float, Int, PyTree
+from .._types import Array, ArrayLike, Float, Int, Num, PyTree
 from ..manifolds import AbstractManifold
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
@@ -50,7 +50,7 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
         prototypes: Prototypes,
         subspace_dim: int = 2,
         y: ArrayLike | None = None,
-        sample_weight: Float[ArrayLike, " n"] | None = None,
+        sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Tangent":
         """The directions of largest variance among the samples (of the class) nearest to each prototype.
 

@@ -9,15 +9,16 @@ import jax.numpy as jnp
 from .._types import Array, PyTree
 
 
-#: Entries of one (rows, p) block: 4 MB in float32, so that a block stays in a processor's cache.
+#: Entries of one block of rows: 4 MB in float32, so that a block stays in a processor's cache.
 BLOCK = 2**20
 
 Carry = TypeVar("Carry")
 
 
 def rows_per_chunk(n: int, columns: int) -> int:
-    """How many samples to take at a time, if each makes a row of `columns` numbers."""
-    return min(n, max(BLOCK // columns, 128))
+    """How many samples to take at a time, if each makes a row of `columns` numbers: as many every time, so that the last chunk
+    hardly reaches back."""
+    return -(-n // -(-n // max(BLOCK // columns, 128)))
 
 
 def map_chunks(function: Callable[[Array], PyTree], x: Array, rows: int) -> PyTree:

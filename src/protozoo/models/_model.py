@@ -448,7 +448,7 @@ def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, _
         answered = functools.reduce(jnp.logical_and, map(_finite_rows, jax.tree.leaves(answer)))
         return jax.tree.map(lambda a: _where_known(sure & answered, a), answer), jnp.vstack([sound, answered[None]]).T
 
-    answer, sound = map_chunks(one_chunk, x, rows_per_chunk(len(x), len(prototypes)))
+    answer, sound = map_chunks(one_chunk, x, rows_per_chunk(len(x), max(len(prototypes), x.size // len(x))))
     return answer, _Findings(known, *jnp.all(sound, axis=0))
 
 

@@ -74,32 +74,39 @@ def kmeans_plus_plus(
     space: AbstractManifold,
     *,
     weight: Float[np.ndarray, " n"] | None = None,
+    units: Float[np.ndarray, "..."] | float = 1.0,
 ) -> Float[np.ndarray, "p ..."]:
     """D² seeding: each further point is a sample drawn with probability proportional to its weight times its squared
     distance from the nearest point chosen so far (Arthur & Vassilvitskii 2007). Where all samples coincide with chosen
-    points, by their weights.
+    points, by their weights. In a flat space, distances may be in `units` of the features.
     """
     random, chosen = generator(key), []
-    share = np.ones(len(x)) if weight is None else weight / weight.max()
+    share = np.broadcast_to(1.0, len(x)) if weight is None else weight / weight.max()
     nearest, mass = np.full(len(x), np.inf), share
     for _ in range(count):
-        reached = np.cumsum(mass if mass.any() else share)
-        at = np.searchsorted(reached, random.random() * reached[-1], side="right")
-        chosen.append(min(int(at), len(x) - 1))
-        np.minimum(nearest, _distances(space, x[chosen[-1]], x), out=nearest)
+        chosen.append(_drawn(mass if mass.any() else share, random))
+        _approach(nearest, space, x[chosen[-1]], x, units)
         mass = nearest if weight is None else share * nearest
     return x[np.array(chosen)]
 
 
-def _distances(space: AbstractManifold, point: np.ndarray, x: np.ndarray) -> Float[np.ndarray, " n"]:
-    """Squared distances to one point; in a flat space without compiling anything, and exact whatever the unit is."""
+def _drawn(mass: Float[np.ndarray, " n"], random: np.random.Generator) -> int:
+    """An index, as probable as its mass."""
+    reached = np.cumsum(mass)
+    return min(int(np.searchsorted(reached, random.random() * reached[-1], side="right")), len(mass) - 1)
+
+
+def _approach(
+    nearest: Float[np.ndarray, " n"], space: AbstractManifold, point: np.ndarray, x: np.ndarray, units: np.ndarray | float
+) -> None:
+    """Lower `nearest` to the squared distances from a point; in a flat space without compiling anything, and exact whatever
+    the unit is."""
     if not space.flat:
-        return np.asarray(_curved_distances(space, jnp.asarray(point), jnp.asarray(x)), float)
-    squares, point = np.empty(len(x)), point.ravel().astype(np.float64)
+        np.minimum(nearest, np.asarray(_curved_distances(space, jnp.asarray(point), jnp.asarray(x)), float), out=nearest)
+        return
     for rows in blocks(x):
-        v = x[rows].reshape(-1, point.size) - point
-        np.einsum("nd,nd->n", v, v, out=squares[rows])
-    return squares
+        v = ((x[rows] - point.astype(np.float64)) / units).reshape(-1, point.size)
+        np.minimum(nearest[rows], np.einsum("nd,nd->n", v, v), out=nearest[rows])
 
 
 def _frechet_mean(
@@ -165,7 +172,7 @@ def initialise(
             raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
         initialiser = INITIALISERS[initialiser]
     weight = as_weights(sample_weight, len(x))
-    sizes = np.bincount(y, weight > 0).astype(int)
+    sizes = np.bincount(y[weight > 0], minlength=int(y.max()) + 1)
     counts, weighs = _counts(per_class, sizes, bool(weight.all())), _takes_weight(initialiser)
     points = []
     for k, count in enumerate(counts):

@@ -9,7 +9,7 @@ from jax.core import Tracer
 
 from .._checks import as_floats, as_labels, as_numbers
 from .._module import AbstractConstrained, by_chain_rule, replaced, static
-from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
+from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
 from ._initialisers import initialise
 
@@ -66,7 +66,7 @@ class Prototypes(AbstractConstrained):
         key: PRNGKeyArray,
         initialiser: str | Callable = "samples",
         space: AbstractManifold | None = None,
-        sample_weight: Float[ArrayLike, " n"] | None = None,
+        sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Prototypes":
         """Prototypes chosen class by class.
 
@@ -98,7 +98,7 @@ class Prototypes(AbstractConstrained):
         key: PRNGKeyArray,
         initialiser: str | Callable = "kmeans++",
         space: AbstractManifold | None = None,
-        sample_weight: Float[ArrayLike, " n"] | None = None,
+        sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Prototypes":
         """`count` prototypes without classes; the arguments are those of `from_classes`."""
         x, space = _placed(x, space)

@@ -43,19 +43,20 @@ def as_batch(
     if class_weight is not None:
         if labels is None:
             raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-        weight = weight * of_classes(labels, model.classes, class_weight)[labels]
+        weight = weight / weight.max()
+        weight = weight * of_classes(labels, model.classes, class_weight, weight)[labels]
         if not weight.any():
             raise ValueError("`class_weight`: the weights of all samples are zero: nothing can be learned.")
     if not (weightless or weight.all()):
         counts = weight > 0
         x, weight, labels = np.asarray(x)[counts], weight[counts], None if labels is None else labels[counts]
+    # By the largest first: a sum of large weights may overflow.
+    weight = weight / weight.max()
+    weight *= len(weight) / weight.sum()
     x = model.check_values(x, f"{name}x")
     if labels is not None:
         refuse_unknown_classes(labels, model.classes, f"{name}y")
-    # By the largest first: a sum of large weights may overflow.
-    weight = weight / weight.max()
-    weight = jnp.asarray(weight * (len(weight) / weight.sum()), x.dtype)
-    return Batch(x, None if labels is None else jnp.asarray(labels), weight, encoded=False)
+    return Batch(x, None if labels is None else jnp.asarray(labels), jnp.asarray(weight, x.dtype), encoded=False)
 
 
 def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Batch:
@@ -83,13 +84,13 @@ def _encode(model: PrototypeModel, x: Array) -> Array:
     return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))
 
 
-def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight) -> np.ndarray:
-    """The weight of each class."""
+def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight, weight: np.ndarray) -> np.ndarray:
+    """The weight of each class; those that balance them are for samples of these weights."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"`class_weight` must be 'balanced' or a mapping from class to weight, got {class_weight!r}.")
-        counts = np.bincount(y, minlength=classes)
-        return len(y) / (classes * np.maximum(counts, 1))
+        masses = np.bincount(y, weight, classes)
+        return masses.sum() / (classes * np.where(masses > 0, masses, 1))
     if isinstance(class_weight, Mapping):
         if set(class_weight) != set(range(classes)):
             raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {sorted(class_weight)}.")

@@ -205,9 +205,9 @@ class Objective(eqx.Module):
 
 
 def chunk_rows(model: PrototypeModel, batch: Batch) -> int:
-    """How many samples of each block to take at a time."""
-    n = len(batch.x) // batch.blocks
-    return rows_per_chunk(n, len(model.prototypes)) if isinstance(model.loss, AbstractSampleLoss) else n
+    """How many samples of each block to take at a time: they and their distances are in a processor's cache together."""
+    n, features = len(batch.x) // batch.blocks, batch.x.size // len(batch.x)
+    return rows_per_chunk(n, max(len(model.prototypes), features)) if isinstance(model.loss, AbstractSampleLoss) else n
 
 
 def _lower(tree: PyTree, dtype: str) -> PyTree:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from .._checks import as_numbers, as_parts, as_weights, is_array_like
+from .._checks import as_labels, as_numbers, as_parts, as_weights, is_array_like, refuse_unknown_classes
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._data import ClassWeight, as_batch, of_classes
@@ -162,8 +162,25 @@ class _Pieces(eqx.Module):
     x: Float[Array, "slots rows ..."]
     y: Int[Array, "slots rows"] | None
     share: Float[Array, "slots rows"]  # of each sample in its batch's weighted mean; zero for padding
-    weights: Float[Array, " slots"]  # of the batches: the sums of their samples' weights
     count: Int[Array, ""]  # of batches; the other slots are empty
+
+
+class _Mean:
+    """The weighted mean of the losses of an epoch's batches: in double precision, however many there are."""
+
+    def __init__(self):
+        self.values, self.weights = [], []
+
+    def add(self, values: Float[Array, " slots"], weights: np.ndarray) -> None:
+        """A group of losses, which may still be computed. Those before it no longer: nothing piles up on a device."""
+        self.values[-1:] = [np.asarray(last, float) for last in self.values[-1:]]
+        self.values.append(values)
+        self.weights.append(weights)
+
+    def __call__(self) -> Float[np.ndarray, ""]:
+        losses = [np.asarray(some, float)[: len(w)] for some, w in zip(self.values, self.weights, strict=True)]
+        mean = np.average(np.concatenate(losses), weights=np.concatenate(self.weights))
+        return np.asarray(mean, jnp.result_type(float))
 
 
 def stream_epochs(
@@ -177,17 +194,19 @@ def stream_epochs(
 ) -> tuple[LoopState, dict[str, list[float]]]:
     """Epochs over a stream until `limit`, or until a reason to stop: what `run_epochs` does for data in memory."""
     history: dict[str, list[float]] = {}
+    factors = None if class_weight is None else _class_factors(eqx.combine(state.params, rest), class_weight)
     while int(state.epoch) < limit and int(state.status) == RUNNING:
         epoch = int(state.epoch)
         batches = source(epoch) if callable(source) else source
         total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
         model = eqx.combine(state.params, rest)
-        params, rule, loss, count, weight, rows = state.params, state.rule, jnp.zeros(()), 0, 0.0, 0
-        for group, slots in _ahead(_groups(batches, "x")):
-            pieces = _pieces(model, group, slots, rows, plan.sharding, "a batch's ", class_weight)
+        params, rule, mean, count, rows = state.params, state.rule, _Mean(), 0, 0
+        for group, slots in _ahead(_groups(batches, "x", factors)):
+            pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "a batch's ")
             rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
-            params, rule, loss = _steps(plan, params, rest, rule, loss, pieces, state.epoch * total, at, total)
-            count, weight = count + int(pieces.count), weight + float(np.sum(pieces.weights))
+            params, rule, losses = _steps(plan, params, rest, rule, pieces, state.epoch * total, at, total)
+            mean.add(losses, weights)
+            count += len(group)
         if not count:
             raise ValueError(
                 f"the stream `x` is empty in epoch {epoch}, or without weight: it must be iterable again, or a function of the "
@@ -196,10 +215,20 @@ def stream_epochs(
         scored: Any = validation
         if is_stream(scored):
             scored = _stream_score(plan, params, rest, rule, scored, epoch)
-        state, values = _close(plan, state, rest, params, rule, loss / weight, jnp.asarray(count, jnp.int32), scored)
+        state, values = _close(plan, state, rest, params, rule, mean(), np.asarray(count, np.int32), scored)
         for name, value in values.items():
             history.setdefault(name, []).append(float(value))
     return state, history
+
+
+def _class_factors(model: PrototypeModel, class_weight: ClassWeight) -> np.ndarray:
+    if isinstance(class_weight, str):
+        raise ValueError(
+            "`class_weight='balanced'` counts all samples, which a stream shows one after the other: pass the weights."
+        )
+    if not model.loss.supervised:
+        raise ValueError("`class_weight` needs classes, and this model learns without labels.")
+    return of_classes(np.zeros(0, int), model.classes, class_weight, np.zeros(0))
 
 
 @eqx.filter_jit
@@ -208,44 +237,42 @@ def _steps(
     params: PyTree,
     rest: PyTree,
     rule: Any,
-    loss: Scalar,
     pieces: _Pieces,
     step: Int[Array, ""],
     at: Int[ArrayLike, ""],
     total: int,
-) -> tuple[PyTree, Any, Scalar]:
-    """An update for each batch; their losses are added to `loss`, times their weights."""
+) -> tuple[PyTree, Any, Float[Array, " slots"]]:
+    """An update for each batch, and their losses."""
 
-    def one(k: Array, carry: tuple[PyTree, Any, Scalar]) -> tuple[PyTree, Any, Scalar]:
-        params, rule, loss = carry
+    def one(k: Array, carry: tuple[PyTree, Any, Array]) -> tuple[PyTree, Any, Array]:
+        params, rule, losses = carry
         # Of a stream without a length, all batches of an epoch are at the epoch's progress.
         progress = plan.progress(step + jnp.minimum(at + k, total - 1), total)
-        params, rule, value = plan.step(params, rest, rule, plan.objective.prepared(_batch(plan, pieces, k)), progress)
-        return params, rule, loss + (value * pieces.weights[k]).astype(loss.dtype)
+        params, rule, loss = plan.step(params, rest, rule, plan.objective.prepared(_batch(plan, pieces, k)), progress)
+        return params, rule, losses.at[k].set(loss.astype(losses.dtype))
 
-    return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, (params, rule, loss)))
+    return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, (params, rule, jnp.zeros(len(pieces.x)))))
 
 
-def _stream_score(plan: Plan, params: PyTree, rest: PyTree, rule: Any, source: Stream, epoch: int) -> Array:
+def _stream_score(plan: Plan, params: PyTree, rest: PyTree, rule: Any, source: Stream, epoch: int) -> np.ndarray:
     """The validation loss of all batches of a stream."""
-    model, total, weight, rows = eqx.combine(params, rest), 0.0, 0.0, 0
+    model, mean, rows = eqx.combine(params, rest), _Mean(), 0
     for group, slots in _ahead(_groups(source(epoch) if callable(source) else source, "validation")):
-        pieces = _pieces(model, group, slots, rows, plan.sharding, "a validation batch's ")
+        pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "a validation batch's ")
         rows = pieces.x.shape[1]
-        total += float(_scores(plan, params, rest, rule, pieces))
-        weight += float(np.sum(pieces.weights))
-    if not weight:
+        mean.add(_scores(plan, params, rest, rule, pieces), weights)
+    if not rows:
         raise ValueError(f"the stream `validation` is empty, or without weight, in epoch {epoch}: it must be iterable again.")
-    return jnp.asarray(total / weight)
+    return mean()
 
 
 @eqx.filter_jit
-def _scores(plan: Plan, params: PyTree, rest: PyTree, rule: Any, pieces: _Pieces) -> Scalar:
-    def one(k: Array, total: Scalar) -> Scalar:
-        value = plan.score(params, rest, rule, _batch(plan, pieces, k), validated=True)
-        return total + (value * pieces.weights[k]).astype(total.dtype)
+def _scores(plan: Plan, params: PyTree, rest: PyTree, rule: Any, pieces: _Pieces) -> Float[Array, " slots"]:
+    def one(k: Array, losses: Array) -> Array:
+        loss = plan.score(params, rest, rule, _batch(plan, pieces, k), validated=True)
+        return losses.at[k].set(loss.astype(losses.dtype))
 
-    return jax.lax.fori_loop(0, pieces.count, one, jnp.zeros(()))
+    return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, jnp.zeros(len(pieces.x))))
 
 
 def _batch(plan: Plan, pieces: _Pieces, k: Array) -> Batch:
@@ -263,8 +290,8 @@ def _close(
     params: PyTree,
     rule: Any,
     loss: Scalar,
-    count: Int[Array, ""],
-    scored: Batch | Array | None,
+    count: Any,
+    scored: Any,
 ) -> tuple[LoopState, dict[str, Scalar]]:
     score = plan.score(params, rest, rule, scored, validated=True) if isinstance(scored, Batch) else scored
     return plan.everywhere(close_epoch(plan, state, params, rule, loss, count, score, score is not None))
@@ -274,22 +301,28 @@ def _close(
 _Parts = tuple[Any, Any, Any]
 
 
-def _groups(batches: Iterable[Piece], name: str) -> Iterator[tuple[list[_Parts], int]]:
-    """Batches that are handed over together, and for how many there is room."""
+def _groups(
+    batches: Iterable[Piece], name: str, factors: Float[np.ndarray, " c"] | None = None
+) -> Iterator[tuple[list[_Parts], int]]:
+    """Batches that are handed over together, and for how many there is room; `factors` weigh their classes."""
 
     def parts(piece: Piece) -> _Parts | None:
         what = f"a batch of the stream `{name}`"
         x, y, weight = as_parts(piece, what)
         x = as_numbers(x, f"{what}: x")
-        if weight is None:
-            return x, y, None
-        weight = np.asarray(as_numbers(weight, f"{what}: weight"), float)
+        if weight is not None:
+            weight = np.asarray(as_numbers(weight, f"{what}: weight"), float)
+            if weight.shape != x.shape[:1] or weight.any():
+                weight = as_weights(weight, len(x), f"{what}: weight")
+        if factors is not None and y is not None:
+            labels = as_labels(y, len(x), f"{what}: y")
+            refuse_unknown_classes(labels, len(factors), f"{what}: y")
+            weight = factors[labels] * (1 if weight is None else weight)
+        if weight is None or weight.all():
+            return x, y, weight
         # Samples without weight are not there, nor is a batch of them.
-        if weight.shape == x.shape[:1] and not weight.any():
-            return None
-        weight = as_weights(weight, len(x), f"{what}: weight")
         counts = weight > 0
-        return np.asarray(x)[counts], None if y is None else np.asarray(y)[counts], weight[counts]
+        return (np.asarray(x)[counts], None if y is None else np.asarray(y)[counts], weight[counts]) if counts.any() else None
 
     iterator, slots = (found for found in map(parts, batches) if found is not None), 1
     for first in iterator:
@@ -298,44 +331,29 @@ def _groups(batches: Iterable[Piece], name: str) -> Iterator[tuple[list[_Parts],
 
 
 def _pieces(
-    model: PrototypeModel,
-    group: list[_Parts],
-    slots: int,
-    rows: int,
-    sharding: NamedSharding | None,
-    name: str,
-    class_weight: ClassWeight = None,
-) -> _Pieces:
-    """A group of batches, checked and filled up to `slots` batches of at least `rows` rows."""
+    model: PrototypeModel, group: list[_Parts], slots: int, rows: int, sharding: NamedSharding | None, name: str
+) -> tuple[_Pieces, np.ndarray]:
+    """A group of batches, checked and filled up to `slots` batches of at least `rows` rows, and their weights."""
     xs, ys, weights = (list(column) for column in zip(*group, strict=True))
     y = None if all(one is None for one in ys) else np.concatenate([np.asarray(one) for one in ys])
     sizes = np.array([len(one) for one in xs])
-    weight = np.concatenate([np.ones(n) if w is None else w for w, n in zip(weights, sizes, strict=True)])
+    # Weights are relative: every batch is a weighted mean, whatever they add up to. A sum may exceed a double's range.
+    weights = [np.ones(n) if w is None else w for w, n in zip(weights, sizes, strict=True)]
+    totals = np.array([np.sum(w, dtype=np.longdouble) for w in weights])
+    weight = np.concatenate([w / total for w, total in zip(weights, totals, strict=True)])
     batch = as_batch(model, np.concatenate([np.asarray(one) for one in xs]), y, name=name)
-    if class_weight is not None:
-        if isinstance(class_weight, str):
-            raise ValueError(
-                "`class_weight='balanced'` counts all samples, which a stream shows one after the other: pass the weights."
-            )
-        if batch.y is None:
-            raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-        labels = np.asarray(batch.y)
-        weight = weight * of_classes(labels, model.classes, class_weight)[labels]
     rows = max(rows, *sizes)
     rows += 0 if sharding is None else -rows % sharding.num_devices
     # Each slot begins where its batch does; what reaches beyond weighs nothing.
     starts, sizes = (np.pad(a, (0, slots - len(group))) for a in (np.cumsum(sizes) - sizes, sizes))
     index = np.minimum(starts[:, None] + np.arange(rows), len(batch.x) - 1)
-    # Weights are relative: every batch is a weighted mean, whatever they add up to.
-    share = np.where(np.arange(rows) < sizes[:, None], weight[index], 0)
-    totals = share.sum(axis=1)
-    share = (share / np.where(totals > 0, totals, 1)[:, None]).astype(batch.weight.dtype)
+    share = np.where(np.arange(rows) < sizes[:, None], weight[index], 0).astype(batch.weight.dtype)
     arrays = (np.asarray(batch.x)[index], None if batch.y is None else np.asarray(batch.y)[index], share)
     if sharding is None:
         x, y, share = jax.tree.map(jnp.asarray, arrays)
     else:
         x, y, share = placed(arrays, NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec)))
-    return _Pieces(x, y, share, jnp.asarray(totals, share.dtype), jnp.asarray(len(group), jnp.int32))
+    return _Pieces(x, y, share, jnp.asarray(len(group), jnp.int32)), totals
 
 
 def _ahead(groups: Iterator[tuple[list[_Parts], int]]) -> Iterator[tuple[list[_Parts], int]]:

@@ -174,8 +174,8 @@ class Trainer(eqx.Module):
           monitored in place of the training loss: that of the model alone, as it is at the end of training.
         - `sample_weight`: how much each sample counts, `(n,)`, finite and not negative. An integer weight equals that many
           copies of the sample; a sample of weight zero is left out.
-        - `class_weight`: a mapping from class to weight, an array `(c,)`, or `"balanced"`: n/(c·n_k). Multiplies
-          `sample_weight`.
+        - `class_weight`: a mapping from class to weight, an array `(c,)`, or `"balanced"`: n/(c·n_k), where a sample counts as
+          often as its weight says. Multiplies `sample_weight`.
         - `resume`: continue from the latest of `checkpoints`, or begin where there is none: the same program, started again
           after it was killed at whatever moment, gets to the same end. Everything must be what it was (the model that training
           starts from, the rule and its numbers, data and key), but `epochs`, which may be more, the checkpoints' interval,

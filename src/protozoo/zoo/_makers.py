@@ -52,6 +52,7 @@ from ..metrics import (
     own_units,
 )
 from ..prototypes import Prototypes
+from ..prototypes._initialisers import kmeans_plus_plus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,14 +176,11 @@ def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callab
 
 
 def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
-    if not context.space.flat:
-        return clusters(context, prototypes=prototypes, initialiser=initialiser)
-    # Features count alike, as they do for components: in units of their own, which are powers of two.
-    deviations = np.sqrt(mean_and_variance(np.asarray(context.x), context.weight)[1])
-    units = np.exp2(np.floor(np.log2(np.where(deviations > 0, deviations, 1)))).astype(context.x.dtype)
-    inside = dataclasses.replace(context, x=jnp.asarray(np.asarray(context.x) / units))
-    found = clusters(inside, prototypes=prototypes, initialiser=initialiser)
-    return Prototypes(np.asarray(found.points) * units, space=context.space)
+    if initialiser == "kmeans++" and context.space.flat:
+        # Features count alike, as they do for components: in units of their own.
+        deviations = np.sqrt(mean_and_variance(np.asarray(context.x), context.weight)[1])
+        initialiser = functools.partial(kmeans_plus_plus, units=np.where(deviations > 0, deviations, 1))
+    return clusters(context, prototypes=prototypes, initialiser=initialiser)
 
 
 def components(context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++") -> Prototypes:
