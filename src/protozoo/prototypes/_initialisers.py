@@ -167,13 +167,12 @@ def initialise(
     sample_weight: ArrayLike | None = None,
 ) -> tuple[Float[np.ndarray, "p ..."], Int[np.ndarray, " p"]]:
     """Points for every class in turn, and their labels; the checks that all initialisers share."""
-    if isinstance(initialiser, str):
-        if initialiser not in INITIALISERS:
-            raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
-        initialiser = INITIALISERS[initialiser]
+    choose = INITIALISERS.get(initialiser) if isinstance(initialiser, str) else initialiser
+    if not callable(choose):
+        raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
     weight = as_weights(sample_weight, len(x))
     sizes = np.bincount(y[weight > 0], minlength=int(y.max()) + 1)
-    counts, weighs = _counts(per_class, sizes, bool(weight.all())), _takes_weight(initialiser)
+    counts, weighs = _counts(per_class, sizes, bool(weight.all())), _takes_weight(choose)
     points = []
     for k, count in enumerate(counts):
         own = (y == k) & (weight > 0)
@@ -181,7 +180,7 @@ def initialise(
         group = (weight, x) if own.all() else (weight[own], x[own])
         group_weight, samples, _ = present(*group)
         options = {} if group_weight is None or not weighs else {"weight": group_weight}
-        points.append(initialiser(samples, count, jax.random.fold_in(key, k), space, **options))
+        points.append(choose(samples, count, jax.random.fold_in(key, k), space, **options))
         if np.shape(points[-1]) != (wanted := (count, *x.shape[1:])):
             raise ValueError(f"`initialiser` must return points of shape {wanted}, got {np.shape(points[-1])}.")
     return np.concatenate(points), np.repeat(np.arange(len(sizes)), counts)
