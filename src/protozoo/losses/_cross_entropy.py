@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, hyper
+from .._module import AbstractHomogeneous, hyper, part
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
@@ -28,7 +28,7 @@ class CrossEntropy(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous
     """
 
     temperature: Scalar = hyper(default=1.0)
-    cooperation: AbstractCooperation = WinnerTakesAll()
+    cooperation: AbstractCooperation = part(default=WinnerTakesAll())
     relative: ClassVar[bool] = True
     degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import known_value
-from .._module import AbstractHomogeneous, hyper, static
+from .._module import AbstractHomogeneous, hyper, part, static
 from .._schedules import as_scalar, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
@@ -40,7 +40,7 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
 
     margin: Scalar = hyper()
     steepness: Scalar = hyper()
-    cooperation: AbstractCooperation
+    cooperation: AbstractCooperation = part()
     transfer: Callable = static()
     degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
@@ -72,13 +72,13 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
     ) -> PerSample:
         closest, rival = winners(delta, labels, y)
         return self.cooperation.pool(
-            lambda d: self._cost(d, rival), closest, lambda: own_class(fold(delta, labels), y), progress
+            lambda d: self._cost(d, jnp.broadcast_to(rival, d.shape)), closest, lambda: own_class(fold(delta, labels), y), progress
         )
 
     def of_columns(self, *entries: PerSample) -> PerSample:
         return self._cost(*entries)
 
-    def _cost(self, closest: Float[Array, "*m n"], rival: PerSample) -> Float[Array, "*m n"]:
+    def _cost(self, closest: Float[Array, "*m n"], rival: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
         return self.transfer(_relative_difference(closest, rival) + self.margin, self.steepness)
 
     def columns(
@@ -94,7 +94,7 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
 
 
 @jax.custom_jvp
-def _relative_difference(a: Float[Array, "*m n"], b: PerSample) -> Float[Array, "*m n"]:
+def _relative_difference(a: Float[Array, "*m n"], b: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
     """(a - b)/(a + b) for numbers that are not negative; zero where both are."""
     total = a + b
     return (a - b) / jnp.where(total == 0, 1, total)

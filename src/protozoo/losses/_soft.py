@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, learned, replaced, static
+from .._module import AbstractHomogeneous, learned, part, replaced, static
 from .._schedules import AbstractSchedule, Scaled, positive, scheduled
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
 from ..cooperation import RankCooperation
@@ -90,7 +90,7 @@ class RSLVQ(AbstractSoftLoss):
     log_scales: Float[Array, "*p"] | None = learned(default=None)
     log_priors: PerPrototype | None = learned(default=None)
     dimension: int = static(default=0)
-    cooperation: RankCooperation | None = None
+    cooperation: RankCooperation | None = part(default=None)
     supervised: ClassVar[bool] = True
 
     def __call__(

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._module import AbstractHomogeneous, degree, learned
+from .._module import AbstractHomogeneous, degree, learned, part
 from .._schedules import positive
 from .._statistics import weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
@@ -30,7 +30,7 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     gradient-descent learning*, Neurocomputing 147, 2015.
     """
 
-    metric: AbstractQuadratic
+    metric: AbstractQuadratic = part()
     log_bandwidths: Float[Array, "*p"] = learned(default=0.0)
 
     @classmethod

@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_weights, refuse_zero
-from .._module import AbstractConstrained, by_chain_rule, learned, replaced, static
+from .._checks import as_labels, as_weights, of_kind, refuse_zero
+from .._module import AbstractConstrained, as_declared, by_chain_rule, learned, replaced, static
 from .._statistics import present
 from .._types import Array, ArrayLike, Float, PyTree
 from ..prototypes import Prototypes
@@ -27,7 +27,7 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
     normalised: eqx.AbstractVar[bool]
 
     def __post_init__(self):
-        self.matrix = as_floats(self.matrix, "matrix")
+        self.matrix, self.normalised = as_declared(self, "matrix"), as_declared(self, "normalised")
         _check_rank(self.matrix.shape)
         if self.normalised:
             refuse_zero(self.matrix, "matrix")
@@ -117,7 +117,7 @@ class Omega(AbstractOmega):
         - `normalised`: hold tr Λ at one.
         """
         x = flat(x)
-        latent_dim, y = _checked_rank(x.shape[1], latent_dim), np.unique(np.asarray(y), return_inverse=True)[1]
+        latent_dim, y = _checked_rank(x.shape[1], latent_dim), np.unique(as_labels(y, len(x)), return_inverse=True)[1]
         weight, x, y = present(as_weights(sample_weight, len(x)), x, y)
         return cls(jnp.asarray(discriminant_directions(x, y, latent_dim, weight)), normalised)
 
@@ -208,7 +208,7 @@ def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, 
 
 
 def _checked_rank(dimension: int, latent_dim: int | None) -> int:
-    latent_dim = dimension if latent_dim is None else latent_dim
+    latent_dim = dimension if of_kind(latent_dim, int | None, "latent_dim") is None else latent_dim
     _check_rank((dimension, latent_dim))
     return latent_dim
 

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_labels, as_numbers, as_weights, known_value
-from .._module import AbstractConstrained, learned, replaced
+from .._checks import as_labels, as_numbers, as_weights, known_value, of_kind
+from .._module import AbstractConstrained, as_declared, learned, replaced
 from .._statistics import BLOCK, present
 from .._types import Array, ArrayLike, Float, Int, PyTree
 from ..manifolds import AbstractManifold
@@ -37,7 +37,7 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
     bases: Float[Array, "p d s"] = learned()
 
     def __post_init__(self):
-        self.bases = as_floats(self.bases, "bases")
+        self.bases = as_declared(self, "bases")
         _check_subspace(self.bases.shape[-1], self.bases.shape[-2])
         if self.bases.shape[-1]:
             self.bases = _orthonormal(self.bases)
@@ -179,5 +179,5 @@ def _refuse_dependent(bases: Float[Array, "p d s"]) -> None:
 
 
 def _check_subspace(s: int, d: int) -> None:
-    if not 0 <= s < d:
+    if not 0 <= of_kind(s, int, "subspace_dim") < d:
         raise ValueError(f"`subspace_dim` must lie between 0 and {d - 1}, one less than the number of features, got {s}.")
