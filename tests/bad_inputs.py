@@ -57,8 +57,8 @@ def samples(x: np.ndarray, rng: np.random.Generator) -> dict[str, Given]:
     frame, masked = pd.DataFrame(flat), np.ma.masked_array(x, np.zeros(x.shape, bool))
     ints = {
         f"integers of {dtype}": (whole.astype(dtype), whole.astype(dtype).astype(np.float32))
-        for dtype in ("int8", "int16", "int32", "int64", ">i4", "uint8", "uint64")
-    }
+        for dtype in ("int8", "int16", "int32", "int64", ">i4")
+    } | {f"integers of {dtype}": (abs(whole).astype(dtype), abs(whole)) for dtype in ("uint8", "uint16", "uint64")}
     floats = {
         f"floats of {dtype}": (x.astype(dtype), x.astype(dtype).astype(np.float32))
         for dtype in ("float16", "float64", "longdouble", ">f4", ">f8", "<f2", ">f2")
@@ -292,7 +292,6 @@ def paths(folder: Path) -> dict[str, Given]:
         "object": object(),
         "empty": "",
         "zero byte": "a\0b",
-        "wild card": str(folder / "a[1]*"),
         "bytes": b"abc",
         "float": 1.5,
         "below a file": str(folder / "file" / "model"),
@@ -354,7 +353,7 @@ class Campaign:
                 continue
             if name not in references:
                 references[name] = call(equal)
-            same = eqx.tree_equal(found, references[name], rtol=1e-5, atol=1e-6)
+            same = _same(found, references[name])
             if not same:
                 self._fault(f"{self.case} {place} {argument}={name}: another answer than for the same numbers")
             self.counts["taken"] += bool(same)
@@ -376,7 +375,9 @@ class Campaign:
 
     def _refused(self, what: str, argument: str, error: Exception) -> None:
         text = str(error)
-        if isinstance(error, ValueError | TypeError | NotImplementedError) and f"`{argument}" in text:
+        # Samples and classes of different numbers: which of them are wrong is not known.
+        named = any(f"`{name}" in text for name in ((argument, "y", "validation y") if argument == "x" else (argument,)))
+        if isinstance(error, ValueError | TypeError | NotImplementedError) and named:
             self.counts["refused"] += 1
         else:
             frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "protozoo" in frame.filename]
@@ -395,8 +396,9 @@ def run(case: Case, folder: Path) -> collections.Counter:
     given_x, given_y, given_w = samples(x, rng), labels(np.arange(len(x)) % 3 if y is None else y), weights(len(x))
     model, trainer = recipe(x, y, key=0, **options), recipe.trainer(epochs=1)
 
-    # Makers.
-    campaign.give("maker", "x", lambda v: recipe(v, y, key=0, **options), given_x)
+    # Makers. Other numbers of features make other models.
+    anew = {name: value for name, value in given_x.items() if name not in ("one axis last", "fewer features", "more features")}
+    campaign.give("maker", "x", lambda v: recipe(v, y, key=0, **options), anew)
     if y is not None:
         campaign.give("maker", "y", lambda v: recipe(x, v, key=0, **options), {**given_y, "nothing": (None, None)})
     campaign.give("maker", "sample_weight", lambda v: recipe(x, y, key=0, sample_weight=v, **options), given_w)
@@ -410,6 +412,7 @@ def run(case: Case, folder: Path) -> collections.Counter:
     campaign.options("trainer", recipe.trainer, SETTINGS)
     streams = ("a class", "a range", "fails by itself")
     in_memory = {name: value for name, value in given_x.items() if name not in streams}
+    both = {name: value for name, value in anew.items() if name not in streams}
 
     def trained(fit: pz.training.Fit) -> Any:
         return fit.model, fit.history
@@ -420,16 +423,24 @@ def run(case: Case, folder: Path) -> collections.Counter:
     campaign.give("fit", "x", lambda v: fit(v), in_memory)
     if y is not None:
         campaign.give("fit", "y", lambda v: fit(y=v), {**given_y, "nothing": (None, None)})
-        campaign.give("fit", "validation", lambda v: fit(validation=(x, v)), {**given_y, "nothing": (None, None)})
+        campaign.give(
+            "fit",
+            "validation",
+            lambda v: fit(validation=(x, v)),
+            {**given_y, "nothing": (None, None), "one class": (0 * y, 0 * y)},
+        )
         campaign.give("fit", "class_weight", lambda v: fit(class_weight=v), CLASS_WEIGHTS)
     campaign.give("fit", "sample_weight", lambda v: fit(sample_weight=v), given_w)
-    campaign.give("fit", "validation", lambda v: fit(validation=v if y is None else (v, y)), {
-        name: value for name, value in in_memory.items() if y is not None or name not in ("nothing", "all of it")
-    })
+    campaign.give(
+        "fit",
+        "validation",
+        lambda v: fit(validation=v if y is None else (v, y)),
+        {name: value for name, value in in_memory.items() if y is not None or name not in ("nothing", "all of it")},
+    )
     campaign.give("fit", "validation", lambda v: fit(validation=(x, y, v)), given_w)
     campaign.give("fit", "key", lambda v: fit(key=v), keys())
     campaign.options("fit", fit, {"resume": bool})
-    campaign.give("pz.fit", "x", lambda v: trained(pz.fit(recipe, v, y, key=0, epochs=1, **options)), in_memory)
+    campaign.give("pz.fit", "x", lambda v: trained(pz.fit(recipe, v, y, key=0, epochs=1, **options)), both)
 
     # Answers.
     for name in ("predict", "predict_proba", "confidence", "distances", "win_ratios"):
@@ -449,6 +460,12 @@ def run(case: Case, folder: Path) -> collections.Counter:
     campaign.give("save", "path", lambda v: pz.save(v, model), paths(folder))
     campaign.give("load", "path", pz.load, paths(folder))
     return campaign.counts
+
+
+def _same(found: Any, expected: Any) -> bool:
+    """Whether two answers have equal numbers; what is not known may be NaN in both."""
+    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True)
+    return all(np.allclose(a, b, rtol=1e-5, atol=1e-6, equal_nan=True) for a, b in pairs if eqx.is_array_like(a))
 
 
 def main(names: list[str]) -> Iterator[tuple[str, collections.Counter]]:

@@ -4,12 +4,15 @@ Data of any origin become arrays here, in one way; whatever cannot is refused by
 is, and the remedy.
 """
 
+import functools
+import inspect
 import numbers
 import types
 import typing
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import jax
 import jax.numpy as jnp
@@ -362,9 +365,16 @@ def refuse_zero(matrices: Array, name: str) -> None:
 
 
 def positive_integer(value: object, name: str) -> None:
-    """Refuse anything but an integer of at least one."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    """Refuse anything but an integer of at least one, that counts something which a computer has."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
         raise ValueError(f"`{name}` must be a positive integer, got {_brief(value)}.")
+
+
+def refuse_negative(value: ArrayLike, name: str) -> None:
+    """Raise `ValueError` for numbers below zero, where their value is known."""
+    known = known_value(value)
+    if known is not None and known.min() < 0:
+        raise ValueError(f"`{name}` must not be negative, got {known.min():g}.")
 
 
 def truth(value: object, name: str) -> bool:
@@ -387,11 +397,39 @@ def of_kind(value: Any, annotation: Any, name: str) -> Any:
     return value
 
 
+Function = TypeVar("Function", bound=Callable)
+
+
+def of_kinds(function: Function) -> Function:
+    """A function whose arguments are of the kinds that their annotations say, or refused by name (`of_kind`)."""
+    signature = inspect.signature(function)
+    several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    kinds = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.kind not in several and parameter.annotation is not inspect.Parameter.empty
+    }
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        for name in given.arguments.keys() & kinds.keys():
+            given.arguments[name] = of_kind(given.arguments[name], kinds[name], name)
+        return function(*given.args, **given.kwargs)
+
+    return typing.cast(Function, checked)
+
+
 def _kinds(annotation: Any) -> list[Any]:
     """The members of a union."""
     if get_origin(annotation) in (types.UnionType, typing.Union):
         return [kind for one in get_args(annotation) for kind in _kinds(one)]
     return [annotation]
+
+
+def allows_none(annotation: Any) -> bool:
+    """Whether an annotation that says anything allows `None`."""
+    return annotation is Any or types.NoneType in _kinds(annotation)
 
 
 def _is_of(value: Any, kind: Any) -> bool:
@@ -412,9 +450,10 @@ def _is_of(value: Any, kind: Any) -> bool:
     if origin is Callable:
         return callable(value)
     if origin is Sequence:
-        return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+        words = isinstance(value, str | bytes) or not isinstance(value, Sequence)
+        return not words and all(_is_of(v, one) for v in value for one in get_args(kind)[:1])
     # Annotations of arrays are judged where arrays are made.
-    plain = isinstance(origin, type) and (origin in (str, Mapping) or origin.__module__.startswith("protozoo"))
+    plain = isinstance(origin, type) and (origin in (str, Mapping, Path) or origin.__module__.startswith("protozoo"))
     return isinstance(value, origin) if plain else True
 
 
@@ -426,8 +465,10 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if origin is tuple:
-        return f"a tuple of {_words(get_args(kind)[0])[3:]}s"
-    named = {Mapping: "a mapping", Sequence: "a list", None: "None", types.NoneType: "None", **_WORDS}
+        return f"a tuple of {_words(get_args(kind)[0])}"
+    if origin is Sequence and get_args(kind):
+        return f"a list of {_words(get_args(kind)[0])}"
+    named = {Mapping: "a mapping", Sequence: "a list", Path: "a path", None: "None", types.NoneType: "None", **_WORDS}
     return named.get(origin) or f"of kind {getattr(origin, '__name__', origin)}"
 
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_finite, as_floats, fitting, of_kind
+from ._checks import allows_none, as_finite, as_floats, fitting, of_kind
 from ._types import Array, Float, PyTree
 
 
@@ -53,7 +53,7 @@ def learned(**kwargs: Any) -> Any:
 
 
 def _parameters(value: Any, annotation: Any, name: str) -> Any:
-    return None if value is None else fitting(as_floats(value, name), annotation, name)
+    return None if value is None and allows_none(annotation) else fitting(as_floats(value, name), annotation, name)
 
 
 def hyper(**kwargs: Any) -> Any:
@@ -67,7 +67,13 @@ def hyper(**kwargs: Any) -> Any:
 
 def static(**kwargs: Any) -> Any:
     """Declare a part of a module's structure: a size, a mode, a plain function. A new value compiles anew."""
-    return converted(of_kind, static=True, **kwargs)
+    return converted(_structure, static=True, **kwargs)
+
+
+def _structure(value: Any, annotation: Any, name: str) -> Any:
+    value = of_kind(value, annotation, name)
+    # An array of one number, which is no structure.
+    return value.item() if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0 else value
 
 
 def part(**kwargs: Any) -> Any:

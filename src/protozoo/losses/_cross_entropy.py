@@ -45,7 +45,7 @@ class CrossEntropy(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous
     ) -> PerSample:
         minimum = class_minimum(delta, labels).T
         pooled = self.cooperation.pool(lambda d: d, minimum, lambda: fold(delta, labels), progress)
-        logits = -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0))) / self.temperature
+        logits = -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0, keepdims=True))) / self.temperature
         return log_total(logits) - own_class(logits, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:

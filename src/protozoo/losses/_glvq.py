@@ -71,9 +71,11 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         closest, rival = winners(delta, labels, y)
-        return self.cooperation.pool(
-            lambda d: self._cost(d, jnp.broadcast_to(rival, d.shape)), closest, lambda: own_class(fold(delta, labels), y), progress
-        )
+
+        def cost(closest: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
+            return self._cost(closest, jnp.broadcast_to(rival, closest.shape))
+
+        return self.cooperation.pool(cost, closest, lambda: own_class(fold(delta, labels), y), progress)
 
     def of_columns(self, *entries: PerSample) -> PerSample:
         return self._cost(*entries)

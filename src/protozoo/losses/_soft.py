@@ -38,12 +38,16 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogen
         # Differences are taken before anything is divided by a variance that may be small.
         least = jax.lax.stop_gradient(jnp.min(delta.T, axis=0))[:, None]
         excess = delta - least
+
+        def of_each(values: Float[Array, "*p"]) -> Float[Array, "n p"]:
+            return jnp.broadcast_to(values, delta.shape)
+
         if self.log_scales is not None:
             precisions = jnp.exp(-self.log_scales)
-            excess = excess * precisions + least * (precisions - jnp.min(precisions))
+            excess = excess * of_each(precisions) + least * of_each(precisions - jnp.min(precisions))
         logits = -excess / (2 * self.variance(progress))
         if self.log_scales is not None:
-            logits = logits - 0.5 * self.dimension * self.log_scales
+            logits = logits - of_each(0.5 * self.dimension * self.log_scales)
         if self.log_priors is not None:
             logits = logits + self.log_priors[None]
         return logits

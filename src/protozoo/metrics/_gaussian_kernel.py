@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import as_floats, as_labels, as_samples, as_weights, of_kinds
 from .._module import AbstractHomogeneous, degree, learned, part
 from .._schedules import positive
 from .._statistics import weighted_median
@@ -34,12 +35,14 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     log_bandwidths: Float[Array, "*p"] = learned(default=0.0)
 
     @classmethod
+    @of_kinds
     def with_bandwidths(cls, metric: AbstractQuadratic, bandwidths: Float[ArrayLike, "*p"]) -> "GaussianKernel":
         """Given bandwidths σ_j > 0, in the units of the inner metric's square root."""
         positive(bandwidths, "bandwidths")
-        return cls(metric, jnp.log(jnp.asarray(bandwidths)))
+        return cls(metric, jnp.log(as_floats(bandwidths, "bandwidths")))
 
     @classmethod
+    @of_kinds
     def from_data(
         cls,
         metric: AbstractQuadratic,
@@ -58,12 +61,13 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
         - `x`, `y`: samples and their classes.
         - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
-        units = own_units(metric, prototypes)
-        squared = np.asarray(_squared(units.metric, units.of(jnp.asarray(x)), units.prototypes), float)
-        weight = None if sample_weight is None else np.asarray(sample_weight, float)
+        x, units = as_samples(x, prototypes.space.point_shape), own_units(metric, prototypes)
+        y = None if y is None else as_labels(y, len(x))
+        weight = None if sample_weight is None else as_weights(sample_weight, len(x))
+        squared = np.asarray(_squared(units.metric, units.of(x), units.prototypes), float)
         medians = []
         for j, label in enumerate(prototypes.labels):
-            mine = slice(None) if y is None else np.asarray(y) == label
+            mine = slice(None) if y is None else y == label
             medians.append(weighted_median(np.sqrt(squared[mine, j]), None if weight is None else weight[mine]))
         # A class that coincides with its prototype has no scale of its own; it borrows the typical one.
         typical = max(medians)
@@ -93,7 +97,8 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
 
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         precisions = jnp.broadcast_to(jnp.exp(-2 * self.log_bandwidths), len(prototypes))
-        return -2 * jnp.expm1(-0.5 * precisions[at] * self.metric.radial(squared, prototypes, at))
+        precisions = jnp.broadcast_to(precisions[at], squared.shape)
+        return -2 * jnp.expm1(-0.5 * precisions * self.metric.radial(squared, prototypes, at))
 
 
 @eqx.filter_jit

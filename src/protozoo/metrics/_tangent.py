@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_numbers, as_weights, known_value, of_kind
+from .._checks import as_labels, as_numbers, as_samples, as_weights, known_value, of_kinds
 from .._module import AbstractConstrained, as_declared, learned, replaced
 from .._statistics import BLOCK, present
 from .._types import Array, ArrayLike, Float, Int, PyTree
@@ -44,6 +44,7 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
             _refuse_dependent(self.bases)
 
     @classmethod
+    @of_kinds
     def from_data(
         cls,
         x: Float[ArrayLike, "n ..."],
@@ -67,6 +68,8 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
         """
         _check_subspace(subspace_dim, prototypes.space.dimension)
         x = np.asarray(as_numbers(x))
+        if x.shape[1:] != prototypes.space.point_shape or x.size == 0:
+            as_samples(x, prototypes.space.point_shape)
         weight, x, y = present(as_weights(sample_weight, len(x)), x, None if y is None else as_labels(y, len(x)))
 
         def varying(mine: np.ndarray, j: int) -> np.ndarray:
@@ -179,5 +182,5 @@ def _refuse_dependent(bases: Float[Array, "p d s"]) -> None:
 
 
 def _check_subspace(s: int, d: int) -> None:
-    if not 0 <= of_kind(s, int, "subspace_dim") < d:
+    if not 0 <= s < d:
         raise ValueError(f"`subspace_dim` must lie between 0 and {d - 1}, one less than the number of features, got {s}.")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind
+from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind, of_kinds
 from .._module import AbstractConstrained, by_chain_rule, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
@@ -57,6 +57,7 @@ class Prototypes(AbstractConstrained):
         self.counts = None if labels is None else _class_counts(np.asarray(as_numbers(labels, "labels")), len(self.points))
 
     @classmethod
+    @of_kinds
     def from_classes(
         cls,
         x: Float[ArrayLike, "n ..."],
@@ -91,6 +92,7 @@ class Prototypes(AbstractConstrained):
         return cls(points, labels, space)
 
     @classmethod
+    @of_kinds
     def from_samples(
         cls,
         x: Float[ArrayLike, "n ..."],

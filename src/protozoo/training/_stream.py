@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from .._checks import as_numbers, as_parts, as_weights, is_array_like
+from .._checks import as_numbers, as_parts, as_weights, is_array_like, of_kinds, positive_integer
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._data import ClassWeight, as_batch, of_classes
@@ -59,6 +59,7 @@ class Slices:
     does not return as many samples; `TypeError` for one that is no function.
     """
 
+    @of_kinds
     def __init__(
         self,
         x: Any,
@@ -69,11 +70,14 @@ class Slices:
         seed: int = 0,
         transform: Callable[[np.ndarray], ArrayLike] | None = None,
     ):
-        if y is not None and len(y) != len(x):
-            raise ValueError(f"`y` must have one label for each of the {len(x)} samples, got {len(y)}.")
-        for name, value in (("batch_size", batch_size), ("block", block), ("len(x)", len(x))):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive, got {value}.")
+        if not np.shape(x) or len(x) < 1:
+            raise ValueError(f"`x` must hold at least one sample, got {type(x).__name__} of shape {np.shape(x)}.")
+        if y is not None and np.shape(y)[:1] != (len(x),):
+            raise ValueError(f"`y` must have one label for each of the {len(x)} samples of `x`, got shape {np.shape(y)}.")
+        positive_integer(batch_size, "batch_size")
+        positive_integer(block, "block")
+        if seed < 0:
+            raise ValueError(f"`seed` must not be negative, got {seed}.")
         if not (transform is None or callable(transform)):
             raise TypeError(f"`transform` must be a function of a batch's samples, got {transform!r}.")
         self.x, self.y, self.batch_size, self.block, self.seed, self.transform = x, y, batch_size, block, seed, transform
