@@ -77,12 +77,14 @@ def belongs(value: Any, annotation: Any) -> bool:
         return not isinstance(value, Thing | type | dict | set | str | bytes | complex | np.datetime64) and value is not None
     if origin in (types.UnionType, typing.Union):
         if jax.Array in arguments and float in arguments:  # what jaxtyping calls ArrayLike
-            return not isinstance(value, Thing | type | dict | set | str | bytes | complex)
+            if not isinstance(value, Thing | type | dict | set | str | bytes | complex) and value is not None:
+                return True
+            arguments = [one for one in arguments if one not in (bool, int, float, complex)]
         return any(belongs(value, one) for one in arguments)
     if origin is Literal:
         return isinstance(value, str) and value in arguments
     if annotation in (Callable, typing.Callable) or origin in (Callable, typing.Callable) or str(origin).endswith("Callable'>"):
-        return callable(value)
+        return callable(value) and not isinstance(value, type)
     if origin is tuple or annotation is tuple:
         return isinstance(value, tuple | list)
     if origin in (Sequence, list) or annotation in (Sequence, list):

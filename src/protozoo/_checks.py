@@ -448,7 +448,7 @@ def _is_of(value: Any, kind: Any) -> bool:
         members = [one for one in get_args(kind) if one is not Ellipsis]
         return isinstance(value, tuple | list) and all(_is_of(v, members[0]) for v in value if members)
     if origin is Callable:
-        return callable(value)
+        return callable(value) and not isinstance(value, type)
     if origin is Sequence:
         words = isinstance(value, str | bytes) or not isinstance(value, Sequence)
         return not words and all(_is_of(v, one) for v in value for one in get_args(kind)[:1])

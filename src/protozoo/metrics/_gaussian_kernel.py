@@ -39,7 +39,10 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     def with_bandwidths(cls, metric: AbstractQuadratic, bandwidths: Float[ArrayLike, "*p"]) -> "GaussianKernel":
         """Given bandwidths σ_j > 0, in the units of the inner metric's square root."""
         positive(bandwidths, "bandwidths")
-        return cls(metric, jnp.log(as_floats(bandwidths, "bandwidths")))
+        widths = as_floats(bandwidths, "bandwidths")
+        if widths.ndim > 1 or widths.size == 0:
+            raise ValueError(f"`bandwidths` must be a number or have shape (p,), got {widths.shape}.")
+        return cls(metric, jnp.log(widths))
 
     @classmethod
     @of_kinds

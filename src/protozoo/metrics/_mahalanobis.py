@@ -89,9 +89,9 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         if regularisation is None:
             regularisation = 1e-6 * _known_scales(_variances_within(x, points, np.sqrt(variances), weight), variances)
         regularisation = np.asarray(as_finite(regularisation, Any, "regularisation"), float)
-        refuse_negative(regularisation, "regularisation")
         if regularisation.shape not in ((), variances.shape):
             raise ValueError(f"`regularisation` must be a number or have shape {variances.shape}, got {regularisation.shape}.")
+        refuse_negative(regularisation, "regularisation")
         log_scales = np.broadcast_to(-0.5 * np.log(variances + regularisation), (len(prototypes), len(variances)))
         upper = None if covariance == "diagonal" else jnp.zeros((*log_scales.shape, len(variances)))
         return cls(log_scales, upper, regularisation)

@@ -166,7 +166,7 @@ def initialise(
         if initialiser not in INITIALISERS:
             raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
         initialiser = INITIALISERS[initialiser]
-    if not callable(initialiser):
+    if not callable(initialiser) or isinstance(initialiser, type):
         raise TypeError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
     weight = as_weights(sample_weight, len(x))
     sizes = np.bincount(y, weight > 0).astype(int)

@@ -70,10 +70,13 @@ class Slices:
         seed: int = 0,
         transform: Callable[[np.ndarray], ArrayLike] | None = None,
     ):
-        if not np.shape(x) or len(x) < 1:
-            raise ValueError(f"`x` must hold at least one sample, got {type(x).__name__} of shape {np.shape(x)}.")
-        if y is not None and np.shape(y)[:1] != (len(x),):
-            raise ValueError(f"`y` must have one label for each of the {len(x)} samples of `x`, got shape {np.shape(y)}.")
+        # What is on a disk has a shape, and is not read.
+        x = x if hasattr(x, "shape") else as_numbers(x, "x")
+        y = y if y is None or hasattr(y, "shape") else as_numbers(y, "y")
+        if not x.shape or len(x) < 1:
+            raise ValueError(f"`x` must hold at least one sample, got {type(x).__name__} of shape {x.shape}.")
+        if y is not None and y.shape[:1] != (len(x),):
+            raise ValueError(f"`y` must have one label for each of the {len(x)} samples of `x`, got shape {y.shape}.")
         positive_integer(batch_size, "batch_size")
         positive_integer(block, "block")
         if seed < 0:
