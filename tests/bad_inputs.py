@@ -4,8 +4,8 @@
 
 What is given is either taken, and then the answer is that of the same numbers as a float32 array, or it is refused by an error
 that names the argument. Everything else is a fault: an error of Python, NumPy or JAX that names nothing, or an answer to what
-has none. Prints a line for each fault, and the counts; `--few` gives one thing of eight. Run by tests/test_inputs.py in a process of its own: users have no
-type checks at run time.
+has none. Prints a line for each fault, and the counts; `--few` gives one thing of eight. Run by tests/test_inputs.py in a
+process of its own: users have no type checks at run time.
 """
 
 import collections

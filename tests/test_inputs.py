@@ -145,7 +145,6 @@ OPEN = {
     (pz.metrics.LpNorm, "order"): ("infinity",),
     (pz.training.Slices, "x"): tuple(KINDS),
     (pz.training.Slices, "y"): tuple(KINDS),
-    (pz.backbones.MLP, "sizes"): (),
 }
 
 
@@ -198,3 +197,193 @@ def test_arguments_of_another_kind_are_refused_by_name(make, unchecked, tmp_path
                 if not belongs(value, parameter.annotation) and kind not in OPEN.get((make, name), ()):
                     faults.append(f"{name}={kind}: taken")
     assert not faults, "\n".join(faults)
+
+
+# Data of every origin.
+
+SLOW = pz.Trainer(pz.GradientDescent(optax.sgd(0.01)), epochs=2)
+W = 1.0 + np.arange(len(X)) % 2
+
+
+def frames(library: str) -> tuple[Any, Any, Any]:
+    """Samples, classes and weights as a library of data frames has them."""
+    module = pytest.importorskip(library)
+    return module.DataFrame(X), module.Series(Y), module.Series(W)
+
+
+def same(one: Any, other: Any) -> None:
+    assert eqx.tree_equal(one, other, typematch=True), (one, other)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_are_taken_wherever_arrays_are(library, unchecked):
+    def results(x: Any, y: Any, w: Any) -> list[Any]:
+        fit = SLOW.fit(MODEL, x, y, key=0, sample_weight=w, validation=(x, y, w), class_weight=w[:3])
+        several = pz.fit_many(SLOW, [MODEL, MODEL], x, y, key=0, sample_weight=w, validation=(x, y))
+        crossed = pz.cross_validate("GMLVQ", x, y, key=0, folds=3, sample_weight=w, trainer=SLOW)
+        short = pz.fit("GMLVQ", x, y, key=0, epochs=2, sample_weight=w, validation=[x, y])
+        return [
+            fit.model,
+            fit.history,
+            [one.model for one in several],
+            crossed.scores,
+            crossed.folds,
+            short.model,
+            SLOW.step(SLOW.init(MODEL), x, y)[1],
+            pz.zoo.GMLVQ(x, y, key=0, sample_weight=w),
+            pz.zoo.HCM(x, key=0),
+            pz.Prototypes.from_classes(x, y, 2, key=0, initialiser="kmeans++", sample_weight=w),
+            pz.Prototypes.from_samples(x, 2, key=0, sample_weight=w),
+            pz.metrics.Omega.from_pca(x, 2, sample_weight=w),
+            pz.metrics.Omega.from_lda(x, y, 2, sample_weight=w),
+            pz.metrics.Mahalanobis.from_data(x, POINTS, sample_weight=w),
+            MODEL.predict(x),
+            MODEL.predict_proba(x),
+            MODEL.relevances(x, w),
+            MODEL.win_ratios(x, y),
+        ]
+
+    for found, expected in zip(results(*frames(library)), results(X, Y, W), strict=True):
+        same(found, expected)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_batches_of_a_stream_may_be_data_frames(library, unchecked):
+    x, y, w = frames(library)
+    source = lambda epoch: ((x[at : at + 20], y[at : at + 20], w[at : at + 20]) for at in (0, 20, 40))  # noqa: E731
+    arrays = lambda epoch: ((X[at : at + 20], Y[at : at + 20], W[at : at + 20]) for at in (0, 20, 40))  # noqa: E731
+    one, other = (SLOW.fit(MODEL, given, key=0, validation=given) for given in (source, arrays))
+    same(one.model, other.model)
+    same(one.history, other.history)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float16", "bfloat16", "float64", "longdouble", ">f8", ">f2", "int32", ">i2", "uint8", "bool"]
+)
+def test_training_computes_in_float32_whatever_the_numbers_are_stored_as(dtype, unchecked):
+    """Integers, too, learn: nothing blames `freeze`, and no difference wraps around."""
+    stored = np.abs(np.round(4 * X)).astype(jnp.bfloat16 if dtype == "bfloat16" else dtype)
+    plain = stored.astype(np.float32)
+    same(pz.fit("GMLVQ", stored, Y, key=0, epochs=2).model, pz.fit("GMLVQ", plain, Y, key=0, epochs=2).model)
+    points = [pz.Prototypes.from_classes(x, Y, 2, key=0) for x in (stored, plain)]
+    same(*points)
+
+
+def test_options_may_be_scalars_of_numpy_and_lists(unchecked):
+    plain = pz.zoo.SiameseGLVQ(X, Y, key=0, hidden=(4,), latent_dim=2, prototypes_per_class={0: 1, 1: 1, 2: 1})
+    of_numpy = {np.int64(k): np.int32(1) for k in range(3)}
+    same(
+        pz.zoo.SiameseGLVQ(X, Y, key=np.int64(0), hidden=[np.int64(4)], latent_dim=np.int8(2), prototypes_per_class=of_numpy),
+        plain,
+    )
+    fits = [
+        pz.Trainer(pz.Lookahead(ADAM, period, 0.5), epochs, batch_size, freeze, restore_best=best).fit(MODEL, X, Y, key=0)
+        for period, epochs, batch_size, freeze, best in (
+            (2, 2, 20, ("metric",), True),
+            (np.int64(2), np.int32(2), np.uint8(20), ["metric"], np.bool_(True)),
+        )
+    ]
+    same(fits[0].model, fits[1].model)
+    same(pz.losses.NearestNeighbours(np.int64(3)), pz.losses.NearestNeighbours(3))
+    same(pz.losses.GLVQ("sigmoid", np.float64(0.25), np.int64(4)), pz.losses.GLVQ("sigmoid", 0.25, 4.0))
+
+
+@pytest.mark.parametrize("what", ["x", "y", "sample_weight", "class_weight", "validation"])
+def test_what_is_masked_is_no_number(what, unchecked):
+    """It would be the fill value, or what was there before."""
+    given: dict[str, Any] = {"x": X, "y": Y, "sample_weight": W, "class_weight": W[:3], "validation": X}
+    some = np.zeros(given[what].shape, bool)
+    some.reshape(-1)[0] = True
+    masked = {**given, what: np.ma.masked_array(given[what], some, fill_value=-999)}
+    masked["validation"] = (masked["validation"], Y)
+    with pytest.raises(ValueError, match=f"`{what}.*masked"):
+        SLOW.fit(MODEL, masked.pop("x"), masked.pop("y"), key=0, **masked)
+    # Without a single masked entry it is an array.
+    whole = {**given, what: np.ma.masked_array(given[what], False)}
+    whole["validation"] = (whole["validation"], Y)
+    SLOW.fit(MODEL, whole.pop("x"), whole.pop("y"), key=0, **whole)
+
+
+def test_sparse_matrices_are_refused_with_the_remedy(unchecked):
+    sparse = pytest.importorskip("scipy.sparse")
+    for x in (sparse.csr_array(X), sparse.coo_matrix(X)):
+        for ask in (MODEL.predict, lambda x: SLOW.fit(MODEL, x, Y, key=0), lambda x: pz.fit("GLVQ", x, Y)):
+            with pytest.raises(TypeError, match=r"`x` is sparse \(c.._.*\): make it dense first, `x.toarray\(\)`"):
+                ask(x)
+
+
+def test_no_error_blames_something_else(unchecked):
+    assert np.isfinite(MODEL.predict_proba(np.full((1, 5), 1e30, np.float32))).all()
+    with pytest.raises(ValueError, match="`components` asks for 61 prototypes, but there are only 60 samples"):
+        pz.zoo.CBC(X, Y, key=0, components=61)
+    with pytest.raises(ValueError, match="`prototypes` asks for 61 prototypes, but there are only 60 samples"):
+        pz.zoo.HCM(X, key=0, prototypes=61)
+    with pytest.raises(ValueError, match="`count` asks for 61 prototypes"):
+        pz.Prototypes.from_samples(X, 61, key=0)
+    with pytest.raises(ValueError, match="`per_class` asks for 21 prototypes, but class 0 has only 20 samples"):
+        pz.Prototypes.from_classes(X, Y, 21, key=0)
+    with pytest.raises(ValueError, match="`x` must have shape .* got .5,."):
+        pz.zoo.GLVQ(X[0], Y, key=0)
+    with pytest.raises(ValueError, match="`omega_dim` must lie between 1 and the number of features 4, got 5"):
+        pz.zoo.SiameseGMLVQ(X, Y, key=0, latent_dim=4, omega_dim=5)
+    with pytest.raises(ValueError, match="`neighbourhood` must be positive and finite, got -1"):
+        pz.zoo.SNG(X, Y, key=0, neighbourhood=-1.0)
+    with pytest.raises(ValueError, match="`y` has class 3, but the model knows classes 0…2 only"):
+        MODEL.win_ratios(X, Y + 1)
+    with pytest.raises(ValueError, match="`y` does not go with a stream, for which `x` is taken because it is a function"):
+        SLOW.fit(MODEL, lambda epoch: [], Y, key=0)
+
+
+def test_folds_are_no_more_than_the_samples_of_a_class(unchecked):
+    few = np.r_[0:20, 20:23, 40:60]
+    with pytest.raises(ValueError, match="`folds` is 5, but class 1 has 3 samples only.*ask for 3 folds at most"):
+        pz.cross_validate("GLVQ", X[few], Y[few], key=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: pz.metrics.Mahalanobis(np.zeros((3, 5)), regularisation=v),
+        lambda v: pz.metrics.Mahalanobis.from_data(X, POINTS, regularisation=v),
+        lambda v: pz.zoo.GaussianMixture(X, key=0, regularisation=v),
+        lambda v: pz.zoo.GaussianMixture(X, key=0, regularisation=[1.0, v, 1.0, 1.0, 1.0]),
+    ],
+)
+@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan])
+def test_a_regularisation_is_finite_and_not_negative(make, value, unchecked):
+    with pytest.raises((ValueError, TypeError), match="`regularisation` must"):
+        make(value)
+
+
+@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan, "0.1", None, np.ones(2)])
+@pytest.mark.parametrize("rate", [lambda v: v, lambda v: {"metric": v, "rest": 0.1}], ids=["one", "by part"])
+def test_a_learning_rate_is_a_finite_number(value, rate, unchecked):
+    with pytest.raises((ValueError, TypeError), match="`learning_rate`"):
+        pz.GradientDescent("adam", rate(value))
+
+
+# Rows of the table.
+
+
+def campaign(*arguments: str) -> str:
+    """What tests/bad_inputs.py prints."""
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here.parent / "src"), str(here)])
+    environment = {**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(here / "bad_inputs.py"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    print(done.stdout, done.stderr[-3000:])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+#: A flat row, one of a curved space, one of images, a siamese and an unsupervised one.
+SAMPLE = ("GMLVQ", "RiemannianSRNG", "ImageGLVQ", "SiameseGLVQ", "GaussianMixture-diagonal")
+
+
+@pytest.mark.parametrize(
+    "rows", [pytest.param(("--few", *SAMPLE), id="few"), pytest.param((), id="all", marks=pytest.mark.nightly)]
+)
+def test_bad_inputs_are_taken_right_or_refused_by_name(rows):
+    counts = re.search(r"in all: (.*)", campaign(*rows)).group(1)
+    assert "'faults'" not in counts and "'refused'" in counts and "'taken'" in counts
