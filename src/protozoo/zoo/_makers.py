@@ -100,7 +100,15 @@ class Context:
         else:
             nearest = winners(delta, self.prototypes.labels, jnp.asarray(y))[0]
         mean = float(np.average(np.asarray(nearest, float), weights=weight / weight.max()))
-        return mean * factor if mean > 0 else 1.0
+        if not mean > 0:
+            return 1.0
+        limits = np.finfo(np.asarray(delta).dtype)
+        if not limits.tiny <= mean * factor <= limits.max:
+            raise ValueError(
+                f"`x` is of an order of magnitude whose dissimilarities, of {mean * factor:.3g}, are beyond the range of "
+                f"{limits.dtype}: rescale it, or compute in 64 bits (`jax.config.update('jax_enable_x64', True)`)."
+            )
+        return mean * factor
 
     @property
     def classes(self) -> int:
