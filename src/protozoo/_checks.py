@@ -392,6 +392,8 @@ def of_kind(value: Any, annotation: Any, name: str) -> Any:
     """
     kinds = _kinds(annotation)
     value = value.item() if isinstance(value, np.generic) else value
+    if type(value) in (list, tuple) and any(get_origin(kind) in (tuple, Sequence) for kind in kinds):
+        value = type(value)(v.item() if isinstance(v, np.generic) else v for v in value)
     if not any(_is_of(value, kind) for kind in kinds):
         raise TypeError(f"`{name}` must be {' or '.join(dict.fromkeys(map(_words, kinds)))}, got {_brief(value)}.")
     return value
