@@ -68,7 +68,7 @@ def _as_numpy(given: Any, name: str) -> np.ndarray:
     except Exception as error:  # ragged lists, and whatever converts itself and fails
         raise ValueError(f"`{name}` is no array: rows must have the same length, and hold numbers alone ({error}).") from error
     if array.dtype.kind == "O" and array.size and all(isinstance(v, numbers.Real) for v in array.flat):
-        whole = all(isinstance(v, numbers.Integral) and -(2**63) <= v < 2**63 for v in array.flat)
+        whole = all(isinstance(v, numbers.Integral) and -(2**63) <= int(v) < 2**63 for v in array.flat)
         try:
             array = array.astype(np.int64 if whole else float)
         except OverflowError as error:

@@ -159,10 +159,10 @@ def _placed(x: ArrayLike, space: AbstractManifold | None) -> tuple[np.ndarray, A
     x = np.asarray(as_numbers(x))
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"`x` must have shape (n, features…) with n > 0, got {x.shape}.")
-    space = of_kind(Euclidean(x.shape[1:]) if space is None else space, AbstractManifold, "space")
-    if x.shape[1:] != space.point_shape:
-        raise ValueError(f"`x` must have shape (n, *{space.point_shape}) to lie in {space}, got {x.shape}.")
-    return x, space
+    placed: AbstractManifold = of_kind(Euclidean(x.shape[1:]) if space is None else space, AbstractManifold, "space")
+    if x.shape[1:] != placed.point_shape:
+        raise ValueError(f"`x` must have shape (n, *{placed.point_shape}) to lie in {placed}, got {x.shape}.")
+    return x, placed
 
 
 def _class_counts(labels: np.ndarray, p: int) -> tuple[int, ...]:
