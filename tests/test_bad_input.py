@@ -72,7 +72,7 @@ def test_questions(what, ask, key):
     "options, message",
     [
         ({"prototypes_per_class": 0}, "positive integer, got 0"),
-        ({"prototypes_per_class": 21}, "21 prototypes were asked for, but class 0 has only 20 samples"),
+        ({"prototypes_per_class": 21}, "`prototypes_per_class` asks for 21 prototypes, but class 0 has only 20 samples"),
         ({"prototypes_per_class": {0: 1, 1: 2}}, "name every class 0…2"),
         ({"prototypes_per_class": True}, "positive integer, got True"),
         ({"initialiser": "kmeans"}, "initialiser.*'kmeans\\+\\+'.*'kmeans'"),
@@ -162,7 +162,7 @@ def test_labels_for_a_model_that_has_none(key):
 
 def test_encoders_that_do_not_fit(key):
     model = pz.zoo.LVQMLN(X, Y, key=key)
-    with pytest.raises(ValueError, match=r"the encoder refuses `x` of shape \(60, 3\)"):
+    with pytest.raises(ValueError, match=r"`encoder` refuses `x` of shape \(60, 3\)"):
         model.predict(X[:, :3])
     with pytest.raises(ValueError, match=r"encoder maps a sample of `x` to shape \(4,\), but prototypes.*\(16,\)"):
         eqx.tree_at(lambda m: m.encoder, model, pz.backbones.MLP((5, 4), key=key)).predict(X)

@@ -107,11 +107,11 @@ def test_what_an_encoder_cannot_be(unchecked):
     assert pz.zoo.GMLVQ(X, Y, key=KEY, encoder=NETWORK, latent_dim=2).metric.matrix.shape == (4, 2)
     with pytest.raises(TypeError, match="`encoder` must be a callable module of one sample, got 3"):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=3)
-    with pytest.raises(ValueError, match=r"the encoder refuses `x` of shape \(60, 4\)"):
+    with pytest.raises(ValueError, match=r"`encoder` refuses `x` of shape \(60, 4\)"):
         pz.zoo.GLVQ(X[:, :4], Y, key=KEY, encoder=NETWORK)
-    with pytest.raises(ValueError, match="the encoder must map a sample of `x` to one array with an axis at least"):
+    with pytest.raises(ValueError, match="`encoder` must map a sample of `x` to one array with an axis at least"):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=jnp.sum)
-    with pytest.raises(ValueError, match="the encoder must map a sample of `x` to one array"):
+    with pytest.raises(ValueError, match="`encoder` must map a sample of `x` to one array"):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=lambda x: (x, x))
     with pytest.raises(ValueError, match=r"`encoder\(x\)` has 300 values that are NaN or infinite"):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=lambda x: x / 0)

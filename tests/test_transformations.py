@@ -1,6 +1,10 @@
 """Models under JAX's transformations, and everything under its strict modes."""
 
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -102,3 +106,23 @@ def test_a_traced_threshold_is_not_judged():
     np.testing.assert_array_equal(rejected, MODEL.predict_with_reject(X, 0.3))
     with pytest.raises(ValueError, match="`threshold` is a confidence"):
         MODEL.predict_with_reject(X, 1.3)
+
+
+#: What a user may set, and what each of them refuses: arrays and numbers that are made to fit without a word, and NaN.
+STRICT = {
+    "no promotion": {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"},
+    "no false alarm": {"JAX_DEBUG_NANS": "1"},
+}
+#: Rows that have little in common: gradients by winners with a kernel, in ranks, and closed forms in a Gaussian's own units.
+UNLIKE = ("DKGMLVQ_NG", "LMRSLVQ", "GaussianMixture")
+
+
+@pytest.mark.parametrize("rows", [UNLIKE, pytest.param((), marks=pytest.mark.nightly)], ids=["some", "all"])
+@pytest.mark.parametrize("mode", STRICT)
+def test_models_are_built_trained_and_asked_in_strict_modes_of_jax(mode, rows):
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here.parent / "src"), str(here)])
+    environment = {**os.environ, **STRICT[mode], "PYTHONPATH": path, "MPLBACKEND": "Agg"}
+    command = [sys.executable, str(here / "modes.py"), *rows]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]

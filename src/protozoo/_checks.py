@@ -4,14 +4,21 @@ Data of any origin become arrays here, in one way; whatever cannot is refused by
 is, and the remedy.
 """
 
+import functools
+import inspect
 import numbers
+import types
+import typing
 import warnings
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import AbstractArray
 
 from ._statistics import blocks
 from ._types import Array, ArrayLike, PRNGKeyArray
@@ -62,7 +69,11 @@ def _as_numpy(given: Any, name: str) -> np.ndarray:
     except Exception as error:  # ragged lists, and whatever converts itself and fails
         raise ValueError(f"`{name}` is no array: rows must have the same length, and hold numbers alone ({error}).") from error
     if array.dtype.kind == "O" and array.size and all(isinstance(v, numbers.Real) for v in array.flat):
-        array = array.astype(float)
+        whole = all(isinstance(v, numbers.Integral) and -(2**63) <= int(v) < 2**63 for v in array.flat)
+        try:
+            array = array.astype(np.int64 if whole else float)
+        except OverflowError as error:
+            raise ValueError(f"`{name}` has a number beyond the range of floats ({error}): rescale it.") from error
     if array.dtype.kind in "fiu" and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     # Wider floats than JAX has.
@@ -75,7 +86,10 @@ def _described(given: Any, array: Any) -> str:
 
 
 def _brief(thing: Any) -> str:
-    text = " ".join(repr(thing).split())
+    try:
+        text = " ".join(repr(thing).split())
+    except ValueError:  # Python does not print integers of thousands of digits
+        text = f"a {type(thing).__name__}"
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
@@ -100,6 +114,46 @@ def _copied(array: np.ndarray, dtype: Any) -> np.ndarray:
     copy = memory[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def as_finite(given: Any, annotation: Any, name: str) -> Any:
+    """Numbers that are set rather than learned: finite, in as many axes as the annotation of an array says."""
+    if isinstance(given, bool | np.bool_) and fits_one_number(annotation):
+        raise TypeError(f"`{name}` must be one number, got {given}.")
+    array = fitting(as_floats(given, name), annotation, name)
+    known = known_value(array)
+    if known is not None and not np.isfinite(known).all():
+        worst = known[~np.isfinite(known)].flat[0]
+        raise ValueError(f"`{name}` must be finite, got {worst:g}.")
+    return array
+
+
+def fitting(array: Array, annotation: Any, name: str) -> Array:
+    """`array`, if it has as many axes as the annotation of an array says.
+
+    **Raises:** `ValueError` naming the argument, its shape and the one that fits.
+    """
+    shapes = [kind.dim_str for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, AbstractArray)]
+    if not shapes or any(_fits(array.shape, shape.split()) for shape in shapes):
+        return array
+    wanted = " or ".join(f"({', '.join(shape.split())})" for shape in shapes if shape)
+    if fits_one_number(annotation):
+        raise ValueError(f"`{name}` must be one number, got an array of shape {array.shape}.")
+    raise ValueError(f"`{name}` must have shape {wanted}, got {array.shape}.")
+
+
+def _fits(shape: tuple[int, ...], letters: list[str]) -> bool:
+    more = [i for i, letter in enumerate(letters) if letter.startswith("*") or letter == "..."]
+    if more:
+        behind = len(letters) - more[0] - 1
+        return len(shape) >= more[0] + behind and all(shape)
+    sizes = zip(shape, letters, strict=False)
+    return len(shape) == len(letters) and all(not letter.isdigit() or size == int(letter) for size, letter in sizes)
+
+
+def fits_one_number(annotation: Any) -> bool:
+    """Whether the annotation of an array is that of a number."""
+    return isinstance(annotation, type) and issubclass(annotation, AbstractArray) and annotation.dim_str == ""
 
 
 def known_value(value: Any) -> np.ndarray | None:
@@ -199,9 +253,9 @@ def as_labels(y: Any, n: int, name: str = "y") -> np.ndarray:
 
     **Raises:** `ValueError` naming what is wrong, and how labels of another kind are encoded.
     """
-    if not isinstance(y, jax.Array):
+    if not isinstance(y, jax.Array) or jnp.issubdtype(y.dtype, jax.dtypes.prng_key):
         try:
-            y = _as_numpy(y, name)
+            y = as_numbers(y, name) if isinstance(y, jax.Array) else _as_numpy(y, name)
         except TypeError as error:
             raise ValueError(f"`{name}` must have one label for each of the {n} samples: {error}") from None
     y = np.asarray(y)
@@ -262,7 +316,7 @@ def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
 def counted(x: Any, y: Any, weight: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
     """Samples, their labels and their weights without those whose weight is zero: they are not there."""
     x = as_numbers(x)
-    if x.ndim == 0 or len(x) == 0:
+    if x.ndim < 2 or x.size == 0:
         as_samples(x)
     y = None if y is None else as_labels(y, len(x))
     if weight is None:
@@ -280,6 +334,8 @@ def as_key(key: Any, name: str = "key") -> PRNGKeyArray:
     **Raises:** `TypeError` for anything else.
     """
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        if not -(2**63) <= key < 2**63:
+            raise ValueError(f"`{name}` must be a seed of at most 64 bits, got {_brief(key)}.")
         return jax.random.key(int(key))
     shape = np.shape(key) if isinstance(key, jax.Array | np.ndarray) else None
     typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
@@ -329,13 +385,125 @@ def refuse_zero(matrices: Array, name: str) -> None:
 
 
 def positive_integer(value: object, name: str) -> None:
-    """Refuse anything but an integer of at least one."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    """Refuse anything but an integer of at least one, that counts something which a computer has."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
         raise ValueError(f"`{name}` must be a positive integer, got {_brief(value)}.")
+
+
+def refuse_negative(value: ArrayLike, name: str) -> None:
+    """Raise `ValueError` for numbers below zero, where their value is known."""
+    known = known_value(value)
+    if known is not None and known.min() < 0:
+        raise ValueError(f"`{name}` must not be negative, got {known.min():g}.")
 
 
 def truth(value: object, name: str) -> bool:
     """Refuse anything but true or false."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"`{name}` must be True or False, got {_brief(value)}.")
-    return bool(value)
+    return of_kind(value, bool, name)
+
+
+def of_kind(value: Any, annotation: Any, name: str) -> Any:
+    """`value`, if it is of the kind that an annotation says; scalars of NumPy become those of Python.
+
+    Kinds are plain types, modules, tuples, mappings, functions, literals and unions of them. Other annotations, those of arrays
+    among them, allow everything here.
+
+    **Raises:** `TypeError` naming the argument, what it should be and what it is.
+    """
+    kinds = _kinds(annotation)
+    value = value.item() if isinstance(value, np.generic) else value
+    if type(value) in (list, tuple) and any(get_origin(kind) in (tuple, Sequence) for kind in kinds):
+        value = type(value)(v.item() if isinstance(v, np.generic) else v for v in value)
+    if not any(_is_of(value, kind) for kind in kinds):
+        raise TypeError(f"`{name}` must be {' or '.join(dict.fromkeys(map(_words, kinds)))}, got {_brief(value)}.")
+    return value
+
+
+Function = TypeVar("Function", bound=Callable)
+
+
+def of_kinds(function: Function) -> Function:
+    """A function whose arguments are of the kinds that their annotations say, or refused by name (`of_kind`)."""
+    signature = inspect.signature(function)
+    several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    kinds = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.kind not in several and parameter.annotation is not inspect.Parameter.empty
+    }
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        for name in given.arguments.keys() & kinds.keys():
+            given.arguments[name] = of_kind(given.arguments[name], kinds[name], name)
+        return function(*given.args, **given.kwargs)
+
+    return typing.cast(Function, checked)
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The members of a union."""
+    if get_origin(annotation) in (types.UnionType, typing.Union):
+        return [kind for one in get_args(annotation) for kind in _kinds(one)]
+    return [annotation]
+
+
+def allows_none(annotation: Any) -> bool:
+    """Whether an annotation that says anything allows `None`."""
+    return annotation is Any or types.NoneType in _kinds(annotation)
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    if kind is bool:
+        return isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind is float:
+        return is_number(value)
+    if kind in (None, types.NoneType):
+        return value is None
+    if origin is Literal:
+        return isinstance(value, str) and value in get_args(kind)
+    if origin is tuple:
+        members = [one for one in get_args(kind) if one is not Ellipsis]
+        return isinstance(value, tuple | list) and all(_is_of(v, members[0]) for v in value if members)
+    if origin is Callable:
+        return callable(value) and not isinstance(value, type)
+    if origin is Sequence:
+        words = isinstance(value, str | bytes) or not isinstance(value, Sequence)
+        return not words and all(_is_of(v, one) for v in value for one in get_args(kind)[:1])
+    # Annotations of arrays are judged where arrays are made.
+    plain = isinstance(origin, type) and (origin in (str, Mapping, Path) or origin.__module__.startswith("protozoo"))
+    return isinstance(value, origin) if plain else True
+
+
+_WORDS = {bool: "True or False", int: "an integer", float: "a number", str: "a word", Callable: "a function"}
+
+
+def _words(kind: Any) -> str:
+    origin = get_origin(kind) or kind
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    if origin is tuple:
+        return f"a tuple of {_words(get_args(kind)[0])}"
+    if origin is Sequence and get_args(kind):
+        return f"a list of {_words(get_args(kind)[0])}"
+    named = {Mapping: "a mapping", Sequence: "a list", Path: "a path", None: "None", types.NoneType: "None", **_WORDS}
+    return named.get(origin) or f"of kind {getattr(origin, '__name__', origin)}"
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one real number, as far as its value is known; NaN is none."""
+    if isinstance(value, Tracer | jax.ShapeDtypeStruct):
+        return value.shape == ()
+    if isinstance(value, jax.Array | np.ndarray):
+        return value.shape == () and value.dtype != bool and is_number(value.item() if _is_real(value) else None)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        return False
+    return not value != value
+
+
+def _is_real(array: Any) -> bool:
+    return jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)

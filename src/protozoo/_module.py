@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_floats
+from ._checks import allows_none, as_finite, as_floats, fitting, of_kind
 from ._types import Array, Float, PyTree
 
 
@@ -18,24 +19,27 @@ Module = TypeVar("Module", bound=eqx.Module)
 
 
 class _NamedField(dataclasses.Field):
-    """A field whose converter knows its name, so that an error can tell which argument was wrong."""
+    """A field whose converter knows its name and its annotation, so that an error can tell which argument was wrong."""
 
     __slots__ = ()
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.metadata["converter"].name = name
+        converter = self.metadata["converter"]
+        converter.name, converter.annotation = name, inspect.get_annotations(owner).get(name, Any)
 
 
 class _Converter:
-    def __init__(self, function: Callable[[Any, str], Any]):
-        self.function, self.name = function, "value"
+    """What makes a field's value of what an argument is."""
+
+    def __init__(self, function: Callable[[Any, Any, str], Any]):
+        self.function, self.annotation, self.name = function, Any, "value"
 
     def __call__(self, value: Any) -> Any:
-        return None if value is None else self.function(value, self.name)
+        return self.function(value, self.annotation, self.name)
 
 
-def converted(function: Callable[[Any, str], Any], **kwargs: Any) -> Any:
-    """Declare a field whose values go through `function(value, name)`; `None` stays what it is."""
+def converted(function: Callable[[Any, Any, str], Any], **kwargs: Any) -> Any:
+    """Declare a field whose values go through `function(value, annotation, name)`."""
     field = eqx.field(converter=_Converter(function), **kwargs)
     named = object.__new__(_NamedField)
     for slot in dataclasses.Field.__slots__:
@@ -44,27 +48,43 @@ def converted(function: Callable[[Any, str], Any], **kwargs: Any) -> Any:
 
 
 def learned(**kwargs: Any) -> Any:
-    """Declare an array of parameters: of floats, whatever it is made from."""
-    return converted(as_floats, **kwargs)
+    """Declare an array of parameters: of floats, whatever it is made from, in as many axes as the annotation says."""
+    return converted(_parameters, **kwargs)
+
+
+def _parameters(value: Any, annotation: Any, name: str) -> Any:
+    return None if value is None and allows_none(annotation) else fitting(as_floats(value, name), annotation, name)
 
 
 def hyper(**kwargs: Any) -> Any:
-    """Declare a number that is set, not learned: it is stored as an array, and no gradient ever reaches it.
+    """Declare a number that is set, not learned: it is finite and stored as an array, and no gradient ever reaches it.
 
     A Python float among the fields of a module would be part of the compiled program, so that each new value compiles
     anew; an array is an argument of it. The mark in the field's metadata is what `trainable` reads.
     """
-    return converted(as_floats, metadata={"trainable": False}, **kwargs)
+    return converted(as_finite, metadata={"trainable": False}, **kwargs)
 
 
 def static(**kwargs: Any) -> Any:
     """Declare a part of a module's structure: a size, a mode, a plain function. A new value compiles anew."""
-    return eqx.field(static=True, converter=_plain, **kwargs)
+    return converted(_structure, static=True, **kwargs)
 
 
-def _plain(value: Any) -> Any:
-    """Python's number for a NumPy scalar, which Equinox takes for an array."""
-    return value.item() if isinstance(value, np.generic) else value
+def _structure(value: Any, annotation: Any, name: str) -> Any:
+    value = of_kind(value, annotation, name)
+    # An array of one number, which is no structure.
+    return value.item() if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0 else value
+
+
+def part(**kwargs: Any) -> Any:
+    """Declare a module within a module, of the kind that the annotation says."""
+    return converted(of_kind, **kwargs)
+
+
+def as_declared(module: eqx.Module, name: str) -> Any:
+    """The value of a field as its declaration has it, for a `__post_init__`, which comes before declarations are heard."""
+    (field,) = (field for field in dataclasses.fields(module) if field.name == name)  # pyright: ignore[reportArgumentType]
+    return field.metadata["converter"](getattr(module, name))
 
 
 def trainable(tree: PyTree) -> PyTree:

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ._checks import as_floats, as_numbers, known_value, positive_integer
-from ._module import converted, hyper, static
+from ._checks import as_finite, as_numbers, known_value, positive_integer
+from ._module import converted, hyper, part, static
 from ._types import Array, ArrayLike, Float, Scalar
 
 
@@ -34,7 +34,7 @@ else:
 
 def scheduled(**kwargs: Any) -> Any:
     """Declare a field that holds a schedule, or a number in its place."""
-    return converted(lambda value, name: as_schedule(value, name), **kwargs)
+    return converted(lambda value, annotation, name: as_schedule(value, name), **kwargs)
 
 
 class Constant(AbstractSchedule):
@@ -194,7 +194,7 @@ class Restarts(AbstractSchedule):
     Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017.
     """
 
-    schedule: AbstractSchedule
+    schedule: AbstractSchedule = scheduled()
     cycles: int = static(default=3)
     factor: Scalar = hyper(default=2.0)
 
@@ -219,7 +219,7 @@ class Scaled(AbstractSchedule):
     - `factor`: s.
     """
 
-    schedule: AbstractSchedule
+    schedule: AbstractSchedule = part()
     factor: Scalar = hyper()
 
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
@@ -250,10 +250,7 @@ def as_schedule(value: "AbstractSchedule | ArrayLike", name: str = "value") -> A
 
 def as_scalar(value: ArrayLike, name: str) -> Array:
     """One number."""
-    number = as_floats(value, name)
-    if number.ndim:
-        raise ValueError(f"`{name}` must be one number, got an array of shape {number.shape}.")
-    return number
+    return as_finite(value, Scalar, name)
 
 
 def positive(value: ArrayLike, name: str, above: float = 0.0) -> None:

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._checks import as_key, of_kinds, positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 
@@ -36,6 +37,7 @@ class CNN(eqx.Module):
     pool: int = static()
     activation: Callable = static()
 
+    @of_kinds
     def __init__(
         self,
         shape: tuple[int, int, int],
@@ -47,23 +49,25 @@ class CNN(eqx.Module):
         normalise: bool = True,
         activation: Callable[[Array], Array] = jax.nn.relu,
         *,
-        key: PRNGKeyArray,
+        key: PRNGKeyArray | int,
     ):
-        if len(shape) != 3 or min(shape) < 1:
+        if len(shape) != 3 or not all(1 <= size < 2**31 for size in shape):
             raise ValueError(f"`shape` must be (height, width, channels), got {shape!r}.")
         for name, value in dict(kernel_size=kernel_size, stride=stride, pool=pool, latent_dim=latent_dim).items():
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive, got {value!r}.")
-        if not channels or min(channels) < 1:
-            raise ValueError(f"`channels` must hold positive numbers, got {tuple(channels)!r}.")
-        *keys, last = jax.random.split(key, len(channels) + 1)
+            positive_integer(value, name)
+        if not channels:
+            raise ValueError("`channels` must hold at least one positive number, got none.")
+        for value in channels:
+            positive_integer(value, "channels")
+        *keys, last = jax.random.split(as_key(key), len(channels) + 1)
         size, before, convolutions, norms = shape[:2], shape[2], [], []
         for count, k in zip(channels, keys, strict=True):
             convolutions.append(eqx.nn.Conv2d(before, count, kernel_size, stride, padding="SAME", key=k))
             size = tuple(-(-s // stride) // pool for s in size)
             if min(size) < 1:
                 raise ValueError(
-                    f"an image of shape {shape} is too small for {len(channels)} stages: lower `pool` or `stride`."
+                    f"`shape`: an image of shape {shape} is too small for {len(channels)} stages, the number of `channels`, "
+                    f"of `stride` {stride} and `pool` {pool}: lower them, or `kernel_size`."
                 )
             norms.append(eqx.nn.LayerNorm(count))
             before = count

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 
+from .._checks import as_key, of_kinds, positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 
@@ -26,10 +27,13 @@ class MLP(eqx.Module):
     layers: tuple[eqx.nn.Linear, ...]
     activation: Callable = static()
 
-    def __init__(self, sizes: Sequence[int], activation: Callable[[Array], Array] = jax.nn.tanh, *, key: PRNGKeyArray):
-        if len(sizes) < 2 or min(sizes) < 1:
+    @of_kinds
+    def __init__(self, sizes: Sequence[int], activation: Callable[[Array], Array] = jax.nn.tanh, *, key: PRNGKeyArray | int):
+        if len(sizes) < 2:
             raise ValueError(f"`sizes` must hold at least two positive numbers (d, …, l), got {tuple(sizes)}.")
-        keys = jax.random.split(key, len(sizes) - 1)
+        for size in sizes:
+            positive_integer(size, "sizes")
+        keys = jax.random.split(as_key(key), len(sizes) - 1)
         self.layers = tuple(eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True))
         self.activation = activation
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 
+from .._module import part
 from .._types import Array, Float
 
 
@@ -15,7 +16,7 @@ class Rematerialised(eqx.Module):
     - `encoder`: any callable of one sample.
     """
 
-    encoder: Callable
+    encoder: Callable = part()
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         return eqx.filter_checkpoint(self.encoder)(x)

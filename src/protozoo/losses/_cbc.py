@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import known_value
+from .._checks import known_value, of_kinds
 from .._module import AbstractConstrained, AbstractHomogeneous, hyper, learned
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, Labels, MaybeLabels, PerSample, PyTree, Scalar
@@ -56,6 +56,7 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
         positive(self.variance, "variance")
 
     @classmethod
+    @of_kinds
     def from_data(
         cls,
         delta: Float[Array, "n p"],
@@ -79,7 +80,7 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
             member = member * (weight / jnp.max(weight))[None]
         total = member.sum(axis=1, keepdims=True)
         shown = (member @ jnp.exp(-delta / (2 * jnp.asarray(variance)))) / jnp.where(total > 0, total, 1)
-        most = shown.max(axis=0)
+        most = shown.max(axis=0, keepdims=True)
         wanted = shown / jnp.where(most > 0, most, 1)
         return cls(jnp.stack([wanted, jnp.full_like(wanted, 0.5)], axis=-1), margin, variance)
 
@@ -107,9 +108,9 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
         wanted, unwanted = self.reasoning[..., 0], (1 - self.reasoning[..., 0]) * self.reasoning[..., 1]
         detected = jnp.exp(-delta / (2 * self.variance))
         # Σ d r⁺ + (1 - d) r⁻ = d·(r⁺ - r⁻) + Σ r⁻: one matrix product.
-        agreed = detected @ (wanted - unwanted).T + jnp.sum(unwanted, axis=1)
+        agreed = detected @ (wanted - unwanted).T + jnp.sum(unwanted, axis=1)[None]
         asked = jnp.sum(wanted + unwanted, axis=1)
-        return jnp.clip(agreed / jnp.where(asked > 0, asked, 1), 0, 1)
+        return jnp.clip(agreed / jnp.where(asked > 0, asked, 1)[None], 0, 1)
 
     # A frozen reasoning was taken out of the tree, and leaves `None`.
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, hyper
+from .._module import AbstractHomogeneous, hyper, part
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
@@ -28,7 +28,7 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
     """
 
     temperature: Scalar = hyper(default=1.0)
-    cooperation: AbstractCooperation = WinnerTakesAll()
+    cooperation: AbstractCooperation = part(default=WinnerTakesAll())
     relative: ClassVar[bool] = True
     degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
@@ -45,7 +45,7 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
     ) -> PerSample:
         minimum = class_minimum(delta, labels).T
         pooled = self.cooperation.pool(lambda d: d, minimum, lambda: fold(delta, labels), progress)
-        logits = -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0))) / self.temperature
+        logits = -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0, keepdims=True))) / self.temperature
         return log_total(logits) - own_class(logits, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import known_value
-from .._module import AbstractHomogeneous, hyper, static
+from .._module import AbstractHomogeneous, hyper, part, static
 from .._schedules import as_scalar, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
@@ -40,7 +40,7 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
 
     margin: Scalar = hyper()
     steepness: Scalar = hyper()
-    cooperation: AbstractCooperation
+    cooperation: AbstractCooperation = part()
     transfer: Callable = static()
     degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
@@ -71,14 +71,16 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         closest, rival = winners(delta, labels, y)
-        return self.cooperation.pool(
-            lambda d: self._cost(d, rival), closest, lambda: own_class(fold(delta, labels), y), progress
-        )
+
+        def cost(closest: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
+            return self._cost(closest, jnp.broadcast_to(rival, closest.shape))
+
+        return self.cooperation.pool(cost, closest, lambda: own_class(fold(delta, labels), y), progress)
 
     def of_columns(self, *entries: PerSample) -> PerSample:
         return self._cost(*entries)
 
-    def _cost(self, closest: Float[Array, "*m n"], rival: PerSample) -> Float[Array, "*m n"]:
+    def _cost(self, closest: Float[Array, "*m n"], rival: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
         return self.transfer(_relative_difference(closest, rival) + self.margin, self.steepness)
 
     def columns(
@@ -94,7 +96,7 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
 
 
 @jax.custom_jvp
-def _relative_difference(a: Float[Array, "*m n"], b: PerSample) -> Float[Array, "*m n"]:
+def _relative_difference(a: Float[Array, "*m n"], b: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
     """(a - b)/(a + b) for numbers that are not negative; zero where both are."""
     total = a + b
     return (a - b) / jnp.where(total == 0, 1, total)

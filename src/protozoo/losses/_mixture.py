@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._checks import of_kinds, positive_integer
 from .._module import learned
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample
 from ..metrics import AbstractClosedForm, Moments
@@ -34,8 +35,10 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
     supervised: ClassVar[bool] = False
 
     @classmethod
+    @of_kinds
     def uniform(cls, prototypes: int) -> "Mixture":
         """Equal mixing weights."""
+        positive_integer(prototypes, "prototypes")
         return cls(jnp.zeros(prototypes))
 
     @property
@@ -62,7 +65,7 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
 
     def _logits(self, delta: Float[Array, "n p"], least: PerSample) -> Float[Array, "n p"]:
         """The logarithms of the joint densities, those of each sample less half of `least`: no large numbers."""
-        return jax.nn.log_softmax(self.logits) - 0.5 * (delta - least[:, None])
+        return jax.nn.log_softmax(self.logits)[None] - 0.5 * (delta - least[:, None])
 
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mixture":
         """π ← (1-step) π + step · (each component's share of the responsibilities)."""

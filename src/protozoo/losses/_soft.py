@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, learned, replaced, static
+from .._module import AbstractHomogeneous, learned, part, replaced, static
 from .._schedules import Scaled, Schedule, positive, scheduled
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
 from ..cooperation import RankCooperation
@@ -39,12 +39,16 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
         # Differences are taken before anything is divided by a variance that may be small.
         least = jax.lax.stop_gradient(jnp.min(delta.T, axis=0))[:, None]
         excess = delta - least
+
+        def of_each(values: Float[Array, "*p"]) -> Float[Array, "n p"]:
+            return jnp.broadcast_to(values, delta.shape)
+
         if self.log_scales is not None:
             precisions = jnp.exp(-self.log_scales)
-            excess = excess * precisions + least * (precisions - jnp.min(precisions))
+            excess = excess * of_each(precisions) + least * of_each(precisions - jnp.min(precisions))
         logits = -excess / (2 * self.variance(progress))
         if self.log_scales is not None:
-            logits = logits - 0.5 * self.dimension * self.log_scales
+            logits = logits - of_each(0.5 * self.dimension * self.log_scales)
         if self.log_priors is not None:
             logits = logits + self.log_priors[None]
         return logits
@@ -88,7 +92,7 @@ class RSLVQ(AbstractSoftLoss):
     log_scales: Float[Array, "*p"] | None = learned(default=None)
     log_priors: PerPrototype | None = learned(default=None)
     dimension: int = static(default=0)
-    cooperation: RankCooperation | None = None
+    cooperation: RankCooperation | None = part(default=None)
     supervised: ClassVar[bool] = True
 
     def __call__(

@@ -31,4 +31,6 @@ def as_transfer(transfer: str | Callable) -> Callable:
         if transfer not in TRANSFERS:
             raise ValueError(f"`transfer` must be one of {sorted(TRANSFERS)} or a function f(t, steepness), got {transfer!r}.")
         return TRANSFERS[transfer]
+    if not callable(transfer):
+        raise TypeError(f"`transfer` must be a name or a function f(t, steepness), got {transfer!r}.")
     return transfer

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import jax
 
+from .._checks import positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractManifold
@@ -27,9 +28,12 @@ class Euclidean(AbstractManifold):
     flat: ClassVar[bool] = True
 
     def __init__(self, shape: int | tuple[int, ...]):
-        self.shape = (int(shape),) if not isinstance(shape, tuple) else tuple(int(s) for s in shape)
-        if not self.shape or min(self.shape) < 1:
+        sizes = shape if isinstance(shape, tuple | list) else (shape,)
+        if not sizes:
             raise ValueError(f"`shape` must hold positive sizes, got {shape!r}.")
+        for size in sizes:
+            positive_integer(size, "shape")
+        self.shape = tuple(int(size) for size in sizes)
 
     @property
     def point_shape(self) -> tuple[int, ...]:

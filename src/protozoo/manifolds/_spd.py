@@ -8,6 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.custom_derivatives import SymbolicZero
 
+from .._checks import positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractManifold
@@ -38,9 +39,8 @@ class SPD(AbstractManifold):
     flat: ClassVar[bool] = False
 
     def __init__(self, n: int):
+        positive_integer(n, "n")
         self.n = int(n)
-        if self.n < 1:
-            raise ValueError(f"`n` must be positive, got {n!r}.")
 
     @property
     def point_shape(self) -> tuple[int, ...]:

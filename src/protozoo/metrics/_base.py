@@ -54,7 +54,7 @@ def relative_dissimilarities(metric: AbstractMetric, x: Float[Array, "n ..."], p
 
     excess, rounding = seen_from(x)
     if isinstance(metric, AbstractQuadratic) and prototypes.space.flat:
-        reference = prototypes.points.mean(axis=0)
+        reference = prototypes.points.mean(axis=0, keepdims=True)
         axes = tuple(range(1, x.ndim))
         reach = 2.0**11 * jnp.max(jnp.abs(prototypes.points - reference))
         away = jnp.max(jnp.abs(x - reference), axis=axes, keepdims=True)

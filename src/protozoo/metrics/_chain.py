@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from .._module import part
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Composed
@@ -16,8 +17,8 @@ class Chain(AbstractAdaptation):
     - `first`, `second`: adaptations, local or shared; more of them by nesting.
     """
 
-    first: AbstractAdaptation
-    second: AbstractAdaptation
+    first: AbstractAdaptation = part()
+    second: AbstractAdaptation = part()
 
     @property
     def local(self) -> bool:

@@ -5,13 +5,14 @@ from typing import ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_numbers, as_weights
+from .._checks import as_weights, of_kinds
 from .._module import AbstractHomogeneous, learned
 from .._statistics import mean_and_variance, present
 from .._types import Array, ArrayLike, Float, Scalar
 from ..manifolds import shared_squares, squared_lengths
 from ..prototypes import Prototypes
 from ._base import AbstractMetric
+from ._principal import flat
 
 
 #: e^60 and its products stay within float32; samples beyond are as far as can be told.
@@ -42,11 +43,14 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
         return ExponentialKernel(self.matrix * unit)
 
     @classmethod
+    @of_kinds
     def from_data(
         cls, x: Float[ArrayLike, "n d"], latent_dim: int | None = None, sample_weight: ArrayLike | None = None
     ) -> "ExponentialKernel":
         """A truncated identity, scaled such that ‖z‖² has mean 0.1: outliers and training have room before e^60."""
-        x = np.asarray(as_numbers(x))
+        x = flat(x)
+        if latent_dim is not None and not 1 <= latent_dim <= x.shape[1]:
+            raise ValueError(f"`latent_dim` must lie between 1 and the number of features {x.shape[1]}, got {latent_dim}.")
         weight, x, _ = present(as_weights(sample_weight, len(x)), x)
         mean, variance = mean_and_variance(x[:, :latent_dim], weight)
         square = float(np.sum(variance + mean**2))
@@ -56,6 +60,6 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
         matrix = self.matrix if x.dtype.itemsize >= 4 else self.matrix.astype(x.dtype)
         z, v = x.reshape(len(x), -1) @ matrix, prototypes.points.reshape(len(prototypes), -1) @ matrix
         squared = shared_squares(z, v).T
-        a, b = jnp.minimum(squared_lengths(z), LARGEST), jnp.minimum(squared_lengths(v), LARGEST)[:, None]
+        a, b = jnp.minimum(squared_lengths(z), LARGEST)[None], jnp.minimum(squared_lengths(v), LARGEST)[:, None]
         apart = (jnp.exp(b / 2) * jnp.expm1((a - b) / 2)) ** 2
         return (apart - 2 * jnp.exp((a + b) / 2) * jnp.expm1(-squared / 2)).T

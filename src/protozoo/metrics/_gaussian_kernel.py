@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_numbers, as_weights
-from .._module import AbstractHomogeneous, degree, learned
+from .._checks import as_floats, as_labels, as_samples, as_weights, of_kinds
+from .._module import AbstractHomogeneous, degree, learned, part
 from .._schedules import positive
 from .._statistics import present, weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
@@ -31,16 +31,21 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     gradient-descent learning*, Neurocomputing 147, 2015.
     """
 
-    metric: AbstractQuadratic
+    metric: AbstractQuadratic = part()
     log_bandwidths: Float[Array, "*p"] = learned(default=0.0)
 
     @classmethod
+    @of_kinds
     def with_bandwidths(cls, metric: AbstractQuadratic, bandwidths: Float[ArrayLike, "*p"]) -> "GaussianKernel":
         """Given bandwidths σ_j > 0, in the units of the inner metric's square root."""
         positive(bandwidths, "bandwidths")
-        return cls(metric, jnp.log(jnp.asarray(bandwidths)))
+        widths = as_floats(bandwidths, "bandwidths")
+        if widths.ndim > 1 or widths.size == 0:
+            raise ValueError(f"`bandwidths` must be a number or have shape (p,), got {widths.shape}.")
+        return cls(metric, jnp.log(widths))
 
     @classmethod
+    @of_kinds
     def from_data(
         cls,
         metric: AbstractQuadratic,
@@ -59,8 +64,8 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
         - `x`, `y`: samples and their classes.
         - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
-        units, x = own_units(metric, prototypes), np.asarray(as_numbers(x))
-        weight, x, y = present(as_weights(sample_weight, len(x)), x, None if y is None else np.asarray(y))
+        x, units = as_samples(x, prototypes.space.point_shape), own_units(metric, prototypes)
+        weight, x, y = present(as_weights(sample_weight, len(x)), np.asarray(x), None if y is None else as_labels(y, len(x)))
         squared = np.asarray(_squared(units.metric, units.of(as_floats(x)), units.prototypes), float)
         medians = []
         for j, label in enumerate(prototypes.labels):
@@ -95,7 +100,8 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
 
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         precisions = jnp.broadcast_to(jnp.exp(-2 * self.log_bandwidths), len(prototypes))
-        return -2 * jnp.expm1(-0.5 * precisions[at] * self.metric.radial(squared, prototypes, at))
+        precisions = jnp.broadcast_to(precisions[at], squared.shape)
+        return -2 * jnp.expm1(-0.5 * precisions * self.metric.radial(squared, prototypes, at))
 
 
 @eqx.filter_jit

@@ -1,13 +1,13 @@
 """Gaussian components: a covariance for each prototype."""
 
 import math
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_numbers, as_weights, known_value
+from .._checks import as_finite, as_floats, as_samples, as_weights, known_value, of_kinds, refuse_negative
 from .._module import AbstractHomogeneous, hyper, learned, power_of_two, replaced, static
 from .._statistics import mean_and_variance, present, shares
 from .._types import Array, ArrayLike, Float, Num
@@ -46,18 +46,20 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
             raise ValueError(f"`regularisation` must be finite and not negative, got {known.min():g} as its smallest.")
 
     @classmethod
+    @of_kinds
     def from_covariances(
         cls,
         covariances: Float[ArrayLike, "p d"] | Float[ArrayLike, "p d d"],
         regularisation: Float[ArrayLike, "*d"] = 1e-6,
     ) -> "Mahalanobis":
         """From full covariance matrices `(p, d, d)` or variances `(p, d)`."""
-        return cls(
-            *_precision_factor(as_floats(covariances, "covariances")),
-            regularisation=as_floats(regularisation, "regularisation"),
-        )
+        covariances = as_floats(covariances, "covariances")
+        if not (covariances.ndim == 2 or (covariances.ndim == 3 and covariances.shape[1] == covariances.shape[2])):
+            raise ValueError(f"`covariances` must have shape (p, d, d) or (p, d), got {covariances.shape}.")
+        return cls(*_precision_factor(covariances), regularisation=as_floats(regularisation, "regularisation"))
 
     @classmethod
+    @of_kinds
     def from_data(
         cls,
         x: Float[ArrayLike, "n ..."],
@@ -80,13 +82,16 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         """
         if covariance not in ("full", "diagonal"):
             raise ValueError(f"`covariance` must be 'full' or 'diagonal', got {covariance!r}.")
-        x = np.asarray(as_numbers(x))
+        x = np.asarray(as_samples(x, prototypes.space.point_shape))
         weight, x, _ = present(as_weights(sample_weight, len(x)), x)
         x, points = x.reshape(len(x), -1), np.asarray(prototypes.points, float).reshape(len(prototypes), -1)
         variances = _known_scales(mean_and_variance(x, weight)[1])
         if regularisation is None:
             regularisation = 1e-6 * _known_scales(_variances_within(x, points, np.sqrt(variances), weight), variances)
-        regularisation = np.asarray(regularisation, float)
+        regularisation = np.asarray(as_finite(regularisation, Any, "regularisation"), float)
+        if regularisation.shape not in ((), variances.shape):
+            raise ValueError(f"`regularisation` must be a number or have shape {variances.shape}, got {regularisation.shape}.")
+        refuse_negative(regularisation, "regularisation")
         log_scales = np.broadcast_to(-0.5 * np.log(variances + regularisation), (len(prototypes), len(variances)))
         upper = None if covariance == "diagonal" else jnp.zeros((*log_scales.shape, len(variances)))
         return cls(jnp.asarray(log_scales), upper, jnp.asarray(regularisation))
@@ -96,8 +101,8 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         unit = jnp.broadcast_to(unit, self.log_scales.shape[-1:])
         return replaced(
             self,
-            log_scales=self.log_scales + jnp.log(unit),
-            upper=None if self.upper is None else self.upper * unit[:, None],
+            log_scales=self.log_scales + jnp.log(unit)[None],
+            upper=None if self.upper is None else self.upper * unit[None, :, None],
             regularisation=self.regularisation / unit / unit,
             unit=self.unit * unit,
         )
@@ -130,19 +135,21 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         if not self.normalised:
             return squared
-        log_scales = self.log_scales - jnp.log(self.unit)
-        return squared + (log_scales.shape[-1] * math.log(2 * math.pi) - 2 * jnp.sum(log_scales, axis=-1))[at]
+        log_scales = self.log_scales - jnp.log(jnp.broadcast_to(self.unit, self.log_scales.shape))
+        terms = log_scales.shape[-1] * math.log(2 * math.pi) - 2 * jnp.sum(log_scales, axis=-1)
+        return squared + jnp.broadcast_to(terms[at], squared.shape)
 
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mahalanobis":
         """Σ_j ← (1-step) Σ_j + step · (weighted scatter about the moved prototype + regularisation)."""
         scatter = moments.scatter(moved)
         if self.upper is None:
-            target = jnp.maximum(scatter, 0) + self.regularisation
+            target = jnp.maximum(scatter, 0) + jnp.broadcast_to(self.regularisation, scatter.shape)
         else:
             # Features that depend on each other leave eigenvalues of the size of rounding, of either sign.
             d, variances = scatter.shape[-1], jnp.diagonal(scatter, axis1=-2, axis2=-1)
             rounding = 2 * d * jnp.finfo(scatter.dtype).eps * variances
-            target = scatter + (self.regularisation + rounding)[..., None] * jnp.eye(d, dtype=scatter.dtype)
+            added = jnp.broadcast_to(self.regularisation, variances.shape) + rounding
+            target = scatter + added[..., None] * jnp.eye(d, dtype=scatter.dtype)[None]
         seen = (moments.weight > 0).reshape(-1, *[1] * (target.ndim - 1))
         covariances = self.covariances
         covariances = covariances + step * jnp.where(seen, target - covariances, 0)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, degree
+from .._module import AbstractHomogeneous, degree, part
 from .._types import Array, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import AbstractLinearlyAdapted, AbstractQuadratic
@@ -27,7 +27,7 @@ class Missing(AbstractLinearlyAdapted, AbstractHomogeneous):
     Source: L. van Veen, *Analysis of missing data with matrix relevance learning vector quantization*, 2016.
     """
 
-    metric: AbstractQuadratic
+    metric: AbstractQuadratic = part()
     takes_gaps: ClassVar[bool] = True
 
     @property

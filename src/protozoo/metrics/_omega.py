@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_weights, refuse_zero
-from .._module import AbstractConstrained, by_chain_rule, learned, replaced, static
+from .._checks import as_labels, as_weights, of_kinds, positive_integer, refuse_zero
+from .._module import AbstractConstrained, as_declared, by_chain_rule, learned, replaced, static
 from .._statistics import present
 from .._types import Array, ArrayLike, Float, Num, PyTree
 from ..prototypes import Prototypes
@@ -27,7 +27,7 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
     normalised: eqx.AbstractVar[bool]
 
     def __post_init__(self):
-        self.matrix = as_floats(self.matrix, "matrix")
+        self.matrix, self.normalised = as_declared(self, "matrix"), as_declared(self, "normalised")
         _check_rank(self.matrix.shape)
         if self.normalised:
             refuse_zero(self.matrix, "matrix")
@@ -71,11 +71,13 @@ class Omega(AbstractOmega):
     normalised: bool = static(default=False)
 
     @classmethod
+    @of_kinds
     def identity(cls, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "Omega":
         """The first `latent_dim` columns of the identity (all of them by default)."""
         return cls(_truncated_identity(dimension, latent_dim), normalised)
 
     @classmethod
+    @of_kinds
     def from_pca(
         cls,
         x: Float[ArrayLike, "n d"],
@@ -97,6 +99,7 @@ class Omega(AbstractOmega):
         return cls(jnp.asarray(principal_directions(x, latent_dim, weight)), normalised)
 
     @classmethod
+    @of_kinds
     def from_lda(
         cls,
         x: Float[ArrayLike, "n d"],
@@ -119,9 +122,7 @@ class Omega(AbstractOmega):
         **Raises:** `ValueError` unless there is a label for each sample.
         """
         x = flat(x)
-        latent_dim, labels = _checked_rank(x.shape[1], latent_dim), np.asarray(y)
-        if labels.shape != (len(x),):
-            raise ValueError(f"`y` must have one label for each of the {len(x)} samples, got shape {labels.shape}.")
+        latent_dim, labels = _checked_rank(x.shape[1], latent_dim), as_labels(y, len(x))
         weight, x, present_labels = present(as_weights(sample_weight, len(x)), x, labels)
         # Numbered after those without weight are gone, and perhaps whole classes with them.
         numbers = np.unique(np.asarray(present_labels), return_inverse=True)[1]
@@ -152,11 +153,14 @@ class LocalOmega(AbstractOmega):
     normalised: bool = static(default=False)
 
     @classmethod
+    @of_kinds
     def repeated(cls, omega: Omega, prototypes: int) -> "LocalOmega":
         """The same projection for each prototype, to start from."""
+        positive_integer(prototypes, "prototypes")
         return cls(jnp.broadcast_to(omega.matrix, (prototypes, *omega.matrix.shape)), omega.normalised)
 
     @classmethod
+    @of_kinds
     def identity(cls, prototypes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "LocalOmega":
         """Truncated identities for all prototypes."""
         return cls.repeated(Omega.identity(dimension, latent_dim, normalised), prototypes)
@@ -186,11 +190,14 @@ class ClassOmega(AbstractOmega):
     normalised: bool = static(default=False)
 
     @classmethod
+    @of_kinds
     def repeated(cls, omega: Omega, classes: int) -> "ClassOmega":
         """The same projection for each class, to start from."""
+        positive_integer(classes, "classes")
         return cls(jnp.broadcast_to(omega.matrix, (classes, *omega.matrix.shape)), omega.normalised)
 
     @classmethod
+    @of_kinds
     def identity(cls, classes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "ClassOmega":
         """Truncated identities for all classes."""
         return cls.repeated(Omega.identity(dimension, latent_dim, normalised), classes)
@@ -214,6 +221,7 @@ def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, 
 
 
 def _checked_rank(dimension: int, latent_dim: int | None) -> int:
+    positive_integer(dimension, "dimension")
     latent_dim = dimension if latent_dim is None else latent_dim
     _check_rank((dimension, latent_dim))
     return latent_dim

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .._checks import of_kinds, positive_integer
 from .._module import learned
 from .._types import Array, Float
 from ..prototypes import Prototypes
@@ -25,8 +26,10 @@ class Relevance(AbstractAdaptation):
     logits: Float[Array, " d"] = learned()
 
     @classmethod
+    @of_kinds
     def uniform(cls, dimension: int) -> "Relevance":
         """Equal relevances 1/d."""
+        positive_integer(dimension, "dimension")
         return cls(jnp.zeros(dimension))
 
     @property
@@ -57,8 +60,10 @@ class SparseRelevance(AbstractAdaptation):
     logits: Float[Array, " d"] = learned()
 
     @classmethod
+    @of_kinds
     def uniform(cls, dimension: int) -> "SparseRelevance":
         """Equal relevances 1/d."""
+        positive_integer(dimension, "dimension")
         return cls(jnp.full(dimension, 1 / dimension))
 
     @property

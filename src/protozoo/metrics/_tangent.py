@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_labels, as_numbers, as_weights, known_value
-from .._module import AbstractConstrained, learned, replaced
+from .._checks import as_labels, as_numbers, as_samples, as_weights, known_value, of_kinds
+from .._module import AbstractConstrained, as_declared, learned, replaced
 from .._statistics import BLOCK, present
 from .._types import Array, ArrayLike, Float, Int, Num, PyTree
 from ..manifolds import AbstractManifold
@@ -37,13 +37,14 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
     bases: Float[Array, "p d s"] = learned()
 
     def __post_init__(self):
-        self.bases = as_floats(self.bases, "bases")
+        self.bases = as_declared(self, "bases")
         _check_subspace(self.bases.shape[-1], self.bases.shape[-2])
         if self.bases.shape[-1]:
             self.bases = _orthonormal(self.bases)
             _refuse_dependent(self.bases)
 
     @classmethod
+    @of_kinds
     def from_data(
         cls,
         x: Float[ArrayLike, "n ..."],
@@ -67,6 +68,8 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
         """
         _check_subspace(subspace_dim, prototypes.space.dimension)
         x = np.asarray(as_numbers(x))
+        if x.shape[1:] != prototypes.space.point_shape or x.size == 0:
+            as_samples(x, prototypes.space.point_shape)
         weight, x, y = present(as_weights(sample_weight, len(x)), x, None if y is None else as_labels(y, len(x)))
 
         def varying(mine: np.ndarray, j: int) -> np.ndarray:

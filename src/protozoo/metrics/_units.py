@@ -29,11 +29,13 @@ class OwnUnits(NamedTuple):
 
     def of(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """Points in these units."""
-        return points if isinstance(self.unit, float) else points / self.unit.astype(points.dtype)
+        return (
+            points if isinstance(self.unit, float) else points / jnp.broadcast_to(self.unit.astype(points.dtype), points.shape)
+        )
 
     def back(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """Points in the units of the data again."""
-        return points * self.unit
+        return points * jnp.broadcast_to(self.unit, points.shape)
 
     def part_back(self, part: Any) -> Any:
         """A part of the metric in the units of the data again."""
@@ -49,7 +51,7 @@ def own_units(metric: AbstractMetric, prototypes: Prototypes) -> OwnUnits:
     # Squares of usual numbers are far from the ends of any range: they stay as they are, to the last bit.
     unit = jnp.where((unit > 2.0**-16) & (unit < 2.0**16), 1, unit)
     shaped = unit.reshape(prototypes.space.point_shape) if unit.ndim else unit
-    scaled = prototypes.moved(prototypes.points / shaped)
+    scaled = prototypes.moved(prototypes.points / jnp.broadcast_to(shaped, prototypes.points.shape))
     return OwnUnits(homogeneous.in_units(unit), scaled, shaped, unit**known if known else 1.0)
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, learned
+from .._module import AbstractHomogeneous, learned, part
 from .._types import Array, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractAdaptation, AbstractQuadratic, Columns
@@ -24,7 +24,7 @@ class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
     Source: C. Villani, *Optimal transport: old and new*, 2009 (the distance between Gaussians).
     """
 
-    metric: AbstractAdaptation
+    metric: AbstractAdaptation = part()
     log_variances: Float[Array, "p k"] = learned()
     degree: ClassVar[int] = 2
 

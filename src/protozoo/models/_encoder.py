@@ -19,9 +19,9 @@ def encoded_shape(encoder: Callable, x: Array | jax.ShapeDtypeStruct, name: str 
         point = jax.eval_shape(encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
     except Exception as error:
         remedy = "".join(f" {hint}" for hint in _hints(encoder))
-        raise ValueError(f"the encoder refuses `{name}` of shape {x.shape}: {error}{remedy}") from error
+        raise ValueError(f"`encoder` refuses `{name}` of shape {x.shape}: {error}{remedy}") from error
     if not isinstance(point, jax.ShapeDtypeStruct) or not point.shape:
-        raise ValueError(f"the encoder must map a sample of `{name}` to one array with an axis at least, and returns {point}.")
+        raise ValueError(f"`encoder` must map a sample of `{name}` to one array with an axis at least, and returns {point}.")
     return point.shape
 
 

@@ -19,9 +19,12 @@ from .._checks import (
     refuse_empty_samples,
     refuse_no_dissimilarities,
     refuse_nonfinite,
+    refuse_unknown_classes,
+    truth,
 )
 from .._module import all_finite, static
 from .._products import accumulated
+from .._schedules import as_scalar
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
 from ..backbones import Rematerialised
 from ..losses import AbstractLoss, AbstractWinnerLoss
@@ -162,6 +165,8 @@ class PrototypeModel(eqx.Module):
 
         **Raises:** `ValueError` if the threshold is not in [0, 1].
         """
+        if not isinstance(threshold, Tracer):
+            threshold = as_scalar(threshold, "threshold")
         known = known_value(threshold)
         if known is not None and not 0 <= known <= 1:
             raise ValueError(f"`threshold` is a confidence and must lie in [0, 1], got {threshold}.")
@@ -190,6 +195,7 @@ class PrototypeModel(eqx.Module):
         **Raises:** `ValueError` if the metric has no linear adaptation.
         """
         metric, prototypes = self._adapted("relevance_matrix"), self.encoded_prototypes()
+        per_prototype = truth(per_prototype, "per_prototype")
         linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.dimension, dtype=prototypes.points.dtype)
         maps = jax.vmap(lambda a: a.apply(unit))(linear) if metric.local else linear.apply(unit)
         matrices = maps @ maps.swapaxes(-1, -2)
@@ -249,7 +255,9 @@ class PrototypeModel(eqx.Module):
         winner = np.asarray(self._ask(_winner, x))
         n = len(winner)
         if y is not None:
-            winner = winner[self.prototypes.labels[winner] == as_labels(y, n)]
+            labels = as_labels(y, n)
+            refuse_unknown_classes(labels, self.prototypes.classes)
+            winner = winner[self.prototypes.labels[winner] == labels]
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
 
     # How they are asked.

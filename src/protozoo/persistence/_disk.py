@@ -18,6 +18,8 @@ def resolved(path: str | os.PathLike[str], name: str) -> Path:
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"`{name}` must be a string or a `pathlib.Path`, got {path!r}.")
+    if not os.fspath(path):
+        raise ValueError(f"`{name}` is empty: name a file or a directory.")
     try:
         real = Path(os.path.realpath(path))
         with contextlib.suppress(FileNotFoundError):

@@ -164,15 +164,19 @@ def initialise(
     key: PRNGKeyArray,
     initialiser: str | Callable,
     space: AbstractManifold,
-    sample_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None,
+    name: str,
 ) -> tuple[Float[np.ndarray, "p ..."], Int[np.ndarray, " p"]]:
-    """Points for every class in turn, and their labels; the checks that all initialisers share."""
+    """Points for every class in turn, and their labels; the checks that all initialisers share. `name` is how the caller's
+    users know `per_class`."""
     choose = INITIALISERS.get(initialiser) if isinstance(initialiser, str) else initialiser
-    if not callable(choose):
+    if choose is None:
         raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
+    if not callable(choose) or isinstance(choose, type):
+        raise TypeError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
     weight = as_weights(sample_weight, len(x))
     sizes = np.bincount(y[weight > 0], minlength=int(y.max()) + 1)
-    counts, weighs = _counts(per_class, sizes, bool(weight.all())), _takes_weight(choose)
+    counts, weighs = _counts(per_class, sizes, bool(weight.all()), name), _takes_weight(choose)
     points = []
     for k, count in enumerate(counts):
         own = (y == k) & (weight > 0)
@@ -193,18 +197,18 @@ def _takes_weight(initialiser: Callable) -> bool:
         return False
 
 
-def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray, all_count: bool) -> list[int]:
+def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray, all_count: bool, name: str) -> list[int]:
     classes = range(len(sizes))
     if isinstance(per_class, Mapping):
         if set(per_class) != set(classes):
-            raise ValueError(f"`prototypes_per_class` must name every class 0…{len(sizes) - 1} once, got {sorted(per_class)}.")
+            raise ValueError(f"`{name}` must name every class 0…{len(sizes) - 1} once, got {list(per_class)}.")
         counts = [per_class[k] for k in classes]
     else:
         counts = [per_class for _ in classes]
     for k, count in zip(classes, counts, strict=True):
-        positive_integer(count, "prototypes_per_class" if len(sizes) > 1 else "prototypes")
+        positive_integer(count, name)
         if count > sizes[k]:
             owner = f"class {k} has" if len(sizes) > 1 else "there are"
             kind = "samples" if all_count else "samples of a weight above zero"
-            raise ValueError(f"{count} prototypes were asked for, but {owner} only {sizes[k]} {kind}: ask for fewer.")
+            raise ValueError(f"`{name}` asks for {count} prototypes, but {owner} only {sizes[k]} {kind}: ask for fewer.")
     return [int(c) for c in counts]

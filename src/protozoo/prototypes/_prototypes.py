@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import as_floats, as_labels, as_numbers
-from .._module import AbstractConstrained, by_chain_rule, replaced, static
+from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind, of_kinds
+from .._module import AbstractConstrained, by_chain_rule, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
 from ._initialisers import initialise
@@ -34,7 +34,7 @@ class Prototypes(AbstractConstrained):
     """
 
     points: Float[Array, "p ..."]
-    space: AbstractManifold
+    space: AbstractManifold = part()
     counts: tuple[int, ...] | None = static()
 
     def __init__(
@@ -46,7 +46,7 @@ class Prototypes(AbstractConstrained):
         self.points = as_floats(points, "points")
         if self.points.ndim < 2 or self.points.size == 0:
             raise ValueError(f"`points` must have shape (p, *point_shape) with p > 0, got {self.points.shape}.")
-        self.space = Euclidean(self.points.shape[1:]) if space is None else space
+        self.space = of_kind(Euclidean(self.points.shape[1:]) if space is None else space, AbstractManifold, "space")
         if self.points.shape[1:] != self.space.point_shape:
             raise ValueError(
                 f"`points` of shape {self.points.shape} are not points of {self.space}: each must have shape "
@@ -54,16 +54,17 @@ class Prototypes(AbstractConstrained):
             )
         if not isinstance(self.points, Tracer) and (violation := self.space.violation(self.points)):
             raise ValueError(f"`points` do not lie in {self.space}: {violation}")
-        self.counts = None if labels is None else _class_counts(np.asarray(labels), len(self.points))
+        self.counts = None if labels is None else _class_counts(np.asarray(as_numbers(labels, "labels")), len(self.points))
 
     @classmethod
+    @of_kinds
     def from_classes(
         cls,
         x: Float[ArrayLike, "n ..."],
         y: Int[ArrayLike, " n"],
         per_class: int | Mapping[int, int] = 1,
         *,
-        key: PRNGKeyArray,
+        key: PRNGKeyArray | int,
         initialiser: str | Callable = "samples",
         space: AbstractManifold | None = None,
         sample_weight: Num[ArrayLike, " n"] | None = None,
@@ -86,23 +87,26 @@ class Prototypes(AbstractConstrained):
         are negative, and for points of another shape than was asked for.
         """
         x, space = _placed(x, space)
-        points, labels = initialise(x, as_labels(y, len(x)), per_class, key, initialiser, space, sample_weight)
+        labels = as_labels(y, len(x))
+        points, labels = initialise(x, labels, per_class, as_key(key), initialiser, space, sample_weight, "per_class")
         return cls(points, labels, space)
 
     @classmethod
+    @of_kinds
     def from_samples(
         cls,
         x: Float[ArrayLike, "n ..."],
         count: int,
         *,
-        key: PRNGKeyArray,
+        key: PRNGKeyArray | int,
         initialiser: str | Callable = "kmeans++",
         space: AbstractManifold | None = None,
         sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Prototypes":
         """`count` prototypes without classes; the arguments are those of `from_classes`."""
         x, space = _placed(x, space)
-        points, _ = initialise(x, np.zeros(len(x), np.int8), count, key, initialiser, space, sample_weight)
+        one = np.zeros(len(x), np.int8)
+        points, _ = initialise(x, one, count, as_key(key), initialiser, space, sample_weight, "count")
         return cls(points, None, space)
 
     @property
@@ -155,10 +159,10 @@ def _placed(x: ArrayLike, space: AbstractManifold | None) -> tuple[np.ndarray, A
     x = np.asarray(as_numbers(x))
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"`x` must have shape (n, features…) with n > 0, got {x.shape}.")
-    space = Euclidean(x.shape[1:]) if space is None else space
-    if x.shape[1:] != space.point_shape:
-        raise ValueError(f"`x` must have shape (n, *{space.point_shape}) to lie in {space}, got {x.shape}.")
-    return x, space
+    placed: AbstractManifold = of_kind(Euclidean(x.shape[1:]) if space is None else space, AbstractManifold, "space")
+    if x.shape[1:] != placed.point_shape:
+        raise ValueError(f"`x` must have shape (n, *{placed.point_shape}) to lie in {placed}, got {x.shape}.")
+    return x, placed
 
 
 def _class_counts(labels: np.ndarray, p: int) -> tuple[int, ...]:

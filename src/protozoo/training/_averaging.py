@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from .._checks import known_value, positive_integer
-from .._module import choose, hyper, project, static
+from .._module import choose, hyper, part, project, static
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._objective import Batch, Objective
@@ -72,7 +72,7 @@ class Averaged(AbstractWatching):
     30, 1992.
     """
 
-    rule: AbstractRule
+    rule: AbstractRule = part()
     decay: Scalar = hyper(default=0.99)
 
     def __check_init__(self):
@@ -103,7 +103,7 @@ class Lookahead(AbstractWatching):
     Source: M. Zhang, J. Lucas, G. Hinton, J. Ba, *Lookahead optimizer: k steps forward, 1 step back*, NeurIPS 2019.
     """
 
-    rule: AbstractRule
+    rule: AbstractRule = part()
     period: int = static(default=6)
     step_size: Scalar = hyper(default=0.5)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import of_kinds
 from ..models import PrototypeModel
 from ._fit import outline
 
@@ -121,6 +122,7 @@ class Progress(AbstractCallback):
     - `every`: show the state at multiples of this epoch and at the end; by default about once a second.
     """
 
+    @of_kinds
     def __init__(self, every: int | None = None):
         self.every = every
         self._meter: Meter

@@ -31,7 +31,7 @@ def as_batch(
     """All samples as one batch, with weights of mean one; samples without weight are left out, unless told otherwise."""
     x = as_numbers(x, f"{name}x")
     labels, n = None, len(x) if x.ndim else 0
-    if n == 0 or x.ndim < 2:
+    if x.size == 0 or x.ndim < 2 or model.sample_shape not in (None, x.shape[1:]):
         model.check_samples(x, f"{name}x")
     if model.loss.supervised:
         if y is None:
@@ -93,6 +93,6 @@ def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight, weight: n
         return masses.sum() / (classes * np.where(masses > 0, masses, 1))
     if isinstance(class_weight, Mapping):
         if set(class_weight) != set(range(classes)):
-            raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {sorted(class_weight)}.")
+            raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {list(class_weight)}.")
         return as_weights([class_weight[k] for k in range(classes)], classes, "class_weight")
     return as_weights(class_weight, classes, "class_weight")

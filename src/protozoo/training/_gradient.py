@@ -76,14 +76,15 @@ class GradientDescent(AbstractRule):
         accumulate: int = 1,
         **options: Any,
     ):
+        groups = optimiser if isinstance(optimiser, Mapping) else {REST: optimiser}
+        for one in () if isinstance(optimiser, str) else groups.values():
+            if not isinstance(one, optax.GradientTransformation):
+                raise ValueError(f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got {one!r}.")
         if isinstance(optimiser, str):
             optimiser = by_name(optimiser, learning_rate, options)
         elif learning_rate is not None or options:
             raise ValueError("`learning_rate` and options belong to named optimisers; an Optax transformation has its own.")
         groups = optimiser if isinstance(optimiser, Mapping) else {REST: optimiser}
-        for one in groups.values():
-            if not isinstance(one, optax.GradientTransformation):
-                raise ValueError(f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got {one!r}.")
         positive_integer(accumulate, "accumulate")
         self.optimisers = tuple(opened(optax.with_extra_args_support(one)) for one in groups.values())
         self.parts, self.accumulate = tuple(groups), accumulate

@@ -9,7 +9,8 @@ import equinox as eqx
 import jax
 import optax
 
-from .._schedules import AbstractSchedule, OverRun
+from .._checks import refuse_negative
+from .._schedules import AbstractSchedule, OverRun, as_scalar
 from .._types import ArrayLike, PyTree
 from ..metrics import AbstractOmega
 from ._freeze import Where
@@ -58,6 +59,10 @@ def by_name(
         return {part: by_name(name, rate, options) for part, rate in learning_rate.items()}  # pyright: ignore[reportReturnType]
     if learning_rate is None and known["learning_rate"].default is inspect.Parameter.empty:
         raise ValueError(f"`learning_rate` is missing: {name} has none of its own.")
+    if learning_rate is not None and not callable(learning_rate):
+        refuse_negative(as_scalar(learning_rate, "learning_rate"), "learning_rate")
+    elif isinstance(learning_rate, type):
+        raise TypeError(f"`learning_rate` must be a number or a function of the number of updates, got {learning_rate!r}.")
     if isinstance(learning_rate, AbstractSchedule):
         learning_rate = OverRun(learning_rate)
     mask = next((option for option in ("mask", "weight_decay_mask") if option in known), None)

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from .._checks import as_key, of_kinds
 from .._module import replaced
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import PrototypeModel
@@ -36,9 +37,10 @@ class Phases(eqx.Module):
     trainers: tuple[Trainer, ...]
     checkpoints: Checkpoints | None = eqx.field(static=True)
 
+    @of_kinds
     def __init__(self, trainers: Sequence[Trainer], checkpoints: Checkpoints | None = None):
         self.trainers, self.checkpoints = tuple(trainers), checkpoints
-        if not self.trainers or not all(isinstance(one, Trainer) for one in self.trainers):
+        if not self.trainers:
             raise ValueError(f"`trainers` must hold at least one `Trainer`, got {trainers!r}.")
         if any(one.checkpoints is not None for one in self.trainers):
             raise ValueError("`checkpoints` belong to all phases: give them to `Phases`, not to its trainers.")
@@ -49,7 +51,7 @@ class Phases(eqx.Module):
         x: ArrayLike | Stream,
         y: ArrayLike | None = None,
         *,
-        key: PRNGKeyArray,
+        key: PRNGKeyArray | int,
         validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight = None,
@@ -65,7 +67,7 @@ class Phases(eqx.Module):
         if resume and self.checkpoints is None:
             raise ValueError("`resume` continues from `checkpoints`, and these phases have none.")
         fits: list[Fit] = []
-        keys = jax.random.split(key, len(self.trainers))
+        keys = jax.random.split(as_key(key), len(self.trainers))
         with nullcontext() if self.checkpoints is None else occupied(self.checkpoints, self.trainers[0].sharding):
             for i, (trainer, phase_key) in enumerate(zip(self.trainers, keys, strict=True)):
                 if self.checkpoints is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import of_kinds
 from ._callbacks import AbstractCallback, View
 
 
@@ -25,6 +26,7 @@ class HistoryFile(AbstractCallback):
     training goes on, for a file whose rows turn out to be of another fit.
     """
 
+    @of_kinds
     def __init__(self, path: str | Path, every: int | None = None, overwrite: bool = False):
         self.path, self.every, self.overwrite = Path(path), every, overwrite
         if self.path.suffix not in (".csv", ".jsonl"):
@@ -91,6 +93,7 @@ class TensorBoard(AbstractCallback):
     those of another.
     """
 
+    @of_kinds
     def __init__(self, directory: str | Path, every: int | None = None):
         self.directory, self.every = Path(directory), every
         self._writer: Any = None

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 
+from .._checks import of_kinds
 from .._module import hyper
 from .._types import ArrayLike, Int, Scalar
 
@@ -34,18 +35,19 @@ class Stopping(eqx.Module):
         """Whether it ever stops training."""
         return bool(jnp.asarray(self.patience) < NEVER) or bool(self.tolerance >= 0)
 
+    @of_kinds
     def __init__(
         self,
         patience: int | None = None,
         min_delta: float = 0.0,
         tolerance: float | None = None,
     ):
-        if patience is not None and (isinstance(patience, bool) or int(patience) != patience or patience < 1):
+        if patience is not None and patience < 1:
             raise ValueError(f"`patience` must be a positive number of epochs or None, got {patience!r}.")
-        if not min_delta >= 0:
-            raise ValueError(f"`min_delta` must not be negative, got {min_delta!r}.")
-        if tolerance is not None and not tolerance >= 0:
-            raise ValueError(f"`tolerance` must not be negative, got {tolerance!r}; None never stops.")
-        self.patience = jnp.asarray(NEVER if patience is None else patience, jnp.int32)
+        if not 0 <= min_delta < float("inf"):
+            raise ValueError(f"`min_delta` must not be negative or infinite, got {min_delta!r}.")
+        if tolerance is not None and not 0 <= tolerance < float("inf"):
+            raise ValueError(f"`tolerance` must not be negative or infinite, got {tolerance!r}; None never stops.")
+        self.patience = jnp.asarray(NEVER if patience is None else min(patience, NEVER), jnp.int32)
         self.min_delta = jnp.asarray(float(min_delta))
         self.tolerance = jnp.asarray(-1.0 if tolerance is None else float(tolerance))

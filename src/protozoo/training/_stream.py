@@ -12,7 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from .._checks import as_labels, as_numbers, as_parts, as_weights, is_array_like, refuse_unknown_classes
+from .._checks import (
+    as_labels,
+    as_numbers,
+    as_parts,
+    as_weights,
+    is_array_like,
+    of_kinds,
+    positive_integer,
+    refuse_unknown_classes,
+)
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._data import ClassWeight, as_batch, of_classes
@@ -59,6 +68,7 @@ class Slices:
     does not return as many samples; `TypeError` for one that is no function.
     """
 
+    @of_kinds
     def __init__(
         self,
         x: Any,
@@ -69,11 +79,17 @@ class Slices:
         seed: int = 0,
         transform: Callable[[np.ndarray], ArrayLike] | None = None,
     ):
-        if y is not None and len(y) != len(x):
-            raise ValueError(f"`y` must have one label for each of the {len(x)} samples, got {len(y)}.")
-        for name, value in (("batch_size", batch_size), ("block", block), ("len(x)", len(x))):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive, got {value}.")
+        # What is on a disk has a shape, and is not read.
+        x = x if hasattr(x, "shape") else as_numbers(x, "x")
+        y = y if y is None or hasattr(y, "shape") else as_numbers(y, "y")
+        if not x.shape or len(x) < 1:
+            raise ValueError(f"`x` must hold at least one sample, got {type(x).__name__} of shape {x.shape}.")
+        if y is not None and y.shape[:1] != (len(x),):
+            raise ValueError(f"`y` must have one label for each of the {len(x)} samples of `x`, got shape {y.shape}.")
+        positive_integer(batch_size, "batch_size")
+        positive_integer(block, "block")
+        if seed < 0:
+            raise ValueError(f"`seed` must not be negative, got {seed}.")
         if not (transform is None or callable(transform)):
             raise TypeError(f"`transform` must be a function of a batch's samples, got {transform!r}.")
         self.x, self.y, self.batch_size, self.block, self.seed, self.transform = x, y, batch_size, block, seed, transform

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import as_key, positive_integer, refuse_no_dissimilarities, refuse_single_class, truth
+from .._checks import as_key, of_kind, positive_integer, refuse_no_dissimilarities, refuse_single_class, truth
 from .._module import replaced, static
 from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
 from ..models import PrototypeModel
@@ -131,7 +131,7 @@ class Trainer(eqx.Module):
         for name, given, kind in (("stopping", self.stopping, Stopping), ("checkpoints", checkpoints, Checkpoints)):
             if not (given is None or isinstance(given, kind)):
                 raise TypeError(f"`{name}` must be of kind {kind.__name__}, got {given!r}.")
-        if precision not in (None, "bfloat16", "float16"):
+        if of_kind(precision, str | None, "precision") not in (None, "bfloat16", "float16"):
             raise ValueError(f"`precision` must be 'bfloat16', 'float16' or None (that of the data), got {precision!r}.")
         for name, given, kind in (
             ("regularisers", regularisers, AbstractRegulariser),
@@ -184,7 +184,7 @@ class Trainer(eqx.Module):
 
         **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the argument and the remedy.
         """
-        key_data, streamed = _key_data(key), is_stream(x)
+        key_data, streamed, resume = _key_data(key), is_stream(x), truth(resume, "resume")
         mask = self.mask(model, streamed)
         params, rest = eqx.partition(model, mask)
         held_out: Any = validation if is_stream(validation) else as_validation(model, mask, validation)
@@ -296,7 +296,10 @@ class Trainer(eqx.Module):
             )
         for name, value in of_memory.items():
             if value is not None:
-                raise ValueError(f"`{name}` does not go with a stream, whose batches bring what they need: `(x, y, weight)`.")
+                raise ValueError(
+                    f"`{name}` does not go with a stream, for which `x` is taken because it is {_what(source)}. Batches bring "
+                    "what they need: `(x, y, weight)`."
+                )
 
     def _drive(
         self,
@@ -353,6 +356,10 @@ def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     params, rule, loss = plan.everywhere(stepped)
     loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
+
+
+def _what(source: Stream) -> str:
+    return "a function" if callable(source) else f"a {type(source).__name__}"
 
 
 def _sequence(given: Any, name: str) -> Sequence:

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._schedules import AbstractSchedule, Exponential
+from .._checks import positive_integer
+from .._schedules import AbstractSchedule, Exponential, positive
 from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
 from ..backbones import CNN, MLP
@@ -52,7 +53,7 @@ from ..metrics import (
     own_units,
 )
 from ..prototypes import Prototypes
-from ..prototypes._initialisers import kmeans_plus_plus
+from ..prototypes._initialisers import initialise, kmeans_plus_plus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +100,15 @@ class Context:
         else:
             nearest = winners(delta, self.prototypes.labels, jnp.asarray(y))[0]
         mean = float(np.average(np.asarray(nearest, float), weights=weight / weight.max()))
-        return mean * factor if mean > 0 else 1.0
+        if not mean > 0:
+            return 1.0
+        limits = np.finfo(np.asarray(delta).dtype)
+        if not limits.tiny <= mean * factor <= limits.max:
+            raise ValueError(
+                f"`x` is of an order of magnitude whose dissimilarities, of {mean * factor:.3g}, are beyond the range of "
+                f"{limits.dtype}: rescale it, or compute in 64 bits (`jax.config.update('jax_enable_x64', True)`)."
+            )
+        return mean * factor
 
     @property
     def classes(self) -> int:
@@ -154,15 +163,7 @@ def cnn(context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: i
 def per_class(
     context: Context, *, prototypes_per_class: int | Mapping[int, int] = 1, initialiser: str | Callable = "kmeans++"
 ) -> Prototypes:
-    return Prototypes.from_classes(
-        context.x,
-        context.y,
-        prototypes_per_class,
-        key=context.key,
-        initialiser=initialiser,
-        space=context.space,
-        **context.weighting,
-    )
+    return _chosen(context, prototypes_per_class, initialiser, "prototypes_per_class")
 
 
 def per_class_means(
@@ -172,7 +173,7 @@ def per_class_means(
 
 
 def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
-    return _from_samples(context, prototypes, initialiser)
+    return _chosen(context, prototypes, initialiser, "prototypes", labelled=False)
 
 
 def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
@@ -185,13 +186,17 @@ def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: s
 
 def components(context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++") -> Prototypes:
     count = 2 * context.classes if components is None else components
-    return _from_samples(context, count, initialiser)
+    return _chosen(context, count, initialiser, "components", labelled=False)
 
 
-def _from_samples(context: Context, count: int, initialiser: str | Callable) -> Prototypes:
-    return Prototypes.from_samples(
-        context.x, count, key=context.key, initialiser=initialiser, space=context.space, **context.weighting
-    )
+def _chosen(
+    context: Context, count: int | Mapping[int, int], initialiser: str | Callable, name: str, labelled: bool = True
+) -> Prototypes:
+    """Prototypes for each class, or for all samples; errors know the option by its `name`."""
+    x = np.asarray(context.x)
+    y = np.asarray(context.y) if labelled else np.zeros(len(x), np.int8)
+    points, labels = initialise(x, y, count, context.key, initialiser, context.space, context.weight, name)
+    return Prototypes(points, labels if labelled else None, context.space)
 
 
 def all_samples(context: Context) -> Prototypes:
@@ -247,10 +252,15 @@ def projection(
     context: Context, *, omega_dim: int | None = None, normalised: bool = True, omega_initialiser: str = "identity"
 ) -> AbstractAdaptation:
     # Behind an encoder, whose output the option `latent_dim` measures already.
-    return _first_omega(context, omega_initialiser, omega_dim, normalised)
+    return _first_omega(context, omega_initialiser, omega_dim, normalised, "omega_dim")
 
 
-def _first_omega(context: Context, initialiser: str, latent_dim: int | None, normalised: bool) -> Omega:
+def _first_omega(
+    context: Context, initialiser: str, latent_dim: int | None, normalised: bool, name: str = "latent_dim"
+) -> Omega:
+    d = context.space.dimension
+    if latent_dim is not None and not 1 <= latent_dim <= d:
+        raise ValueError(f"`{name}` must lie between 1 and the number of features {d}, got {latent_dim}.")
     if initialiser == "identity":
         return Omega.identity(context.space.dimension, latent_dim, normalised)
     if initialiser not in ("pca", "lda"):
@@ -354,6 +364,8 @@ def rslvq_neural_gas(
     count = len(context.prototypes)
     start = count / 2 if neighbourhood is None else neighbourhood
     end = 100.0 * count if final_neighbourhood is None else final_neighbourhood
+    positive(start, "neighbourhood")
+    positive(end, "final_neighbourhood")
     variance = _variance(context) if variance is None else variance
     return RSLVQ(variance, cooperation=RankCooperation(Exponential(start, end)))
 
@@ -375,6 +387,7 @@ def cross_entropy_neural_gas(
 
 def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None) -> AbstractLoss:
     variance = context.scale() if variance is None else variance
+    positive(variance, "variance")
     delta, y, weight, factor = context.distances()
     assert y is not None
     started = CBC.from_data(delta, jnp.asarray(y), context.classes, margin, variance / factor, weight)
@@ -382,6 +395,7 @@ def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None)
 
 
 def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss:
+    positive_integer(neighbours, "neighbours")
     if neighbours > len(context.prototypes):
         raise ValueError(f"`neighbours` is {neighbours}, but there are only {len(context.prototypes)} samples.")
     return NearestNeighbours(neighbours)
@@ -409,6 +423,9 @@ def mixture(context: Context) -> AbstractLoss:
 
 def _range(context: Context, start: float | None, end: float) -> Exponential:
     """The neighbourhood range, from half the number of rivals to (almost) the winner alone."""
+    positive(end, "final_neighbourhood")
+    if start is not None:
+        positive(start, "neighbourhood")
     return Exponential(max(context.per_class / 2, end) if start is None else start, end)
 
 

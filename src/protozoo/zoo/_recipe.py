@@ -8,7 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from .._checks import as_key, as_samples, counted, refuse_missing_classes, refuse_nonfinite
+from .._checks import as_key, as_samples, counted, of_kind, refuse_missing_classes, refuse_nonfinite
 from .._types import Array, ArrayLike, PRNGKeyArray
 from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
@@ -103,6 +103,7 @@ class Recipe:
         refuse_nonfinite(x)
         if y is not None:
             refuse_missing_classes(y)
+        space = of_kind(space, AbstractManifold | None, "space")
         weight = None if weight is None or (weight == weight[0]).all() and weight[0] == 1 else weight
         if encoder is not None:
             self._check_encoder(encoder, x, options)
@@ -160,7 +161,9 @@ class Recipe:
         return self.encoder, self.prototypes, self.metric, self.loss
 
     def _make(self, maker: Callable, options: dict[str, Any], context: Context) -> Any:
-        return maker(context, **{name: value for name, value in options.items() if name in _keywords(maker)})
+        kinds = {name: p.annotation for name, p in inspect.signature(maker).parameters.items()}
+        known = {name: value for name, value in options.items() if name in _keywords(maker)}
+        return maker(context, **{name: of_kind(value, kinds[name], name) for name, value in known.items()})
 
 
 @eqx.filter_jit

@@ -1,0 +1,390 @@
+"""One notion of input: what is given is taken and right, or refused by an error that names the argument."""
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from kinds import KINDS, belongs
+from zoo import blobs
+
+import protozoo as pz
+
+
+X, Y = blobs()
+KEY = jax.random.key(0)
+ADAM = pz.GradientDescent(optax.adam(1e-2))
+POINTS = pz.Prototypes(X[::20], [0, 1, 2])
+OMEGA = pz.metrics.Omega.identity(5, 2)
+MODEL = pz.PrototypeModel(POINTS, OMEGA, pz.losses.GLVQ())
+
+
+# Constructors and functions, driven by their signatures.
+
+#: For every public class what it can be made of.
+CLASSES: dict[type, dict[str, Any]] = {
+    pz.Constant: {"value": 1.0},
+    pz.Cosine: {"start": 1.0},
+    pz.Exponential: {"start": 1.0, "end": 0.1},
+    pz.Linear: {"start": 1.0, "end": 0.1},
+    pz.OverRun: {"schedule": 1.0},
+    pz.PiecewiseConstant: {"values": [1.0, 2.0], "boundaries": [0.5]},
+    pz.Polynomial: {"start": 1.0, "end": 0.1},
+    pz.Restarts: {"schedule": pz.Cosine(1.0)},
+    pz.WarmUp: {"schedule": 1.0},
+    pz.RankCooperation: {"neighbourhood": 1.0},
+    pz.WinnerTakesAll: {},
+    pz.PrototypeModel: {"prototypes": POINTS, "metric": OMEGA, "loss": pz.losses.GLVQ()},
+    pz.Prototypes: {"points": X[:3], "labels": [0, 1, 2]},
+    pz.AlternatingOptimization: {},
+    pz.Averaged: {"rule": ADAM},
+    pz.Checkpoints: {"directory": "checkpoints"},
+    pz.GradientDescent: {"optimiser": "adam", "learning_rate": 0.1},
+    pz.Lazy: {},
+    pz.Lookahead: {"rule": ADAM},
+    pz.MedianOptimization: {},
+    pz.Phases: {"trainers": [pz.Trainer(ADAM, 1)]},
+    pz.SelfPaced: {"share": 0.5},
+    pz.Stopping: {},
+    pz.Trainer: {"rule": ADAM, "epochs": 1},
+    pz.losses.CBC: {"reasoning": np.full((3, 4, 2), 0.5)},
+    pz.losses.ClasswiseClustering: {},
+    pz.losses.CrossEntropy: {},
+    pz.losses.Fuzzy: {},
+    pz.losses.GLVQ: {"transfer": "sigmoid"},
+    pz.losses.HardClustering: {},
+    pz.losses.LVQ1: {},
+    pz.losses.LVQ21: {},
+    pz.losses.Mixture: {"logits": np.zeros(3)},
+    pz.losses.NearestNeighbours: {},
+    pz.losses.NeuralGas: {"neighbourhood": 1.0},
+    pz.losses.RSLVQ: {},
+    pz.losses.SoftLVQ: {},
+    pz.metrics.Chain: {"first": OMEGA, "second": pz.metrics.Omega.identity(2)},
+    pz.metrics.ClassOmega: {"matrix": np.ones((3, 5, 2))},
+    pz.metrics.Cosine: {},
+    pz.metrics.ExponentialKernel: {"matrix": np.ones((5, 2))},
+    pz.metrics.GaussianKernel: {"metric": OMEGA},
+    pz.metrics.LocalOmega: {"matrix": np.ones((3, 5, 2))},
+    pz.metrics.LpNorm: {"order": 2.0},
+    pz.metrics.Mahalanobis: {"log_scales": np.zeros((3, 5))},
+    pz.metrics.Missing: {"metric": OMEGA},
+    pz.metrics.Omega: {"matrix": np.ones((5, 2))},
+    pz.metrics.Precomputed: {},
+    pz.metrics.Relevance: {"logits": np.zeros(5)},
+    pz.metrics.SparseRelevance: {"logits": np.zeros(5)},
+    pz.metrics.SquaredEuclidean: {},
+    pz.metrics.Subspace: {"basis": np.eye(5, 2)},
+    pz.metrics.Tangent: {"bases": np.stack([np.eye(5, 2)] * 3)},
+    pz.metrics.Wasserstein: {"metric": OMEGA, "log_variances": np.zeros((3, 5))},
+    pz.manifolds.Euclidean: {"shape": 3},
+    pz.manifolds.SPD: {"n": 3},
+    pz.backbones.CNN: {"shape": (6, 6, 1), "latent_dim": 2, "channels": (2,), "key": KEY},
+    pz.backbones.MLP: {"sizes": (5, 2), "key": KEY},
+    pz.backbones.Rematerialised: {"encoder": jax.nn.relu},
+    pz.training.Diversity: {},
+    pz.training.HistoryFile: {"path": "history.csv"},
+    pz.training.OmegaLogDet: {},
+    pz.training.OmegaTrace: {},
+    pz.training.Progress: {},
+    pz.training.Slices: {"x": X, "y": Y, "batch_size": 10},
+    pz.training.SparseRelevances: {},
+    pz.training.TensorBoard: {"directory": "events"},
+    pz.training.WeightDecay: {"part": "encoder"},
+}
+
+#: What is made by others or holds what they computed: nobody passes its arguments.
+MADE = {
+    pz.backbones.Stateful,
+    pz.metrics.Composed,
+    pz.metrics.Dense,
+    pz.metrics.Identity,
+    pz.metrics.Moments,
+    pz.metrics.OwnUnits,
+    pz.metrics.Residual,
+    pz.metrics.Scale,
+    pz.training.Batch,
+    pz.training.Fit,
+    pz.training.Objective,
+    pz.training.Reason,
+    pz.training.TrainState,
+    pz.training.View,
+    pz.zoo.Context,
+    pz.zoo.CrossValidation,
+    pz.zoo.Recipe,
+}
+
+#: Functions that make parts, and what they can be given.
+FUNCTIONS: dict[Callable, dict[str, Any]] = {
+    pz.Prototypes.from_classes: {"x": X, "y": Y, "key": 0},
+    pz.Prototypes.from_samples: {"x": X, "count": 3, "key": 0},
+    pz.losses.Mixture.uniform: {"prototypes": 3},
+    pz.metrics.ClassOmega.identity: {"classes": 3, "dimension": 5},
+    pz.metrics.ClassOmega.repeated: {"omega": OMEGA, "classes": 3},
+    pz.metrics.ExponentialKernel.from_data: {"x": X},
+    pz.metrics.GaussianKernel.from_data: {"metric": OMEGA, "x": X, "prototypes": POINTS},
+    pz.metrics.GaussianKernel.with_bandwidths: {"metric": OMEGA, "bandwidths": 1.0},
+    pz.metrics.LocalOmega.identity: {"prototypes": 3, "dimension": 5},
+    pz.metrics.LocalOmega.repeated: {"omega": OMEGA, "prototypes": 3},
+    pz.metrics.Mahalanobis.from_covariances: {"covariances": np.ones((3, 5))},
+    pz.metrics.Mahalanobis.from_data: {"x": X, "prototypes": POINTS},
+    pz.metrics.Omega.from_lda: {"x": X, "y": Y},
+    pz.metrics.Omega.from_pca: {"x": X},
+    pz.metrics.Omega.identity: {"dimension": 5},
+    pz.metrics.Relevance.uniform: {"dimension": 5},
+    pz.metrics.SparseRelevance.uniform: {"dimension": 5},
+    pz.metrics.Subspace.spanned_by: {"x": X},
+    pz.metrics.Tangent.from_data: {"x": X, "prototypes": POINTS},
+}
+
+#: Arguments that take more than their annotation tells: names of parts, functions of one's own, things of other libraries.
+OPEN = {
+    (pz.metrics.LpNorm, "order"): ("infinity",),
+    (pz.training.Slices, "x"): tuple(KINDS),
+    (pz.training.Slices, "y"): tuple(KINDS),
+}
+
+
+def test_every_public_class_is_given_what_it_cannot_take():
+    public = {
+        value
+        for module in (
+            pz,
+            pz.losses,
+            pz.metrics,
+            pz.manifolds,
+            pz.cooperation,
+            pz.prototypes,
+            pz.backbones,
+            pz.training,
+            pz.zoo,
+        )
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and name in module.__all__ and not inspect.isabstract(value)
+    }
+    concrete = {one for one in public if not one.__name__.startswith("Abstract")}
+    assert concrete - MADE == set(CLASSES)
+    makers = {
+        value
+        for module in (pz.Prototypes, *(one for one in CLASSES if one.__module__.startswith("protozoo.")))
+        for name, value in inspect.getmembers(module, inspect.ismethod)
+        if not name.startswith("_")
+    }
+    assert makers - {pz.losses.CBC.from_data} <= {*FUNCTIONS}
+
+
+@pytest.mark.parametrize("make", [*CLASSES, *FUNCTIONS], ids=lambda make: make.__qualname__)
+def test_arguments_of_another_kind_are_refused_by_name(make, unchecked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {**CLASSES, **FUNCTIONS}[make]
+    make(**given)
+    faults = []
+    for name, parameter in inspect.signature(make).parameters.items():
+        if parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
+            continue
+        for kind, value in KINDS.items():
+            try:
+                make(**{**given, name: value})
+            except (ValueError, TypeError, NotImplementedError) as error:
+                if f"`{name}" not in str(error):
+                    faults.append(f"{name}={kind}: {type(error).__name__}: {str(error)[:120]}")
+            except Exception as error:
+                faults.append(f"{name}={kind}: {type(error).__name__}: {str(error)[:120]}")
+            else:
+                if not belongs(value, parameter.annotation) and kind not in OPEN.get((make, name), ()):
+                    faults.append(f"{name}={kind}: taken")
+    assert not faults, "\n".join(faults)
+
+
+# Data of every origin.
+
+SLOW = pz.Trainer(pz.GradientDescent(optax.sgd(0.01)), epochs=2)
+W = 1.0 + np.arange(len(X)) % 2
+
+
+def frames(library: str) -> tuple[Any, Any, Any]:
+    """Samples, classes and weights as a library of data frames has them."""
+    module = pytest.importorskip(library)
+    return module.DataFrame(X), module.Series(Y), module.Series(W)
+
+
+def same(one: Any, other: Any) -> None:
+    assert eqx.tree_equal(one, other, typematch=True), (one, other)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_are_taken_wherever_arrays_are(library, unchecked):
+    def results(x: Any, y: Any, w: Any) -> list[Any]:
+        fit = SLOW.fit(MODEL, x, y, key=0, sample_weight=w, validation=(x, y, w), class_weight=w[:3])
+        crossed = pz.cross_validate("NPC", x, y, key=0, folds=3, sample_weight=w, epochs=1)
+        return [
+            fit.model,
+            fit.history,
+            crossed.scores,
+            crossed.folds,
+            pz.zoo.GMLVQ(x, y, key=0, sample_weight=w),
+            pz.zoo.HCM(x, key=0),
+            pz.Prototypes.from_classes(x, y, 2, key=0, initialiser="kmeans++", sample_weight=w),
+            pz.Prototypes.from_samples(x, 2, key=0, sample_weight=w),
+            pz.metrics.Omega.from_pca(x, 2, sample_weight=w),
+            pz.metrics.Omega.from_lda(x, y, 2, sample_weight=w),
+            pz.metrics.Mahalanobis.from_data(x, POINTS, sample_weight=w),
+            MODEL.predict(x),
+            MODEL.predict_proba(x),
+            MODEL.relevances(x, w),
+            MODEL.win_ratios(x, y),
+        ]
+
+    for found, expected in zip(results(*frames(library)), results(X, Y, W), strict=True):
+        same(found, expected)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_batches_of_a_stream_may_be_data_frames(library, unchecked):
+    x, y, w = frames(library)
+    source = lambda epoch: ((x[at : at + 20], y[at : at + 20], w[at : at + 20]) for at in (0, 20, 40))  # noqa: E731
+    arrays = lambda epoch: ((X[at : at + 20], Y[at : at + 20], W[at : at + 20]) for at in (0, 20, 40))  # noqa: E731
+    one, other = (SLOW.fit(MODEL, given, key=0, validation=given) for given in (source, arrays))
+    same(one.model, other.model)
+    same(one.history, other.history)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float16", "bfloat16", "float64", "longdouble", ">f8", ">f2", "int32", ">i2", "uint8", "bool"]
+)
+def test_training_computes_in_float32_whatever_the_numbers_are_stored_as(dtype, unchecked):
+    """Integers, too, learn: nothing blames `freeze`, and no difference wraps around."""
+    stored = np.abs(np.round(4 * X)).astype(jnp.bfloat16 if dtype == "bfloat16" else dtype)
+    plain = stored.astype(np.float32)
+    same(pz.fit("GMLVQ", stored, Y, key=0, epochs=2).model, pz.fit("GMLVQ", plain, Y, key=0, epochs=2).model)
+    points = [pz.Prototypes.from_classes(x, Y, 2, key=0) for x in (stored, plain)]
+    same(*points)
+
+
+def test_options_may_be_scalars_of_numpy_and_lists(unchecked):
+    plain = pz.zoo.SiameseGLVQ(X, Y, key=0, hidden=(4,), latent_dim=2, prototypes_per_class={0: 1, 1: 1, 2: 1})
+    of_numpy = {np.int64(k): np.int32(1) for k in range(3)}
+    same(
+        pz.zoo.SiameseGLVQ(X, Y, key=np.int64(0), hidden=[np.int64(4)], latent_dim=np.int8(2), prototypes_per_class=of_numpy),
+        plain,
+    )
+    fits = [
+        pz.Trainer(pz.Lookahead(ADAM, period, 0.5), epochs, batch_size, freeze, restore_best=best).fit(MODEL, X, Y, key=0)
+        for period, epochs, batch_size, freeze, best in (
+            (2, 2, 20, ("metric",), True),
+            (np.int64(2), np.int32(2), np.uint8(20), ["metric"], np.bool_(True)),
+        )
+    ]
+    same(fits[0].model, fits[1].model)
+    same(pz.losses.NearestNeighbours(np.int64(3)), pz.losses.NearestNeighbours(3))
+    same(pz.losses.GLVQ("sigmoid", np.float64(0.25), np.int64(4)), pz.losses.GLVQ("sigmoid", 0.25, 4.0))
+
+
+@pytest.mark.parametrize("what", ["x", "y", "sample_weight", "class_weight", "validation"])
+def test_what_is_masked_is_no_number(what, unchecked):
+    """It would be the fill value, or what was there before."""
+    given: dict[str, Any] = {"x": X, "y": Y, "sample_weight": W, "class_weight": W[:3], "validation": X}
+    some = np.zeros(given[what].shape, bool)
+    some.reshape(-1)[0] = True
+    masked = {**given, what: np.ma.masked_array(given[what], some, fill_value=-999)}
+    masked["validation"] = (masked["validation"], Y)
+    with pytest.raises(ValueError, match=f"`{what}.*masked"):
+        SLOW.fit(MODEL, masked.pop("x"), masked.pop("y"), key=0, **masked)
+    # Without a single masked entry it is an array.
+    whole = {**given, what: np.ma.masked_array(given[what], False)}
+    whole["validation"] = (whole["validation"], Y)
+    SLOW.fit(MODEL, whole.pop("x"), whole.pop("y"), key=0, **whole)
+
+
+def test_sparse_matrices_are_refused_with_the_remedy(unchecked):
+    sparse = pytest.importorskip("scipy.sparse")
+    for x in (sparse.csr_array(X), sparse.coo_matrix(X)):
+        for ask in (MODEL.predict, lambda x: SLOW.fit(MODEL, x, Y, key=0), lambda x: pz.fit("GLVQ", x, Y)):
+            with pytest.raises(TypeError, match=r"`x` is sparse \(c.._.*\): make it dense first, `x.toarray\(\)`"):
+                ask(x)
+
+
+def test_no_error_blames_something_else(unchecked):
+    assert np.isfinite(MODEL.predict_proba(np.full((1, 5), 1e30, np.float32))).all()
+    with pytest.raises(ValueError, match="`components` asks for 61 prototypes, but there are only 60 samples"):
+        pz.zoo.CBC(X, Y, key=0, components=61)
+    with pytest.raises(ValueError, match="`prototypes` asks for 61 prototypes, but there are only 60 samples"):
+        pz.zoo.HCM(X, key=0, prototypes=61)
+    with pytest.raises(ValueError, match="`count` asks for 61 prototypes"):
+        pz.Prototypes.from_samples(X, 61, key=0)
+    with pytest.raises(ValueError, match="`per_class` asks for 21 prototypes, but class 0 has only 20 samples"):
+        pz.Prototypes.from_classes(X, Y, 21, key=0)
+    with pytest.raises(ValueError, match="`x` must have shape .* got .5,."):
+        pz.zoo.GLVQ(X[0], Y, key=0)
+    with pytest.raises(ValueError, match="`omega_dim` must lie between 1 and the number of features 4, got 5"):
+        pz.zoo.SiameseGMLVQ(X, Y, key=0, latent_dim=4, omega_dim=5)
+    with pytest.raises(ValueError, match="`neighbourhood` must be positive and finite, got -1"):
+        pz.zoo.SNG(X, Y, key=0, neighbourhood=-1.0)
+    with pytest.raises(ValueError, match="`y` has class 3, but the model knows classes 0…2 only"):
+        MODEL.win_ratios(X, Y + 1)
+    with pytest.raises(ValueError, match="`y` does not go with a stream, for which `x` is taken because it is a function"):
+        SLOW.fit(MODEL, lambda epoch: [], Y, key=0)
+
+
+def test_folds_are_no_more_than_the_samples_of_a_class(unchecked):
+    few = np.r_[0:20, 20:23, 40:60]
+    with pytest.raises(ValueError, match="`folds` is 5, but class 1 has 3 samples only.*ask for 3 folds at most"):
+        pz.cross_validate("GLVQ", X[few], Y[few], key=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: pz.metrics.Mahalanobis(np.zeros((3, 5)), regularisation=v),
+        lambda v: pz.metrics.Mahalanobis.from_data(X, POINTS, regularisation=v),
+        lambda v: pz.zoo.GaussianMixture(X, key=0, regularisation=v),
+        lambda v: pz.zoo.GaussianMixture(X, key=0, regularisation=[1.0, v, 1.0, 1.0, 1.0]),
+    ],
+)
+@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan])
+def test_a_regularisation_is_finite_and_not_negative(make, value, unchecked):
+    with pytest.raises((ValueError, TypeError), match="`regularisation` must"):
+        make(value)
+
+
+@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan, "0.1", None, np.ones(2)])
+@pytest.mark.parametrize("rate", [lambda v: v, lambda v: {"metric": v, "rest": 0.1}], ids=["one", "by part"])
+def test_a_learning_rate_is_a_finite_number(value, rate, unchecked):
+    with pytest.raises((ValueError, TypeError), match="`learning_rate`"):
+        pz.GradientDescent("adam", rate(value))
+
+
+# Rows of the table.
+
+
+def campaign(*arguments: str) -> str:
+    """What tests/bad_inputs.py prints."""
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here.parent / "src"), str(here)])
+    environment = {**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(here / "bad_inputs.py"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    print(done.stdout, done.stderr[-3000:])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+#: A flat row, one of a curved space, one of images, a siamese and an unsupervised one.
+SAMPLE = ("GMLVQ", "RiemannianSRNG", "ImageGLVQ", "SiameseGLVQ", "GaussianMixture-diagonal")
+
+
+@pytest.mark.parametrize(
+    "rows", [pytest.param(("--few", *SAMPLE), id="few"), pytest.param((), id="all", marks=pytest.mark.nightly)]
+)
+def test_bad_inputs_are_taken_right_or_refused_by_name(rows):
+    counts = campaign(*rows).partition("in all: ")[2]
+    assert "'faults'" not in counts and "'refused'" in counts and "'taken'" in counts
