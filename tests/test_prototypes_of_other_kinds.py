@@ -112,6 +112,20 @@ def test_median_from_dissimilarities_is_median_from_vectors(key):
     np.testing.assert_array_equal(two.model.predict(new), one.model.predict(fresh(100)))
 
 
+@pytest.mark.parametrize("name", ["MedianLVQ", "KNN"])
+def test_rows_take_dissimilarities_if_they_are_told_to(name, key):
+    row, d = getattr(pz.zoo, name), np.array(SquaredEuclidean()(jnp.asarray(X), pz.Prototypes(X)))
+    d = (d + d.T) / 2
+    np.fill_diagonal(d, 0)
+    with pytest.raises(ValueError, match=r"looks like a matrix of dissimilarities.*`precomputed=True`.*`precomputed=False`"):
+        row(d, Y, key=key)
+    given, vectors = (
+        row.trainer().fit(row(x, Y, key=key, **how), x, Y, key=key) for x, how in ((d, {"precomputed": True}), (X, {}))
+    )
+    np.testing.assert_array_equal(given.model.predict(d), vectors.model.predict(X))
+    assert isinstance(row(d, Y, key=key, precomputed=False).metric, SquaredEuclidean)
+
+
 def test_prototypes_that_are_no_samples_become_samples(key):
     model = pz.zoo.MedianLVQ(X, Y, key=key, initialiser="means")
     after = pz.Trainer(pz.MedianOptimization(), 1).fit(model, X, Y, key=key).model

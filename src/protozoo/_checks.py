@@ -228,6 +228,14 @@ def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
         )
 
 
+def is_dissimilarity_matrix(x: ArrayLike) -> bool:
+    """Whether x could be what samples differ from each other: square, symmetric, not negative, with zeros on its diagonal."""
+    values = np.asarray(x)
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or len(values) < 2:
+        return False
+    return bool(not values.diagonal().any() and values.min() >= 0 and values.any() and np.array_equal(values, values.T))
+
+
 def refuse_no_dissimilarities(x: ArrayLike, name: str = "x", own: bool = False) -> None:
     """Raise `ValueError` if rows do not hold dissimilarities: of new samples, or with `own` of the samples themselves."""
     values = np.asarray(x)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import positive_integer
+from .._checks import is_dissimilarity_matrix, positive_integer
 from .._schedules import AbstractSchedule, Exponential, positive
 from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
@@ -45,6 +45,7 @@ from ..metrics import (
     LocalOmega,
     Mahalanobis,
     Omega,
+    Precomputed,
     Relevance,
     SquaredEuclidean,
     Subspace,
@@ -214,6 +215,16 @@ def all_samples(context: Context) -> Prototypes:
 
 def squared_euclidean(context: Context) -> AbstractAdaptation:
     return SquaredEuclidean()
+
+
+def euclidean_or_given(context: Context, *, precomputed: bool | None = None) -> AbstractMetric:
+    """Squared Euclidean distances of vectors, or with `precomputed` the dissimilarities that rows of x hold."""
+    if precomputed is None and is_dissimilarity_matrix(context.x):
+        raise ValueError(
+            "`x` looks like a matrix of dissimilarities between its own samples: pass `precomputed=True` to take it for one, "
+            "or `precomputed=False` to take its rows for vectors."
+        )
+    return Precomputed() if precomputed else SquaredEuclidean()
 
 
 def relevance(context: Context) -> AbstractAdaptation:

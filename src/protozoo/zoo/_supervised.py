@@ -14,6 +14,7 @@ from ._makers import (
     components,
     cross_entropy,
     cross_entropy_neural_gas,
+    euclidean_or_given,
     exponential_kernel,
     gaussian_kernel,
     glvq,
@@ -119,9 +120,9 @@ IMAGE = {"encoder": cnn, "encode_prototypes": True}
 
 ROWS = (
     # Without a metric or a margin to learn.
-    _row("KNN", COVER_1967, squared_euclidean, nearest_neighbours, _lazy, prototypes=all_samples),
+    _row("KNN", COVER_1967, euclidean_or_given, nearest_neighbours, _lazy, prototypes=all_samples),
     _row("NPC", HASTIE_2009, squared_euclidean, classwise_clustering, _closed_form),
-    _row("MedianLVQ", NEBEL_2015, squared_euclidean, glvq, _median),
+    _row("MedianLVQ", NEBEL_2015, euclidean_or_given, glvq, _median),
     # Hard winners.
     _row("LVQ1", KOHONEN_1990, squared_euclidean, lvq1, _kohonen),
     _row("LVQ21", KOHONEN_1990, squared_euclidean, lvq21, _kohonen),
