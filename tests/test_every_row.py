@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from zoo import CASES, CLASSES, N, Case, blobs
+from zoo import CASES, CLASSES, Case, N, blobs
 
 import protozoo as pz
 
@@ -109,8 +109,10 @@ def test_no_unit_of_the_data_matters(case):
             if abs(k) <= within:
                 found = asked(k, train)
                 np.testing.assert_array_equal(found[0], expected[0], err_msg=f"2^{k}, {train=}")
+                # Parameters that are logarithms of scales have fewer bits for their digits in units that are so far from one.
+                tolerance = 1e-4 if abs(k) > 17 else 1e-5
                 for one, other in zip(found[1:], expected[1:], strict=True):
-                    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5, err_msg=f"2^{k}, {train=}")
+                    np.testing.assert_allclose(one, other, rtol=1e-4, atol=tolerance, err_msg=f"2^{k}, {train=}")
 
 
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
@@ -184,7 +186,7 @@ def dtypes(case: Case) -> list[np.dtype]:
     return [np.dtype(n) for n in names] + [np.dtype(jnp.bfloat16)]
 
 
-def test_the_dtype_of_the_data_is_no_choice_of_precision(case, model):
+def test_the_dtype_of_the_data_is_no_choice_of_precision(case, model, unchecked):
     x = whole(case).astype(np.float32)
     expected, asked = built(case, x), model.predict_proba(x)
     assert {a.dtype for a in jax.tree.leaves(expected) if eqx.is_inexact_array(a)} == {jnp.dtype(jnp.float32)}
@@ -198,7 +200,7 @@ def test_the_dtype_of_the_data_is_no_choice_of_precision(case, model):
                 np.testing.assert_array_equal(a, b, err_msg=str(dtype))
 
 
-def test_training_computes_in_32_bits_whatever_the_samples_are(case):
+def test_training_computes_in_32_bits_whatever_the_samples_are(case, unchecked):
     x = whole(case).astype(np.float32)
     trainer, start = case.trainer(2), built(case, x)
     expected = trainer.fit(start, x, case.y, key=0).model
@@ -208,7 +210,7 @@ def test_training_computes_in_32_bits_whatever_the_samples_are(case):
 
 
 @pytest.mark.parametrize("name", ["GLVQ", "RSLVQ", "HCM"])
-def test_truth_values_are_zeros_and_ones(name):
+def test_truth_values_are_zeros_and_ones(name, unchecked):
     (case,) = [c for c in CASES if str(c) == name]
     x = case.x > 0
     assert eqx.tree_equal(built(case, x), built(case, x.astype(np.float32)))
@@ -260,10 +262,9 @@ def test_what_is_no_number_is_refused_and_never_a_class(case, model):
     for row in rows:
         x = case.x.copy()
         x[row] = bad[row]
+        message = rf"`x` has \d+ values that are NaN or infinite, the first one at index \({row},"
         for ask in (model.predict, model.predict_proba, model.confidence, model.distances):
-            with pytest.raises(
-                ValueError, match=rf"`x` has \d+ values that are NaN or infinite, the first one at index \({row},"
-            ):
+            with pytest.raises(ValueError, match=message):
                 ask(x)
     there = ~np.isin(np.arange(N), rows)
     for k, (answer, usual) in enumerate(zip(answers(model, bad), expected, strict=True)):

@@ -321,6 +321,7 @@ def test_scores_of_prototypes_are_no_scores_of_classes():
 
 def test_parts_that_do_not_fit_are_named_when_the_model_is_assembled(unchecked):
     prototypes, metric, loss = pz.Prototypes(X[[0, 25, 50]], [0, 1, 2]), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ()
+    chain = pz.metrics.Chain(pz.metrics.Omega(np.eye(5)[:, :2]), pz.metrics.Omega(np.eye(3)))
     network = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
     wrong = {
         "`metric`: Omega": (prototypes, pz.metrics.Omega(np.eye(4)), loss),
@@ -328,11 +329,7 @@ def test_parts_that_do_not_fit_are_named_when_the_model_is_assembled(unchecked):
         "`metric`: SparseRelevance": (prototypes, pz.metrics.SparseRelevance.uniform(1), loss),
         "`metric`: Mahalanobis": (prototypes, pz.metrics.Mahalanobis(np.zeros((3, 1))), loss),
         "`metric`: Wasserstein": (prototypes, pz.metrics.Wasserstein(metric, np.zeros((3, 4))), loss),
-        "`metric`: Chain": (
-            prototypes,
-            pz.metrics.Chain(pz.metrics.Omega(np.eye(5)[:, :2]), pz.metrics.Omega(np.eye(3))),
-            loss,
-        ),
+        "`metric`: Chain": (prototypes, chain, loss),
         "`metric`: LocalOmega": (prototypes, pz.metrics.LocalOmega.identity(4, 5), loss),
         "`metric`: Tangent": (prototypes, pz.metrics.Tangent(np.eye(5)[None, :, :2].repeat(4, axis=0)), loss),
         "`metric`: GaussianKernel": (prototypes, pz.metrics.GaussianKernel(metric, np.zeros(4)), loss),
