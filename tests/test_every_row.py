@@ -383,6 +383,10 @@ def test_parts_fit_or_are_named_at_once(case, others, unchecked):
             if shape is None:  # only the encoder knows what it takes, and is asked when there are samples
                 continue
             x = jax.ShapeDtypeStruct((4, *shape), jnp.float32)
+            if mixed.prototypes.labelled and not mixed.loss.supervised:  # it may train points that belong to classes
+                with pytest.raises(ValueError, match="`loss`: .* leave out their labels"):
+                    eqx.filter_eval_shape(lambda m, x: m.predict_proba(x), mixed, x)
+                continue
             proba = eqx.filter_eval_shape(lambda m, x: m.predict_proba(x), mixed, x)
             assert proba.shape == (4, mixed.classes), one
     assert refused

@@ -55,7 +55,8 @@ def test_the_best_of_a_stream_is_that_of_a_loop_by_hand(batches, validated):
         best = models[1 + int(np.argmin(scores))]
     else:
         best = models[1 + int(np.argmin(losses))]
-    fit = trainer.fit(of("GLVQ"), parts, key=KEY, validation=(X, Y) if validated else None)
+    held_out = (X, Y) if validated else None
+    fit = trainer.fit(of("GLVQ"), parts, key=KEY, validation=held_out)
     np.testing.assert_allclose(fit.history["loss"], losses, rtol=1e-5)
     np.testing.assert_allclose(fit.model.prototypes.points, best.prototypes.points, rtol=1e-5, atol=1e-6)
     one = pz.Trainer(trainer.rule, 1, restore_best=True).fit(
