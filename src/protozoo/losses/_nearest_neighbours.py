@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from .._checks import positive_integer
 from .._module import AbstractHomogeneous, static
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
-from ._base import AbstractSampleLoss, PrototypeLabels, as_logarithm
+from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels, as_logarithm
 from ._pooling import own_class
 
 
-class NearestNeighbours(AbstractSampleLoss, AbstractHomogeneous):
+class NearestNeighbours(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous):
     """\\(\\ell = 1 - v_y\\), v_k the share of class k among the k nearest prototypes.
 
     **Arguments:**
@@ -29,6 +29,7 @@ class NearestNeighbours(AbstractSampleLoss, AbstractHomogeneous):
 
     neighbours: int = static(default=5)
     degree: ClassVar[int] = 0
+    relative: ClassVar[bool] = True  # an order is one of differences
     supervised: ClassVar[bool] = True
     differentiable: ClassVar[bool] = False
 

@@ -78,10 +78,10 @@ class Scale(AbstractLinearMap):
         # A square that is zero has no derivative here: it comes from a softmax or a projection, which has none there either.
         positive = self.squares > 0
         roots = jnp.where(positive, jnp.sqrt(jnp.where(positive, self.squares, 1)), 0)
-        return v * jnp.broadcast_to(roots, v.shape)
+        return v * _for_each(roots, v)
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(accumulated(v) ** 2 * jnp.broadcast_to(self.squares, v.shape), axis=-1)
+        return jnp.sum(accumulated(v) ** 2 * _for_each(self.squares, v), axis=-1)
 
     def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
         # Σ_j a² (x - w)² expands into two matrix products.
@@ -98,6 +98,13 @@ class Scale(AbstractLinearMap):
             return Scale(squares.astype(self.squares.dtype)), 2 * g[:, None] * v * self.squares[j]
 
         return by_displacements(gradient, x, points, columns, g)
+
+
+def _for_each(factors: Float[Array, " d"], v: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    """A factor for each feature, as often as there are rows."""
+    if factors.shape[-1] != v.shape[-1]:  # a single one would be spread over all
+        raise ValueError(f"there are {factors.shape[-1]} factors for {v.shape[-1]} features.")
+    return jnp.broadcast_to(factors, v.shape)
 
 
 class Residual(AbstractLinearMap):

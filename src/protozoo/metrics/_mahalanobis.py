@@ -141,7 +141,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
 
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mahalanobis":
         """Σ_j ← (1-step) Σ_j + step · (weighted scatter about the moved prototype + regularisation)."""
-        scatter = moments.scatter(moved)
+        scatter, rounding = moments.scatter(moved), None
         if self.upper is None:
             target = jnp.maximum(scatter, 0) + jnp.broadcast_to(self.regularisation, scatter.shape)
         else:
@@ -153,7 +153,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         seen = (moments.weight > 0).reshape(-1, *[1] * (target.ndim - 1))
         covariances = self.covariances
         covariances = covariances + step * jnp.where(seen, target - covariances, 0)
-        log_scales, upper = _precision_factor(covariances)
+        log_scales, upper = _precision_factor(covariances, rounding)
         return replaced(self, log_scales=log_scales, upper=upper)
 
     def _factor(self) -> Float[Array, "p d d"]:
@@ -163,15 +163,35 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
 
 
 def _precision_factor(
-    covariances: Float[Array, "p d"] | Float[Array, "p d d"],
+    covariances: Float[Array, "p d"] | Float[Array, "p d d"], rounding: Float[Array, "p d"] | None = None
 ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"] | None]:
-    """Σ = LLᵀ gives the upper triangular P = L⁻ᵀ with PPᵀ = Σ⁻¹."""
+    """Σ = LLᵀ gives the upper triangular P = L⁻ᵀ with PPᵀ = Σ⁻¹; of sums, up to their `rounding`."""
     if covariances.ndim == 2:
         return -0.5 * jnp.log(covariances), None
-    lower = jnp.linalg.cholesky(covariances)
+    lower = jnp.linalg.cholesky(covariances) if rounding is None else _factorised(covariances, rounding)
     eye = jnp.eye(covariances.shape[-1], dtype=covariances.dtype)
     factor = jax.vmap(lambda f: jax.scipy.linalg.solve_triangular(f, eye, lower=True).T)(lower)
     return jnp.log(jax.vmap(jnp.diag)(factor)), jnp.triu(factor, 1)
+
+
+def _factorised(covariances: Float[Array, "p d d"], rounding: Float[Array, "p d"]) -> Float[Array, "p d d"]:
+    """L with LLᵀ = Σ. Where rounding left an eigenvalue below zero, ever more of it is added to the variances: few times,
+    so that what is not finite ends as well."""
+
+    def failed(lower: Array) -> Array:
+        return jnp.any(jnp.isnan(lower), axis=(-2, -1))
+
+    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
+        return jnp.any(failed(carry[0])) & (carry[2] < 12)
+
+    def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        lower, added, times = carry
+        more = jnp.where(failed(lower)[:, None], 4 * added, added)
+        shifted = covariances + more[..., None] * jnp.eye(more.shape[-1], dtype=more.dtype)
+        return jnp.where(failed(lower)[:, None, None], jnp.linalg.cholesky(shifted), lower), more, times + 1
+
+    start = jnp.linalg.cholesky(covariances), rounding, jnp.zeros((), jnp.int32)
+    return jax.lax.while_loop(unfinished, again, start)[0]
 
 
 def _known_scales(

@@ -207,6 +207,8 @@ class ClassOmega(AbstractOmega):
         return True
 
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
+        if len(self.matrix) != prototypes.classes:  # an index beyond would be taken for the last
+            raise ValueError(f"`matrix` has {len(self.matrix)} projections, and there are {prototypes.classes} classes.")
         return Dense(self.matrix[prototypes.labels])
 
 

@@ -1,8 +1,9 @@
 """A fixed orthogonal projection."""
 
 import jax.numpy as jnp
+import numpy as np
 
-from .._checks import as_weights
+from .._checks import as_weights, known_value
 from .._module import hyper
 from .._statistics import present
 from .._types import Array, ArrayLike, Float, Num
@@ -23,11 +24,18 @@ class Subspace(AbstractAdaptation):
 
     - `basis`: U, orthonormal columns, shape `(d, r)`.
 
+    **Raises:** `ValueError` for columns that are not orthonormal.
+
     Source: M. Strickert, B. Hammer, T. Villmann, M. Biehl, *Regularization and improved interpretation of linear data mappings
     and adaptive distance measures*, IEEE CIDM 2013.
     """
 
     basis: Float[Array, "d r"] = hyper()
+
+    def __check_init__(self):
+        known = known_value(self.basis)
+        if known is not None and not np.allclose(known.T @ known, np.eye(known.shape[1]), atol=1e-3):
+            raise ValueError("`basis` must have orthonormal columns: `np.linalg.qr(basis)[0]` spans the same with such.")
 
     @classmethod
     def spanned_by(cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None) -> "Subspace":

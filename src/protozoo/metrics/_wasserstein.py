@@ -39,6 +39,8 @@ class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
         return self.metric.linear_map(prototypes)
 
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
+        if self.log_variances.shape != (expected := (len(prototypes), prototypes.space.dimension)):
+            raise ValueError(f"`log_variances` must have shape {expected}, got {self.log_variances.shape}.")
         # tr(AᵀΣA) = Σ_j σ_j² ‖e_j A‖²: the diagonal of Λ weighs the variances.
         linear, unit = self.linear_map(prototypes), jnp.eye(self.log_variances.shape[1], dtype=squared.dtype)
         diagonal = jax.vmap(lambda a: a.squared_norm(unit))(linear) if self.local else linear.squared_norm(unit)

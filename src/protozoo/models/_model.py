@@ -453,7 +453,7 @@ def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, _
         answer = question(_Seen(model, judge, points))
         sound = jnp.stack([_finite_rows(rows, model.takes_gaps), _finite_rows(points, model.takes_gaps)])
         sure = known & jnp.all(sound, axis=0)
-        answered = functools.reduce(jnp.logical_and, map(_finite_rows, jax.tree.leaves(answer)))
+        answered = functools.reduce(jnp.logical_and, map(_known_rows, jax.tree.leaves(answer)))
         return jax.tree.map(lambda a: _where_known(sure & answered, a), answer), jnp.vstack([sound, answered[None]]).T
 
     answer, sound = map_chunks(one_chunk, x, rows_per_chunk(len(x), max(len(prototypes), x.size // len(x))))
@@ -474,6 +474,10 @@ def _finite_rows(rows: Array, gaps: bool = False) -> Bool[Array, " n"]:
     return jnp.all(finite.reshape(len(rows), -1), axis=1)
 
 
+def _known_rows(answer: Num[Array, "n ..."]) -> Bool[Array, " n"]:
+    return _finite_rows(answer) if jnp.issubdtype(answer.dtype, jnp.inexact) else answer >= 0
+
+
 def _where_known(known: Bool[Array, " n"], answer: Num[Array, "n ..."]) -> Num[Array, "n ..."]:
     unknown = jnp.nan if jnp.issubdtype(answer.dtype, jnp.inexact) else -1
     return jnp.where(known.reshape(-1, *[1] * (answer.ndim - 1)), answer, unknown)
@@ -490,7 +494,7 @@ def _probabilities(seen: _Seen) -> Array:
 
 def _predict(seen: _Seen) -> Array:
     # Of the probabilities rather than the scores: where rounding ties the former, both must break the tie alike.
-    return nearest_column(-jax.lax.optimization_barrier(_probabilities(seen)))
+    return _smallest(-jax.lax.optimization_barrier(_probabilities(seen)))
 
 
 def _confidence(seen: _Seen) -> Array:
@@ -506,7 +510,12 @@ def _decide(seen: _Seen) -> tuple[Array, Array]:
 
 
 def _winner(seen: _Seen) -> Array:
-    return nearest_column(jax.lax.optimization_barrier(seen.dissimilarities()))
+    return _smallest(jax.lax.optimization_barrier(seen.dissimilarities()))
+
+
+def _smallest(values: Float[Array, "n k"]) -> Int[Array, " n"]:
+    """The column of the smallest; -1 where numbers of a sample are none, so that nothing can be told."""
+    return jnp.where(jnp.isnan(jnp.min(values.T, axis=-2, keepdims=True))[0], -1, nearest_column(values))
 
 
 def _transform(seen: _Seen) -> Array:

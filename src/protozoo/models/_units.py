@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from .._module import degree, power_of_two
@@ -27,11 +28,18 @@ class Judge(NamedTuple):
         return cls(units, loss if isinstance(units.factor, float) else homogeneous.in_units(units.factor))
 
     def bounded(self, points: Float[Array, "n ..."], linear: bool) -> Float[Array, "n ..."]:
-        """Points in own units, brought back from where their squares (or, if that is all, linear functions) overflow."""
+        """Points in own units, brought back from where their squares (or, if that is all, linear functions) overflow: on the
+        line to the origin, so that they are seen in the direction in which they lie."""
         metric, prototypes, *_ = self.units
         points = self.units.of(points)
         if not (prototypes.space.flat and isinstance(metric, AbstractLinearlyAdapted)):
             return points
         scale = power_of_two(jnp.max(jnp.abs(prototypes.points)))
-        limit = scale * float(jnp.finfo(points.dtype).max) ** (0.85 if linear else 0.43)
-        return jnp.clip(points, -limit, limit)
+        # Farther out than prototypes are from each other by more than rounding tells; squares leave room for wide ranges.
+        limit = jnp.maximum(2 * scale, float(jnp.finfo(points.dtype).max) ** (0.85 if linear else 0.35))
+
+        def brought_back(points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+            largest = jnp.max(jnp.abs(points), axis=tuple(range(1, points.ndim)), keepdims=True)
+            return points * jnp.minimum(limit / largest, 1).astype(points.dtype)
+
+        return jax.lax.cond(jnp.max(jnp.abs(points)) > limit, brought_back, lambda points: points, points)
