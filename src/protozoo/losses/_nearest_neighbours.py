@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from .._checks import positive_integer
 from .._module import AbstractHomogeneous, static
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
-from ._base import AbstractRelativeLoss, AbstractSampleLoss, PrototypeLabels, as_logarithm
+from ._base import AbstractSampleLoss, PrototypeLabels, as_logarithm
 from ._pooling import own_class
 
 
-class NearestNeighbours(AbstractSampleLoss, AbstractRelativeLoss, AbstractHomogeneous):
+class NearestNeighbours(AbstractSampleLoss, AbstractHomogeneous):
     """\\(\\ell = 1 - v_y\\), v_k the share of class k among the k nearest prototypes.
 
     **Arguments:**
