@@ -45,6 +45,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def nightly(session: nox.Session) -> None:
+    """The campaigns of which the test suite has samples: kills, damaged and hostile files, bad inputs, every row."""
+    install(session, "tests", project=".")
+    session.run("pytest", "-m", "nightly", "--numprocesses=auto", "--maxprocesses=4", *session.posargs, env=HEADLESS)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Every example, or those named, runs to its end."""
     install(session, project=".[all]")

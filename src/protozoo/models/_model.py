@@ -40,7 +40,7 @@ from ..prototypes import Prototypes
 from ._bound import transformable
 from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
-from ._units import Judge
+from ._units import Judge, magnitude
 from ._variances import coordinate_variances
 
 
@@ -470,8 +470,7 @@ def _finite_parameters(model: PrototypeModel) -> Bool[Array, ""]:
 
 
 def _finite_rows(rows: Array, gaps: bool = False) -> Bool[Array, " n"]:
-    finite = ~jnp.isinf(rows) if gaps else jnp.isfinite(rows)
-    return jnp.all(finite.reshape(len(rows), -1), axis=1)
+    return jnp.isfinite(magnitude(rows, gaps))
 
 
 def _known_rows(answer: Num[Array, "n ..."]) -> Bool[Array, " n"]:

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from .._module import degree, power_of_two
@@ -31,15 +30,21 @@ class Judge(NamedTuple):
         """Points in own units, brought back from where their squares (or, if that is all, linear functions) overflow: on the
         line to the origin, so that they are seen in the direction in which they lie."""
         metric, prototypes, *_ = self.units
-        points = self.units.of(points)
         if not (prototypes.space.flat and isinstance(metric, AbstractLinearlyAdapted)):
-            return points
+            return self.units.of(points)
         scale = power_of_two(jnp.max(jnp.abs(prototypes.points)))
         # Farther out than prototypes are from each other by more than rounding tells; squares leave room for wide ranges.
         limit = jnp.maximum(2 * scale, float(jnp.finfo(points.dtype).max) ** (0.85 if linear else 0.35))
+        unit = self.units.unit
+        # Found once for each sample, before it is divided: the guards ask the same.
+        reach = magnitude(points, metric.takes_gaps)
+        seen = self.units.of(points)
+        reach = magnitude(seen, metric.takes_gaps) if jnp.ndim(unit) else reach / unit
+        factor = jnp.minimum(limit / reach, 1).astype(points.dtype)
+        return seen * factor.reshape(-1, *[1] * (points.ndim - 1))
 
-        def brought_back(points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-            largest = jnp.max(jnp.abs(points), axis=tuple(range(1, points.ndim)), keepdims=True)
-            return points * jnp.minimum(limit / largest, 1).astype(points.dtype)
 
-        return jax.lax.cond(jnp.max(jnp.abs(points)) > limit, brought_back, lambda points: points, points)
+def magnitude(rows: Float[Array, "n ..."], gaps: bool = False) -> Float[Array, " n"]:
+    """The largest absolute value of each row; with `gaps`, of those that are numbers."""
+    absolute = jnp.where(jnp.isnan(rows), 0, jnp.abs(rows)) if gaps else jnp.abs(rows)
+    return jnp.max(absolute, axis=tuple(range(1, rows.ndim)))

@@ -1,6 +1,6 @@
 """Data and weights, checked once, as the compiled loop takes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -16,7 +16,7 @@ from ._objective import Batch
 
 
 #: A weight for each class: by a mapping, in an array, or `"balanced"`.
-ClassWeight = str | Mapping[int, float] | ArrayLike | None
+ClassWeight = str | Mapping[int, float] | Sequence[float] | ArrayLike | None
 
 
 def as_batch(
