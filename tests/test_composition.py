@@ -250,5 +250,5 @@ def test_transforms_that_lose_samples_are_refused(unchecked):
             ValueError, match=f"`transform` must return as many samples as it is given, 20, and returned {returned}"
         ):
             pz.Trainer(RULE, 1).fit(pz.zoo.GLVQ(X, Y, key=KEY), source, key=KEY)
-    with pytest.raises(TypeError, match="`transform` must be a function of a batch's samples, got 255"):
+    with pytest.raises(TypeError, match="`transform` must be a function or None, got 255"):
         Slices(X, Y, batch_size=20, transform=255)

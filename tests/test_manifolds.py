@@ -551,7 +551,7 @@ def test_violation_cannot_judge_traced_points():
 
 @pytest.mark.parametrize("size", [0, -2])
 def test_sizes_must_be_positive(size):
-    with pytest.raises(ValueError, match=f"`n` must be positive, got {size}"):
+    with pytest.raises(ValueError, match=f"`n` must be a positive integer, got {size}"):
         SPD(size)
-    with pytest.raises(ValueError, match=f"`shape` must hold positive sizes, got {size}"):
+    with pytest.raises(ValueError, match=f"`shape` must be a positive integer, got {size}"):
         Euclidean(size)

@@ -22,6 +22,9 @@ def restarts(name: str, count: int = 3) -> list[pz.PrototypeModel]:
     recipe = getattr(pz.zoo, name)
     y = Y if recipe.supervised else None
     options = {"prototypes_per_class": 2, "initialiser": "samples"} if recipe.supervised else {"initialiser": "samples"}
+    if name == "GaussianMixture":
+        # A covariance of a few samples of a batch is close to singular, and magnifies the rounding of another program.
+        options["regularisation"] = 0.1
     return [recipe(X, y, key=jax.random.key(i), **options) for i in range(count)]
 
 
@@ -120,7 +123,7 @@ def test_cross_validation_holds_out_every_sample_once():
 def test_what_cross_validation_refuses():
     with pytest.raises(ValueError, match="HCM learns without labels"):
         pz.cross_validate("HCM", X, Y)
-    with pytest.raises(ValueError, match="`folds` must be between 2 and 20"):
+    with pytest.raises(ValueError, match="`folds` is 21, but class 0 has 20 samples only.*ask for 20 folds at most"):
         pz.cross_validate("GLVQ", X, Y, folds=21)
     with pytest.raises(ValueError, match="the zoo has no model 'GLVK'"):
         pz.cross_validate("GLVK", X, Y)

@@ -171,11 +171,13 @@ def test_what_streams_refuse(model):
     with pytest.raises(ValueError, match="an iterator, which can be read once, and `epochs` is 2"):
         trainer(2).fit(model, iter(batches(20)), key=key)
     assert trainer(1).fit(model, iter(batches(20)), key=key).epochs == 1
-    with pytest.raises(ValueError, match="empty in epoch 1: it must be iterable again"):
+    with pytest.raises(ValueError, match="empty in epoch 1, or without weight: it must be iterable again"):
         trainer(2).fit(model, lambda epoch: batches(20) if epoch == 0 else [], key=key)
     with pytest.raises(ValueError, match="`batch_size` does not go with a stream"):
         trainer(2, batch_size=5).fit(model, Source(20), key=key)
-    with pytest.raises(ValueError, match="`class_weight` does not go with a stream"):
+    with pytest.raises(
+        ValueError, match="`class_weight='balanced'` counts all samples, which a stream shows one after the other"
+    ):
         trainer(2).fit(model, Source(20), key=key, class_weight="balanced")
     with pytest.raises(ValueError, match="`y` does not go with a stream"):
         trainer(2).fit(model, Source(20), Y, key=key)
@@ -183,9 +185,9 @@ def test_what_streams_refuse(model):
         bad = X[:20].copy()
         bad[0, 0] = np.nan
         trainer(1).fit(model, iter_again([(bad, Y[:20])]), key=key)
-    with pytest.raises(ValueError, match="`batch_size` must be positive, got 0"):
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer, got 0"):
         Slices(X, Y, batch_size=0)
-    with pytest.raises(ValueError, match="one label for each of the 60 samples, got 3"):
+    with pytest.raises(ValueError, match="`y` must have one label for each of the 60 samples"):
         Slices(X, Y[:3], batch_size=2)
 
 

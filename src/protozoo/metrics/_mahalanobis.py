@@ -187,7 +187,7 @@ def _factorised(covariances: Float[Array, "p d d"], rounding: Float[Array, "p d"
     def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         lower, added, times = carry
         more = jnp.where(failed(lower)[:, None], 4 * added, added)
-        shifted = covariances + more[..., None] * jnp.eye(more.shape[-1], dtype=more.dtype)
+        shifted = covariances + more[..., None] * jnp.eye(more.shape[-1], dtype=more.dtype)[None]
         return jnp.where(failed(lower)[:, None, None], jnp.linalg.cholesky(shifted), lower), more, times + 1
 
     start = jnp.linalg.cholesky(covariances), rounding, jnp.zeros((), jnp.int32)

@@ -60,7 +60,8 @@ def note(
         },
         "data shape": [None if batch is None else list(batch.x.shape) for batch in batches],
         "data": digest(batches),
-        "stream": [one.fingerprint() if isinstance(one, Fingerprinted) else None for one in (data, held_out)],
+        "stream": data.fingerprint() if isinstance(data, Fingerprinted) else None,
+        "validation stream": held_out.fingerprint() if isinstance(held_out, Fingerprinted) else None,
         # Of samples in memory it is in their weights.
         "class_weight": None if class_weight is None or isinstance(data, Batch) else repr(class_weight),
         "key": np.asarray(key).tolist(),
