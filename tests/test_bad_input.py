@@ -74,7 +74,7 @@ def test_questions(what, ask, key):
         ({"prototypes_per_class": 0}, "positive integer, got 0"),
         ({"prototypes_per_class": 21}, "`prototypes_per_class` asks for 21 prototypes, but class 0 has only 20 samples"),
         ({"prototypes_per_class": {0: 1, 1: 2}}, "name every class 0…2"),
-        ({"prototypes_per_class": -1}, "positive integer, got -1"),
+        ({"prototypes_per_class": True}, "`prototypes_per_class` must be an integer or a mapping, got True"),
         ({"initialiser": "kmeans"}, "initialiser.*'kmeans\\+\\+'.*'kmeans'"),
         ({"latent_dim": 6}, "latent_dim.*between 1 and.*5, got 6"),
         ({"latent": 2}, "GMLVQ has no option 'latent'; it has prototypes_per_class=1"),

@@ -153,7 +153,7 @@ def test_schedules(schedule, expected):
         (lambda: pz.PiecewiseConstant([1.0, 0.5, 0.2], [0.6, 0.3]), "`boundaries` must ascend"),
         (lambda: pz.WarmUp(1.0, 1.5), r"`fraction` must lie in \(0, 1\), got 1.5"),
         (lambda: pz.Restarts(pz.Cosine(1.0), 0), "`cycles` must be a positive integer, got 0"),
-        (lambda: pz.Restarts(pz.Cosine(1.0), -2), "`cycles` must be a positive integer, got -2"),
+        (lambda: pz.Restarts(pz.Cosine(1.0), 2.5), "`cycles` must be an integer, got 2.5"),  # pyright: ignore
         (lambda: pz.Polynomial(1.0, 0.0, 0.0), "`power` must be positive"),
     ],
 )

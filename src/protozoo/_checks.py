@@ -416,14 +416,18 @@ def of_kind(value: Any, annotation: Any, name: str) -> Any:
     Kinds are plain types, modules, tuples, mappings, functions, literals and unions of them. Other annotations, those of arrays
     among them, allow everything here.
 
-    **Raises:** `TypeError` naming the argument, what it should be and what it is.
+    **Raises:** `TypeError` naming the argument, what it should be and what it is; `ValueError` for a number of another sort
+    and a word that is none of those.
     """
     kinds = _kinds(annotation)
     value = value.item() if isinstance(value, np.generic) else value
     if type(value) in (list, tuple) and any(get_origin(kind) in (tuple, Sequence) for kind in kinds):
         value = type(value)(v.item() if isinstance(v, np.generic) else v for v in value)
     if not any(_is_of(value, kind) for kind in kinds):
-        raise TypeError(f"`{name}` must be {' or '.join(dict.fromkeys(map(_words, kinds)))}, got {_brief(value)}.")
+        number = isinstance(value, numbers.Number) and not {int, float}.isdisjoint(kinds)
+        word = isinstance(value, str) and any(get_origin(kind) is Literal for kind in kinds)
+        error = ValueError if number or word else TypeError
+        raise error(f"`{name}` must be {' or '.join(dict.fromkeys(map(_words, kinds)))}, got {_brief(value)}.")
     return value
 
 
