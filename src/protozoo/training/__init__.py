@@ -7,7 +7,6 @@ from ._averaging import AbstractWatching as AbstractWatching, Averaged as Averag
 from ._callbacks import AbstractCallback as AbstractCallback, Progress as Progress, View as View
 from ._checkpoints import Checkpoints as Checkpoints
 from ._curriculum import SelfPaced as SelfPaced
-from ._data import ClassWeight as ClassWeight
 from ._fit import Fit as Fit, Reason as Reason
 from ._freeze import trainable_mask as trainable_mask
 from ._gradient import GradientDescent as GradientDescent
@@ -33,7 +32,7 @@ from ._regularisers import (
 from ._rule import AbstractRule as AbstractRule
 from ._stopping import Stopping as Stopping
 from ._stream import Slices as Slices
-from ._trainer import Trainer as Trainer, TrainState as TrainState, Validation as Validation
+from ._trainer import Trainer as Trainer, TrainState as TrainState
 
 
 _make_portable()

@@ -9,7 +9,9 @@ import jax
 from .._checks import as_key, counted
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import PrototypeModel
-from ..training import ClassWeight, Fit, Trainer, Validation
+from ..training import Fit, Trainer
+from ..training._data import ClassWeight
+from ..training._trainer import Validation
 from ._recipe import Recipe
 
 
