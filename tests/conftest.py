@@ -10,6 +10,20 @@ import pytest
 _count = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items):
+    """The tests of a file about one row of the table follow each other: what is compiled for a row is compiled once, before it
+    is forgotten, and by one process."""
+    rows: dict[str, int] = {}
+    files: dict[str, int] = {}
+
+    def place(item):
+        case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+        row = rows.setdefault(str(case), len(rows) + 1) if case is not None else 0
+        return files.setdefault(item.nodeid.split("::")[0], len(files)), row
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def forget_compiled_programs():
     """Every compiled program takes memory maps, of which a process has some ten thousands; the suite would use them up."""

@@ -79,11 +79,11 @@ def _pairwise_squares_jvp(relative: bool, primals: tuple[Array, Array], tangents
 pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)
 
 
-#: \\(\\lVert (x_i - w_j) A_j \\rVert^2\\) from x - w, for one j: a function of maps, x, points and j.
-Differences = Callable[[PyTree, Float[Array, "n d"], Float[Array, "p d"], Int[Array, ""]], Float[Array, " n"]]
+#: \\(\\lVert (x_i - w_j) A_j \\rVert^2\\) from x - w, for one j of each sample: a function of maps, x, points and j.
+Differences = Callable[[PyTree, Float[Array, "n d"], Float[Array, "p d"], Int[Array, " n"]], Float[Array, " n"]]
 
 #: How many samples are looked at together when squares are computed again.
-TOGETHER = 64
+TOGETHER = 256
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(6, 7))
@@ -99,8 +99,8 @@ def regained(
 ) -> Float[Array, "n p"]:
     """Expanded squares, in which those that are small beside their terms are computed again, by differences.
 
-    A few samples at a time, and the points that are too close to one of them: nothing is as large as all displacements.
-    Where nothing is lost, as with ordinary data, only looking for it costs something. The derivative is that of `squares`.
+    A few samples at a time, and one point of each of them: nothing is as large as all displacements. Where nothing is
+    lost, as with ordinary data, only looking for it costs something. The derivative is that of `squares`.
 
     **Arguments:**
 
@@ -110,35 +110,33 @@ def regained(
     - `maps`, `x`, `points`, `differences`: how they are computed again.
     - `subtracted`: they are squares of differences already, of points that were rounded before.
     """
-    rows, n, each = squares.T, len(x), jnp.arange(len(points))
+    rows, n = squares.T, len(x)
+    each = jnp.arange(len(rows))[:, None]
     # An entry this small has lost ten of the bits that its dtype has.
     small = 2.0**13 * jnp.finfo(rows.dtype).eps
     small = small**2 if subtracted else small
-    floor, together = small * own, min(n, TOGETHER)
+    own = small * own
 
-    def some_samples(i: Int[Array, ""], rows: Float[Array, "p n"]) -> Float[Array, "p n"]:
-        at = jnp.minimum(i * together, n - together)
-        mine, limit = (jax.lax.dynamic_slice_in_dim(a, at, together, 1) for a in (rows, floor))
-        samples, lost = jax.lax.dynamic_slice_in_dim(x, at, together), mine - small * others < limit
-        close = jnp.any(lost, axis=1)
+    def regain_next(carry: tuple[Array, Array, Array], own: Array, x: Array) -> tuple[Array, Array, Array]:
+        some, last, _ = carry
+        lost = (some - small * others < own) & (each > last[None])
+        j = jnp.min(jnp.where(lost, each, len(some)), axis=0)
+        again = differences(maps, x, points, jnp.minimum(j, len(some) - 1))
+        some = jnp.where(each == j[None], again[None].astype(some.dtype), some)
+        return some, j, jnp.any(j < len(some))
 
-        def next_close(j: Int[Array, ""]) -> Int[Array, ""]:
-            """The first point from j on that is too close to one of these samples."""
-            return jnp.min(jnp.where(close & (each >= j), each, len(each)))
-
-        def one_point(carry: tuple[Array, Array]) -> tuple[Array, Array]:
-            mine, j = carry
-            expanded, again = mine[j], differences(maps, samples, points, j).astype(mine.dtype)
-            row = jnp.where(lost[j], again, expanded)
-            return jax.lax.dynamic_update_index_in_dim(mine, row, j, 0), next_close(j + 1)
-
-        start = mine, next_close(jnp.zeros((), each.dtype))
-        mine, _ = jax.lax.while_loop(lambda carry: carry[1] < len(each), one_point, start)
-        return jax.lax.dynamic_update_slice_in_dim(rows, mine, at, 1)
+    def regain_some(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        rows, lost = carry
+        found, at = jax.lax.top_k(lost.astype(rows.dtype), min(n, TOGETHER))
+        at = jnp.where(found > 0, at, n)
+        mine, samples = own.at[:, at].get(mode="clip"), x.at[at].get(mode="clip")
+        start = rows.at[:, at].get(mode="clip"), jnp.full(len(at), -1), jnp.asarray(True)
+        some = jax.lax.while_loop(lambda c: c[2], lambda c: regain_next(c, mine, samples), start)[0]
+        return rows.at[:, at].set(some, mode="drop"), lost.at[at].set(False, mode="drop")
 
     # One plain reduction tells whether there is anything to do.
-    lost = jnp.min(rows - small * others - floor) < 0
-    return jax.lax.fori_loop(0, jnp.where(lost, -(-n // together), 0), some_samples, rows).T
+    lost = jnp.min(rows - small * others - own, axis=0) < 0
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1]), regain_some, (rows, lost))[0].T
 
 
 @regained.defjvp
@@ -163,6 +161,6 @@ def shared_squares(
     return regained(pairwise_squares(z, v, relative), own, others, *held, _shared_differences, z.shape[1] <= FEW)
 
 
-def _shared_differences(linear: Any, x: Array, points: Array, j: Int[Array, ""]) -> Float[Array, " n"]:
-    v = x - points[j][None]
+def _shared_differences(linear: Any, x: Array, points: Array, j: Int[Array, " n"]) -> Float[Array, " n"]:
+    v = x - points[j]
     return squared_lengths(v) if linear is None else linear.squared_norm(v)

@@ -176,9 +176,9 @@ def _horizontal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arra
     return basis, change - basis @ (basis.swapaxes(-1, -2) @ change)
 
 
-def _local_differences(maps: PyTree, x: Array, points: Array, j: Int[Array, ""]) -> Float[Array, " n"]:
-    """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for one j."""
-    return jax.tree.map(lambda a: a[j], maps).squared_norm(x - points[j][None])
+def _local_differences(maps: PyTree, x: Array, points: Array, j: Int[Array, " n"]) -> Float[Array, " n"]:
+    """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for one j of each sample."""
+    return jax.vmap(lambda i, v: jax.tree.map(lambda a: a[i], maps).squared_norm(v))(j, x - points[j])
 
 
 class AbstractApplied(AbstractLinearMap):
