@@ -353,7 +353,7 @@ def _check_parts(model: PrototypeModel) -> None:
     for name, kind in kinds.items():
         if not isinstance(part := getattr(model, name), kind):
             raise TypeError(f"`{name}` must be a part of kind {kind.__name__}, got {type(part).__name__}.")
-    if not callable(model.encoder):
+    if not callable(model.encoder) or isinstance(model.encoder, type):
         raise TypeError(f"`encoder` must be callable with one sample, got {model.encoder!r}.")
     prototypes, metric, loss = model.prototypes, model.metric, model.loss
     if metric.takes_dissimilarities and (points := known_value(prototypes.points)) is not None:
