@@ -266,7 +266,7 @@ def test_cnn(options, size, key):
     "make, message",
     [
         (lambda key: pz.backbones.CNN((8, 8, 0), 5, key=key), r"shape.*\(height, width, channels\)"),
-        (lambda key: pz.backbones.CNN((8, 8, 1), 0, key=key), "latent_dim.*positive, got 0"),
+        (lambda key: pz.backbones.CNN((8, 8, 1), 0, key=key), "`latent_dim` must be a positive integer, got 0"),
         (lambda key: pz.backbones.CNN((8, 8, 1), 5, (4, 4, 4, 4), key=key), "too small for 4 stages"),
         (lambda key: pz.zoo.ImageGLVQ(X, Y, key=key), r"images.*x\[..., None\]"),
         (lambda key: spd(key, omega_initialiser="pca"), "omega_initialiser='pca'.*flat"),
