@@ -362,6 +362,11 @@ def is_array_like(x: Any) -> bool:
     )
 
 
+def as_stored(x: Any, name: str) -> Any:
+    """`x` as it is, if it has a shape: what is on a disk is not read. A list becomes an array."""
+    return x if hasattr(x, "shape") else as_numbers(x, name)
+
+
 def as_parts(given: Any, name: str) -> tuple[Any, Any, Any]:
     """Samples, classes and weights: `(x, y)`, `(x, y, weight)` as a tuple or a list, or x alone.
 

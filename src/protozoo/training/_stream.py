@@ -16,6 +16,7 @@ from .._checks import (
     as_labels,
     as_numbers,
     as_parts,
+    as_stored,
     as_weights,
     is_array_like,
     of_kinds,
@@ -79,9 +80,7 @@ class Slices:
         seed: int = 0,
         transform: Callable[[np.ndarray], ArrayLike] | None = None,
     ):
-        # What is on a disk has a shape, and is not read.
-        x = x if hasattr(x, "shape") else as_numbers(x, "x")
-        y = y if y is None or hasattr(y, "shape") else as_numbers(y, "y")
+        x, y = as_stored(x, "x"), None if y is None else as_stored(y, "y")
         if not x.shape or len(x) < 1:
             raise ValueError(f"`x` must hold at least one sample, got {type(x).__name__} of shape {x.shape}.")
         if y is not None and y.shape[:1] != (len(x),):
