@@ -188,6 +188,13 @@ class AbstractHomogeneous(eqx.Module):
         for each feature, one for each)."""
 
 
+class AbstractScaleFree(AbstractHomogeneous):
+    """A function without a number that has a unit: in other units, it is the same."""
+
+    def in_units(self, unit: Float[Array, "*d"]) -> "AbstractScaleFree":
+        return self
+
+
 def degree(part: Any) -> int | None:
     """The degree of a part that knows it."""
     return part.degree if isinstance(part, AbstractHomogeneous) else None

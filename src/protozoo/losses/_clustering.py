@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._argmin import nearest_column
-from .._module import AbstractHomogeneous, hyper
+from .._module import AbstractScaleFree, hyper
 from .._schedules import AbstractSchedule, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import RankCooperation
@@ -14,7 +14,7 @@ from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, near
 from ._pooling import class_minimum, nearest, winner_columns, winners
 
 
-class HardClustering(AbstractWinnerLoss, AbstractHomogeneous):
+class HardClustering(AbstractWinnerLoss, AbstractScaleFree):
     """\\(\\ell = \\min_j \\delta_j\\): the quantisation error. ∂ℓ/∂δ is the assignment; alternating optimisation is Lloyd's
     k-means.
 
@@ -43,14 +43,11 @@ class HardClustering(AbstractWinnerLoss, AbstractHomogeneous):
     def of_columns(self, *entries: PerSample) -> PerSample:
         return entries[0]
 
-    def in_units(self, unit: Scalar) -> "HardClustering":
-        return self
-
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)
 
 
-class ClasswiseClustering(AbstractWinnerLoss, AbstractHomogeneous):
+class ClasswiseClustering(AbstractWinnerLoss, AbstractScaleFree):
     """\\(\\ell = d^+\\), the dissimilarity to the nearest prototype of the sample's own class: `HardClustering` within each
     class.
 
@@ -80,14 +77,11 @@ class ClasswiseClustering(AbstractWinnerLoss, AbstractHomogeneous):
     def of_columns(self, *entries: PerSample) -> PerSample:
         return entries[0]
 
-    def in_units(self, unit: Scalar) -> "ClasswiseClustering":
-        return self
-
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
 
 
-class Fuzzy(AbstractSampleLoss, AbstractHomogeneous):
+class Fuzzy(AbstractSampleLoss, AbstractScaleFree):
     """\\(\\ell = \\bigl(\\sum_j \\delta_j^{-1/(m-1)}\\bigr)^{-(m-1)}\\): fuzzy c-means with its memberships eliminated.
 
     ∂ℓ/∂δ_j = u_j^m with the memberships \\(u_j \\propto \\delta_j^{-1/(m-1)}\\), which are also the predicted probabilities.
@@ -121,9 +115,6 @@ class Fuzzy(AbstractSampleLoss, AbstractHomogeneous):
     ) -> PerSample:
         return _fuzzy(delta, self.fuzzifier)
 
-    def in_units(self, unit: Scalar) -> "Fuzzy":
-        return self
-
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta) / (self.fuzzifier - 1)  # log u, but for the normaliser
 
@@ -142,7 +133,7 @@ def _fuzzy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> t
     return _fuzzy(delta, fuzzifier), jnp.sum(memberships**fuzzifier * tangents[0].T, axis=0)
 
 
-class NeuralGas(AbstractSampleLoss, AbstractHomogeneous):
+class NeuralGas(AbstractSampleLoss, AbstractScaleFree):
     """\\(\\ell = \\sum_j e^{-r_j/\\lambda}\\,\\delta_j\\), r_j the rank of prototype j, held fixed by the derivative.
 
     **Arguments:**
@@ -172,9 +163,6 @@ class NeuralGas(AbstractSampleLoss, AbstractHomogeneous):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         return jnp.sum(jnp.exp(self.cooperation.log_weights(delta.T, progress)) * delta.T, axis=0)
-
-    def in_units(self, unit: Scalar) -> "NeuralGas":
-        return self
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import known_value
-from .._module import AbstractHomogeneous, hyper, part, static
+from .._module import AbstractScaleFree, hyper, part, static
 from .._schedules import as_scalar, positive
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
@@ -16,7 +16,7 @@ from ._pooling import class_minimum, fold, own_class, winner_columns, winners
 from ._transfer import as_transfer, identity
 
 
-class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
+class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
     """\\(\\ell = f(\\mu + m)\\) with \\(\\mu = (d^+ - d^-)/(d^+ + d^-) \\in [-1, 1]\\), negative for a correct decision.
 
     d⁺ is the dissimilarity to the nearest prototype of the sample's own class, d⁻ to the nearest of any other.
@@ -87,9 +87,6 @@ class GLVQ(AbstractWinnerLoss, AbstractHomogeneous):
         self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
     ) -> tuple[Int[Array, " n"], ...] | None:
         return winner_columns(delta, labels, y) if isinstance(self.cooperation, WinnerTakesAll) else None
-
-    def in_units(self, unit: Scalar) -> "GLVQ":
-        return self
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import known_value
-from .._module import AbstractHomogeneous, hyper
+from .._module import AbstractScaleFree, hyper
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, PerSample, Scalar
 from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
 from ._pooling import class_minimum, winner_columns, winners
 
 
-class LVQ1(AbstractWinnerLoss, AbstractHomogeneous):
+class LVQ1(AbstractWinnerLoss, AbstractScaleFree):
     """\\(\\ell = d^+\\) if the winner is of the sample's own class, else \\(-d^-\\).
 
     ∂ℓ/∂δ is one or minus one at the winner: alternating optimisation with a small step is LVQ1, in batches or (with one
@@ -42,14 +42,11 @@ class LVQ1(AbstractWinnerLoss, AbstractHomogeneous):
     ) -> tuple[Int[Array, " n"], ...] | None:
         return winner_columns(delta, labels, y)
 
-    def in_units(self, unit: Scalar) -> "LVQ1":
-        return self
-
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
 
 
-class LVQ21(AbstractWinnerLoss, AbstractHomogeneous):
+class LVQ21(AbstractWinnerLoss, AbstractScaleFree):
     """\\(\\ell = d^+ - d^-\\) for samples in a window around the border between the two nearest prototypes, else zero.
 
     **Arguments:**
@@ -94,9 +91,6 @@ class LVQ21(AbstractWinnerLoss, AbstractHomogeneous):
         # A sample that does not count is given its own winner for a rival: their difference is zero, and so is its derivative.
         own, rival = winner_columns(delta, labels, y)
         return own, jnp.where(straddling(delta, *winners(delta, labels, y)), rival, own)
-
-    def in_units(self, unit: Scalar) -> "LVQ21":
-        return self
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import positive_integer
-from .._module import AbstractHomogeneous, static
-from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
+from .._module import AbstractScaleFree, static
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample
 from ._base import AbstractSampleLoss, PrototypeLabels, as_logarithm
 from ._pooling import own_class
 
 
-class NearestNeighbours(AbstractSampleLoss, AbstractHomogeneous):
+class NearestNeighbours(AbstractSampleLoss, AbstractScaleFree):
     """\\(\\ell = 1 - v_y\\), v_k the share of class k among the k nearest prototypes.
 
     **Arguments:**
@@ -47,9 +47,6 @@ class NearestNeighbours(AbstractSampleLoss, AbstractHomogeneous):
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return as_logarithm(self._shares(delta, labels))
-
-    def in_units(self, unit: Scalar) -> "NearestNeighbours":
-        return self
 
     def _shares(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         if self.neighbours > len(labels):

@@ -1,6 +1,6 @@
 """How far is a sample from each prototype?"""
 
-from .._module import AbstractHomogeneous as AbstractHomogeneous
+from .._module import AbstractHomogeneous as AbstractHomogeneous, AbstractScaleFree as AbstractScaleFree
 from .._namespace import public as _public
 from ._base import (
     AbstractAdaptation as AbstractAdaptation,

@@ -8,9 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous
+from .._module import AbstractScaleFree
 from .._products import accumulated
-from .._types import Array, Bool, Float, Int, Scalar
+from .._types import Array, Bool, Float, Int
 from ..manifolds import centred, shared_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
@@ -184,13 +184,10 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
         return self.radial(few, prototypes, at)
 
 
-class AbstractAdaptation(AbstractQuadratic, AbstractHomogeneous):
+class AbstractAdaptation(AbstractQuadratic, AbstractScaleFree):
     """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by `Chain`."""
 
     degree: ClassVar[int] = 2
-
-    def in_units(self, unit: Scalar) -> "AbstractAdaptation":
-        return self
 
     def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
         return squared

@@ -5,15 +5,15 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, static
+from .._module import AbstractScaleFree, static
 from .._products import accumulated
-from .._types import Array, Bool, Float, Scalar
+from .._types import Array, Bool, Float
 from ..manifolds import shared_squares
 from ..prototypes import Prototypes
 from ._base import AbstractMetric
 
 
-class LpNorm(AbstractMetric, AbstractHomogeneous):
+class LpNorm(AbstractMetric, AbstractScaleFree):
     """\\(\\delta = \\bigl(\\sum_j |x_j - w_j|^q\\bigr)^{1/q}\\), in the units of the data; `float("inf")`: the
     largest |x_j - w_j|.
 
@@ -26,9 +26,6 @@ class LpNorm(AbstractMetric, AbstractHomogeneous):
 
     order: float = static()
     degree: ClassVar[int] = 1
-
-    def in_units(self, unit: Scalar) -> "LpNorm":
-        return self
 
     def __check_init__(self):
         if not self.order >= 1:
@@ -52,7 +49,7 @@ class LpNorm(AbstractMetric, AbstractHomogeneous):
         return jax.lax.map(to, points).T
 
 
-class Cosine(AbstractMetric, AbstractHomogeneous):
+class Cosine(AbstractMetric, AbstractScaleFree):
     """\\(\\delta = 1 - x\\cdot w / (\\lVert x\\rVert \\lVert w\\rVert) \\in [0, 2]\\); a sample at the origin is at
     1 from everything.
 
@@ -60,9 +57,6 @@ class Cosine(AbstractMetric, AbstractHomogeneous):
     """
 
     degree: ClassVar[int] = 0
-
-    def in_units(self, unit: Scalar) -> "Cosine":
-        return self
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         (unit, is_direction), (other, are_directions) = (_unit(v.reshape(len(v), -1)) for v in (x, prototypes.points))
