@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._checks import as_key, as_numbers, as_samples, as_weights, counted, refuse_missing_classes, refuse_nonfinite
+from .._checks import as_key
 from .._types import ArrayLike, PRNGKeyArray
 from ..training import Fit, Trainer, fit_many
 from ._fit import Maker, look_up, trainer_settings
-from ._recipe import Recipe
+from ._recipe import Recipe, taken
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -74,16 +74,9 @@ def cross_validate(
     recipe = look_up(model)
     if not recipe.supervised:
         raise ValueError(f"{recipe.name} learns without labels: there is no accuracy to validate.")
-    x = as_numbers(x)
-    given = as_weights(sample_weight, len(x) if x.ndim else 0)
-    x, labels, weight = counted(x, y, sample_weight)
-    x = as_samples(x)
-    refuse_nonfinite(x)
-    if labels is None:
-        raise ValueError(f"`y` is missing: {recipe.name} learns from labelled samples.")
-    y = labels
-    refuse_missing_classes(y)
-    sizes = np.bincount(y)
+    x, labels, weight = taken(recipe, x, y, sample_weight)
+    there = np.ones(len(x), bool) if sample_weight is None else np.asarray(sample_weight) > 0
+    sizes = np.bincount(labels)
     if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 2:
         raise ValueError(f"`folds` must be an integer of at least 2, got {folds!r}.")
     if folds > sizes.min():
@@ -94,16 +87,16 @@ def cross_validate(
     settings = {} if trainer is not None else trainer_settings(options)
     trainer = recipe.trainer(**settings) if trainer is None else trainer
     keys = jax.random.split(as_key(0 if key is None else key), folds + 2)
-    fold = stratified(y, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1]))))
+    fold = stratified(labels, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1]))))
     host, weight = np.asarray(x), np.ones(len(x)) if weight is None else weight
     told = [{} if sample_weight is None else {"sample_weight": weight[fold != i]} for i in range(folds)]
-    models = [recipe(host[fold != i], y[fold != i], key=keys[i], **told[i], **options) for i in range(folds)]
+    models = [recipe(host[fold != i], labels[fold != i], key=keys[i], **told[i], **options) for i in range(folds)]
     seen = np.where(fold != np.arange(folds)[:, None], weight, 0)
-    fits = sorted(fit_many(trainer, models, x, y, key=keys[-2], sample_weight=seen), key=lambda fit: fit.member)
-    right = np.stack([np.asarray(fit.model.predict(x)) == y for fit in fits])
+    fits = sorted(fit_many(trainer, models, x, labels, key=keys[-2], sample_weight=seen), key=lambda fit: fit.member)
+    right = np.stack([np.asarray(fit.model.predict(x)) == labels for fit in fits])
     scores = [np.average(right[i, fold == i], weights=weight[fold == i]) for i in range(folds)]
-    of_all = np.full(len(given), -1)
-    of_all[given > 0] = fold
+    of_all = np.full(len(there), -1)
+    of_all[there] = fold
     return CrossValidation(np.array(scores), fits, of_all)
 
 

@@ -94,17 +94,9 @@ class Recipe:
                 f"{self.name} has no option {', '.join(map(repr, sorted(unknown)))}; it has "
                 f"{', '.join(f'{k}={v!r}' for k, v in self.options.items())}."
             )
-        if not self.supervised and y is not None:
-            raise ValueError(f"`y` was given, but {self.name} learns without labels: leave it out.")
-        if self.supervised and y is None:
-            raise ValueError(f"`y` is missing: {self.name} learns from labelled samples.")
-        x, y, weight = counted(x, y, sample_weight)
-        x = as_samples(x)
-        refuse_nonfinite(x)
-        if y is not None:
-            refuse_missing_classes(y)
+        x, y, weight = taken(self, x, y, sample_weight)
         space = of_kind(space, AbstractManifold | None, "space")
-        weight = None if weight is None or (weight == weight[0]).all() and weight[0] == 1 else weight
+        weight = None if weight is None or (weight == 1).all() else weight
         if encoder is not None:
             self._check_encoder(encoder, x, options)
         network: Any = encoder
@@ -164,6 +156,20 @@ class Recipe:
         kinds = {name: p.annotation for name, p in inspect.signature(maker).parameters.items()}
         known = {name: value for name, value in options.items() if name in _keywords(maker)}
         return maker(context, **{name: of_kind(value, kinds[name], name) for name, value in known.items()})
+
+
+def taken(builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None) -> tuple[Array, Any, Any]:
+    """Samples, classes and weights that what builds models (it has a `name`, and is `supervised` or not) can take."""
+    if not builder.supervised and y is not None:
+        raise ValueError(f"`y` was given, but {builder.name} learns without labels: leave it out.")
+    if builder.supervised and y is None:
+        raise ValueError(f"`y` is missing: {builder.name} learns from labelled samples.")
+    numbers, y, weight = counted(x, y, sample_weight)
+    samples = as_samples(numbers)
+    refuse_nonfinite(samples)
+    if y is not None:
+        refuse_missing_classes(y)
+    return samples, y, weight
 
 
 @eqx.filter_jit
