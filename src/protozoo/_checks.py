@@ -20,7 +20,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import AbstractArray
 
-from ._statistics import blocks
+from ._statistics import blocks, counting
 from ._types import Array, ArrayLike, PRNGKeyArray
 
 
@@ -201,6 +201,11 @@ def as_samples(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") ->
 
     **Raises:** `ValueError` or `TypeError` naming the argument, what it is and what it should be.
     """
+    return as_floats(sample_numbers(x, shape, name), name)
+
+
+def sample_numbers(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray | Array:
+    """The same in the numbers that they are: nothing is copied."""
     x = as_numbers(x, name)
     if x.ndim < 2 or (shape is not None and x.shape[1:] != shape):
         wanted = f"(n, {', '.join(map(str, shape))})" if shape is not None else "(n, features…)"
@@ -208,7 +213,7 @@ def as_samples(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") ->
         raise ValueError(f"`{name}` must have shape {wanted}, got {x.shape}{hint}.")
     if x.size == 0:
         raise ValueError(f"`{name}` is empty: it has shape {x.shape}.")
-    return as_floats(x, name)
+    return x
 
 
 def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
@@ -323,16 +328,11 @@ def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
 
 def counted(x: Any, y: Any, weight: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
     """Samples, their labels and their weights without those whose weight is zero: they are not there."""
-    x = as_numbers(x)
-    if x.ndim < 2 or x.size == 0:
-        as_samples(x)
+    x = sample_numbers(x)
     y = None if y is None else as_labels(y, len(x))
     if weight is None:
         return x, y, None
-    weight = as_weights(weight, len(x))
-    if not weight.all():
-        there = weight > 0
-        x, y, weight = np.asarray(x)[there], None if y is None else y[there], weight[there]
+    weight, x, y = counting(as_weights(weight, len(x)), x, y)
     return x, y, weight
 
 

@@ -1,6 +1,7 @@
 """Statistics of data on the host: in float64, in memory for a few samples, weighted if asked."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,17 @@ def blocks(x: np.ndarray) -> Iterator[slice]:
     return (slice(start, start + rows) for start in range(0, len(x), rows))
 
 
+def counting(weight: Float[np.ndarray, " n"], *arrays: Any) -> tuple[Any, ...]:
+    """The weights above zero, and of each array (which may be `None`) what they weigh: samples without weight are not there.
+
+    Nothing is copied where there are none of them.
+    """
+    if weight.all():
+        return weight, *arrays
+    there = weight > 0
+    return tuple(None if a is None else np.asarray(a)[there] for a in (weight, *arrays))
+
+
 def present(
     weight: Float[np.ndarray, " n"], x: np.ndarray, y: np.ndarray | None = None
 ) -> tuple[Float[np.ndarray, " m"] | None, np.ndarray, np.ndarray | None]:
@@ -24,9 +36,7 @@ def present(
 
     So a weight of zero is the same as absence, and weights that say nothing are the same as none, to the last bit.
     """
-    if not weight.all():
-        counts = weight > 0
-        weight, x, y = weight[counts], x[counts], None if y is None else y[counts]
+    weight, x, y = counting(weight, x, y)
     return None if weight.min() == weight.max() else weight, x, y
 
 

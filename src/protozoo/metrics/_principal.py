@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from .._checks import as_numbers
+from .._checks import sample_numbers
 from .._statistics import BLOCK, mean, means_of_groups, shares
 from .._types import ArrayLike, Float, Int
 
 
 def flat(x: ArrayLike) -> Float[np.ndarray, "n d"]:
     """Samples as rows."""
-    x = np.asarray(as_numbers(x))
-    if x.ndim < 2 or x.size == 0:
-        raise ValueError(f"`x` must have shape (n, features…) with n > 0, got {x.shape}.")
+    x = np.asarray(sample_numbers(x))
     return x.reshape(len(x), -1)
 
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_numbers, as_samples, as_weights, known_value, of_kinds
+from .._checks import as_labels, as_weights, known_value, of_kinds, sample_numbers
 from .._module import AbstractConstrained, as_declared, learned, replaced
 from .._statistics import BLOCK, present
 from .._types import Array, ArrayLike, Float, Int, Num, PyTree
-from ..manifolds import AbstractManifold
 from ..prototypes import Prototypes
+from ..prototypes._initialisers import curved_coordinates, curved_squares
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Residual
 from ._principal import completed, varying_directions
@@ -67,9 +66,7 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
         **Raises:** `ValueError` unless 0 ≤ s < d, and if there is no sample of the class of a prototype.
         """
         _check_subspace(subspace_dim, prototypes.space.dimension)
-        x = np.asarray(as_numbers(x))
-        if x.shape[1:] != prototypes.space.point_shape or x.size == 0:
-            as_samples(x, prototypes.space.point_shape)
+        x = np.asarray(sample_numbers(x, prototypes.space.point_shape))
         weight, x, y = present(as_weights(sample_weight, len(x)), x, None if y is None else as_labels(y, len(x)))
 
         def varying(mine: np.ndarray, j: int) -> np.ndarray:
@@ -127,7 +124,7 @@ def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int
             v, w = x[part].reshape(-1, points.shape[1]) - centre, points - centre
             squares = np.sum(w**2, axis=1) - 2 * v @ w.T
         else:
-            squares = _padded(_squares, prototypes, x[part], prototypes.points)
+            squares = _padded(curved_squares, prototypes, x[part], prototypes.points)
         if y is not None:
             squares = np.where(y[part, None] == prototypes.labels, squares, np.inf)
         winner[part] = squares.argmin(axis=1)
@@ -138,23 +135,13 @@ def _displacements(prototypes: Prototypes, j: int, x: np.ndarray) -> Float[np.nd
     """Samples as seen from a prototype; in a flat space, from wherever they are."""
     if prototypes.space.flat:
         return x.reshape(len(x), -1)
-    return _padded(_coordinates, prototypes, x, prototypes.points[j : j + 1])[:, 0]
+    return _padded(curved_coordinates, prototypes, x, prototypes.points[j : j + 1])[:, 0]
 
 
 def _padded(function: Callable, prototypes: Prototypes, x: np.ndarray, points: Array) -> np.ndarray:
     """Repeated up to a power of two: what is computed has few shapes, and each is compiled once."""
     filled = np.resize(np.arange(len(x)), 1 << (len(x) - 1).bit_length())
     return np.asarray(function(prototypes.space, points, jnp.asarray(x[filled])))[: len(x)]
-
-
-@eqx.filter_jit
-def _squares(space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
-    return space.squared_distances(points, x)
-
-
-@eqx.filter_jit
-def _coordinates(space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p k"]:
-    return space.coordinates(points, x)
 
 
 def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:

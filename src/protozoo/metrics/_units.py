@@ -24,8 +24,8 @@ class OwnUnits(NamedTuple):
 
     metric: AbstractMetric
     prototypes: Prototypes
-    unit: Any  # an array of powers of two, or the number 1.0
-    factor: Any
+    unit: Any = 1.0  # or an array of powers of two
+    factor: Any = 1.0
 
     def of(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """Points in these units."""
@@ -46,7 +46,7 @@ def own_units(metric: AbstractMetric, prototypes: Prototypes) -> OwnUnits:
     """The same metric and prototypes in their own units."""
     known = degree(metric)
     if known is None or not prototypes.space.flat:
-        return OwnUnits(metric, prototypes, 1.0, 1.0)
+        return OwnUnits(metric, prototypes)
     unit, homogeneous = _unit(metric, prototypes), cast(Any, metric)
     # Squares of usual numbers are far from the ends of any range: they stay as they are, to the last bit.
     unit = jnp.where((unit > 2.0**-16) & (unit < 2.0**16), 1, unit)

@@ -22,7 +22,7 @@ class Judge(NamedTuple):
         """The judge of a model; in the units of the data, if its loss does not know what units make of it."""
         homogeneous: Any = loss
         if degree(loss) is None and degree(metric) != 0:
-            return cls(OwnUnits(metric, prototypes, 1.0, 1.0), loss)
+            return cls(OwnUnits(metric, prototypes), loss)
         units = own_units(metric, prototypes)
         return cls(units, loss if isinstance(units.factor, float) else homogeneous.in_units(units.factor))
 

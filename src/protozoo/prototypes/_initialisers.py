@@ -102,7 +102,8 @@ def _approach(
     """Lower `nearest` to the squared distances from a point; in a flat space without compiling anything, and exact whatever
     the unit is."""
     if not space.flat:
-        np.minimum(nearest, np.asarray(_curved_distances(space, jnp.asarray(point), jnp.asarray(x)), float), out=nearest)
+        squares = curved_squares(space, jnp.asarray(point[None]), jnp.asarray(x))
+        np.minimum(nearest, np.asarray(squares, float)[:, 0], out=nearest)
         return
     for rows in blocks(x):
         v = ((x[rows] - point.astype(np.float64)) / units).reshape(-1, point.size)
@@ -125,7 +126,7 @@ def _frechet_mean(
 
 
 def _coordinates(space: AbstractManifold, point: np.ndarray, x: np.ndarray) -> Float[np.ndarray, "n 1 k"]:
-    return np.asarray(_curved_coordinates(space, jnp.asarray(point), jnp.asarray(x)))
+    return np.asarray(curved_coordinates(space, jnp.asarray(point), jnp.asarray(x)))
 
 
 def _walked(space: AbstractManifold, points: np.ndarray, coordinates: np.ndarray) -> Float[np.ndarray, "p ..."]:
@@ -133,15 +134,17 @@ def _walked(space: AbstractManifold, points: np.ndarray, coordinates: np.ndarray
 
 
 @eqx.filter_jit
-def _curved_distances(space: AbstractManifold, point: Float[Array, "..."], x: Float[Array, "n ..."]) -> Float[Array, " n"]:
-    return space.squared_distances(point[None], x)[:, 0]
+def curved_squares(space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
+    """Squared distances, by one compiled program for each shape."""
+    return space.squared_distances(points, x)
 
 
 @eqx.filter_jit
-def _curved_coordinates(
-    space: AbstractManifold, point: Float[Array, "1 ..."], x: Float[Array, "n ..."]
-) -> Float[Array, "n 1 k"]:
-    return space.coordinates(point, x)
+def curved_coordinates(
+    space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
+) -> Float[Array, "n p k"]:
+    """Coordinates, likewise."""
+    return space.coordinates(points, x)
 
 
 @eqx.filter_jit

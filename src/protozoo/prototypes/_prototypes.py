@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind, of_kinds
+from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind, of_kinds, sample_numbers
 from .._module import AbstractConstrained, by_chain_rule, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray, PyTree
 from ..manifolds import AbstractManifold, Euclidean
@@ -156,9 +156,7 @@ class Prototypes(AbstractConstrained):
 
 def _placed(x: ArrayLike, space: AbstractManifold | None) -> tuple[np.ndarray, AbstractManifold]:
     """Samples as they are, not copied, and the space they live in."""
-    x = np.asarray(as_numbers(x))
-    if x.ndim < 2 or x.size == 0:
-        raise ValueError(f"`x` must have shape (n, features…) with n > 0, got {x.shape}.")
+    x = np.asarray(sample_numbers(x))
     placed: AbstractManifold = of_kind(Euclidean(x.shape[1:]) if space is None else space, AbstractManifold, "space")
     if x.shape[1:] != placed.point_shape:
         raise ValueError(f"`x` must have shape (n, *{placed.point_shape}) to lie in {placed}, got {x.shape}.")

@@ -12,6 +12,7 @@ from .._products import accumulated
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
 from ..losses import AbstractSampleLoss
+from ..manifolds import centred
 from ..metrics import AbstractClosedForm, AbstractQuadratic, Moments
 from ..models import PrototypeModel
 from ..models._chunks import sum_chunks
@@ -151,8 +152,7 @@ def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Fl
         v = space.coordinates(points, x)
         return Moments(weight, jnp.einsum("np,npk->pk", w, v), None)
     x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
-    reference = points.mean(axis=0, keepdims=True)
-    z, v = x - reference, points - reference
+    z, v = centred(x, points)
     total = jnp.sum(w, axis=0)[:, None]
     sums = w.T @ z
     first = sums - total * v

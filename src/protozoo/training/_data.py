@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_numbers, as_parts, as_weights, refuse_unknown_classes
+from .._checks import as_labels, as_parts, as_weights, refuse_unknown_classes, sample_numbers
+from .._statistics import counting
 from .._types import Array, ArrayLike
 from ..models import PrototypeModel
 from ..models._chunks import map_chunks, rows_per_chunk
@@ -29,10 +30,8 @@ def as_batch(
     weightless: bool = False,
 ) -> Batch:
     """All samples as one batch, with weights of mean one; samples without weight are left out, unless told otherwise."""
-    x = as_numbers(x, f"{name}x")
-    labels, n = None, len(x) if x.ndim else 0
-    if x.size == 0 or x.ndim < 2 or model.sample_shape not in (None, x.shape[1:]):
-        model.check_samples(x, f"{name}x")
+    x = sample_numbers(x, model.sample_shape, f"{name}x")
+    labels, n = None, len(x)
     if model.loss.supervised:
         if y is None:
             raise ValueError(f"`{name}y` is missing: {type(model.loss).__name__} learns from labelled samples.")
@@ -47,9 +46,8 @@ def as_batch(
         weight = weight * of_classes(labels, model.classes, class_weight, weight)[labels]
         if not weight.any():
             raise ValueError("`class_weight`: the weights of all samples are zero: nothing can be learned.")
-    if not (weightless or weight.all()):
-        counts = weight > 0
-        x, weight, labels = np.asarray(x)[counts], weight[counts], None if labels is None else labels[counts]
+    if not weightless:
+        weight, x, labels = counting(weight, x, labels)
     # By the largest first: a sum of large weights may overflow.
     weight = weight / weight.max()
     weight *= len(weight) / weight.sum()

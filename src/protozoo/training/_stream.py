@@ -23,6 +23,7 @@ from .._checks import (
     positive_integer,
     refuse_unknown_classes,
 )
+from .._statistics import counting
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import PrototypeModel
 from ._data import ClassWeight, as_batch, of_classes
@@ -336,8 +337,8 @@ def _groups(
         if weight is None or weight.all():
             return x, y, weight
         # Samples without weight are not there, nor is a batch of them.
-        counts = weight > 0
-        return (np.asarray(x)[counts], None if y is None else np.asarray(y)[counts], weight[counts]) if counts.any() else None
+        weight, x, y = counting(weight, x, y)
+        return (x, y, weight) if len(weight) else None
 
     iterator, slots = (found for found in map(parts, batches) if found is not None), 1
     for first in iterator:
