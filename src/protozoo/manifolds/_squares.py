@@ -82,6 +82,9 @@ pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)
 #: \\(\\lVert (x_i - w_j) A_j \\rVert^2\\) from x - w, for one j of each sample: a function of maps, x, points and j.
 Differences = Callable[[PyTree, Float[Array, "n d"], Float[Array, "p d"], Int[Array, " n"]], Float[Array, " n"]]
 
+#: An expanded square that is below so many roundings of its terms has lost ten of the bits of its dtype.
+LOST = 2.0**13
+
 #: How many samples are looked at together when squares are computed again.
 TOGETHER = 256
 
@@ -112,8 +115,7 @@ def regained(
     """
     rows, n = squares.T, len(x)
     each = jnp.arange(len(rows))[:, None]
-    # An entry this small has lost ten of the bits that its dtype has.
-    small = 2.0**13 * jnp.finfo(rows.dtype).eps
+    small = LOST * jnp.finfo(rows.dtype).eps
     small = small**2 if subtracted else small
     own = small * own
 

@@ -13,6 +13,7 @@ from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
 from ..losses import AbstractSampleLoss
 from ..manifolds import centred
+from ..manifolds._squares import LOST
 from ..metrics import AbstractClosedForm, AbstractQuadratic, Moments
 from ..models import PrototypeModel
 from ..models._chunks import sum_chunks
@@ -165,8 +166,8 @@ def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Fl
     if order == "diagonal":
         squares = w.T @ (z * z)
         expanded = squares - v * (2 * sums - total * v)
-        # Ten bits of the squares are lost: what is left is computed again.
-        lost = jnp.abs(expanded) < 2.0**13 * jnp.finfo(x.dtype).eps * (jnp.abs(squares) + jnp.abs(total) * v * v)
+        # What is left of them is computed again.
+        lost = jnp.abs(expanded) < LOST * jnp.finfo(x.dtype).eps * (jnp.abs(squares) + jnp.abs(total) * v * v)
         second = jax.lax.cond(jnp.any(lost), lambda: about_each(lambda w, v: w @ (v * v)), lambda: expanded)
     elif order == "full":
         second = about_each(lambda w, v: (v * w[:, None]).T @ v)
