@@ -18,7 +18,7 @@ def use(case: Case) -> None:
     """All that a user does."""
     rule, held_out = case.trainer(2).rule, case.x if case.y is None else (case.x, case.y)
     batch_size = None if isinstance(rule, pz.MedianOptimization) else 20
-    for trainer in (case.recipe.trainer(epochs=2), pz.Trainer(rule, 2, batch_size)):
+    for trainer in (case.recipe.trainer(epochs=2), pz.Trainer(rule, 2, batch_size=batch_size)):
         fit = trainer.fit(case.model, case.x, case.y, key=jax.random.key(0), validation=held_out)
     for ask in (fit.model.predict, fit.model.predict_proba, fit.model.confidence, fit.model.distances, fit.model.win_ratios):
         ask(case.x)

@@ -131,7 +131,7 @@ def phases(place: Path | None, resume: bool, kill: tuple[int, int] | None = None
         callbacks: list[Any] = [Kill(kill[1] if kill is not None and kill[0] == i else None)]
         if place is not None:
             callbacks.insert(0, HistoryFile(place / f"{i}.csv", every=1))
-        return pz.Trainer(pz.GradientDescent(optax.adam(0.2)), 3, 16, freeze=freeze, callbacks=callbacks)
+        return pz.Trainer(pz.GradientDescent(optax.adam(0.2)), 3, batch_size=16, freeze=freeze, callbacks=callbacks)
 
     checkpoints = None if place is None else Checkpoints(place / "run", 2)
     both = pz.Phases([phase(0, "metric"), phase(1, "prototypes")], checkpoints)

@@ -278,7 +278,9 @@ def test_options_may_be_scalars_of_numpy_and_lists(unchecked):
         plain,
     )
     fits = [
-        pz.Trainer(pz.Lookahead(ADAM, period, 0.5), epochs, batch_size, freeze, restore_best=best).fit(MODEL, X, Y, key=0)
+        pz.Trainer(pz.Lookahead(ADAM, period, 0.5), epochs, batch_size=batch_size, freeze=freeze, restore_best=best).fit(
+            MODEL, X, Y, key=0
+        )
         for period, epochs, batch_size, freeze, best in (
             (2, 2, 20, ("metric",), True),
             (np.int64(2), np.int32(2), np.uint8(20), ["metric"], np.bool_(True)),

@@ -21,7 +21,7 @@ from compilations import count_compilations
 from zoo import CASES, blobs
 
 import protozoo as pz
-from protozoo.persistence import _registry
+from protozoo.persistence import _pickling, _registry
 from protozoo.training import OPTIMISERS, Checkpoints, HistoryFile, Progress, TensorBoard
 
 
@@ -221,6 +221,24 @@ def test_trainers_train_alike_and_compile_nothing(copied, tmp_path):
     assert (fit.reason, fit.epochs, fit.member) == (first.reason, first.epochs, first.member)
     assert fit.reason is first.reason
     np.testing.assert_array_equal(fit.history["loss"], first.history["loss"])
+
+
+class OfAnEarlierVersion:
+    """A trainer as it was pickled when it held an objective, and a rule when it had no derivative of its own."""
+
+    def __init__(self, now: pz.Trainer):
+        self.now = now
+
+    def __reduce__(self):
+        _, (cls, fields) = _pickling.reduced(self.now)
+        settings = [field.name for field in dataclasses.fields(self.now.objective)]
+        kept = {name: value for name, value in fields.items() if name not in (*settings, "progress")}
+        return _pickling._restored, (cls, {**kept, "objective": self.now.objective})
+
+
+def test_trainers_that_an_earlier_version_pickled():
+    one = trainer(precision="bfloat16", rematerialise=True)
+    assert_same(pickled(OfAnEarlierVersion(one)), one)
 
 
 @each_copy

@@ -308,13 +308,13 @@ def test_a_tolerance_of_zero_ends_where_nothing_changes(key):
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_divergence_returns_a_finite_model_and_a_remedy(batch_size, key):
     model = gmlvq()
-    fit = pz.Trainer(pz.GradientDescent(optax.sgd(1e15)), 50, batch_size).fit(model, X, Y, key=key)
+    fit = pz.Trainer(pz.GradientDescent(optax.sgd(1e15)), 50, batch_size=batch_size).fit(model, X, Y, key=key)
     assert fit.reason == "diverged"
     assert "learning rate" in fit.reason.remedy
     assert fit.epochs == len(fit.history["loss"]) < 50
     assert finite(fit.model)
     fit.model.predict(X)
-    fit = pz.Trainer(pz.GradientDescent(optax.sgd(float("nan"))), 50, batch_size).fit(model, X, Y, key=key)
+    fit = pz.Trainer(pz.GradientDescent(optax.sgd(float("nan"))), 50, batch_size=batch_size).fit(model, X, Y, key=key)
     assert (fit.reason, fit.epochs) == ("diverged", 1)
     assert identical(fit.model, model)
 
@@ -372,7 +372,7 @@ class Recording(pz.training.AbstractRule):
 def record(key: jax.Array, batch_size: int | None, epochs: int) -> tuple[np.ndarray, np.ndarray]:
     model = pz.PrototypeModel(pz.Prototypes(jnp.zeros((3, N))), pz.metrics.SquaredEuclidean(), pz.losses.HardClustering())
     weight = np.arange(1.0, N + 1)
-    fit = pz.Trainer(Recording(), epochs, batch_size).fit(model, np.eye(N), key=key, sample_weight=weight)
+    fit = pz.Trainer(Recording(), epochs, batch_size=batch_size).fit(model, np.eye(N), key=key, sample_weight=weight)
     return np.asarray(fit.model.prototypes.points), fit.history["loss"]
 
 
@@ -409,7 +409,7 @@ def test_a_batch_of_all_samples_is_the_full_batch(key):
     model = gmlvq()
     full = pz.Trainer(adam(), 10).fit(model, X, Y, key=key)
     for batch_size in (N, N + 4):
-        other = pz.Trainer(adam(), 10, batch_size).fit(model, X, Y, key=key)
+        other = pz.Trainer(adam(), 10, batch_size=batch_size).fit(model, X, Y, key=key)
         assert identical(other.model, full.model)
         np.testing.assert_array_equal(other.history["loss"], full.history["loss"])
 
@@ -421,7 +421,7 @@ def test_keys_of_every_kind(kind, key):
     ]
 
     def run(key):
-        return pz.Trainer(adam(), 3, 16).fit(gmlvq(), X, Y, key=key).model
+        return pz.Trainer(adam(), 3, batch_size=16).fit(gmlvq(), X, Y, key=key).model
 
     assert identical(run(make(0)), run(make(0)))
     assert not identical(run(make(0)), run(make(1)))
@@ -567,10 +567,10 @@ class Recorder(pz.training.AbstractCallback):
 
 def test_callbacks_are_called_when_they_asked_to_be_and_change_nothing(key):
     model = gmlvq()
-    alone = pz.Trainer(adam(), 20, 16).fit(model, X, Y, key=key)
+    alone = pz.Trainer(adam(), 20, batch_size=16).fit(model, X, Y, key=key)
     seldom, always = Recorder(every=6), Recorder(every=1)
     for recorders in ([seldom], [always, Recorder()]):
-        fit = pz.Trainer(adam(), 20, 16, callbacks=recorders).fit(model, X, Y, key=key)
+        fit = pz.Trainer(adam(), 20, batch_size=16, callbacks=recorders).fit(model, X, Y, key=key)
         assert fit.reason == "max epochs"
         assert identical(fit.model, alone.model)
         np.testing.assert_array_equal(fit.history["loss"], alone.history["loss"])
@@ -585,16 +585,16 @@ def test_callbacks_are_called_when_they_asked_to_be_and_change_nothing(key):
                 np.testing.assert_array_equal(view.history["loss"], alone.history["loss"][: view.epoch])
     assert {6, 12, 18, 20} <= {view.epoch for view in seldom.chunks}
     assert [view.epoch for view in always.chunks] == list(range(1, 21))
-    six = pz.Trainer(adam(), 6, 16).fit(model, X, Y, key=key)
+    six = pz.Trainer(adam(), 6, batch_size=16).fit(model, X, Y, key=key)
     assert identical(always.chunks[5].model, six.model)
 
 
 def test_a_callback_can_stop_training(key):
     model, stopper, other = gmlvq(), Recorder(every=3, stop_at=5), Recorder()
-    fit = pz.Trainer(adam(), 20, 16, callbacks=[stopper, other]).fit(model, X, Y, key=key)
+    fit = pz.Trainer(adam(), 20, batch_size=16, callbacks=[stopper, other]).fit(model, X, Y, key=key)
     assert (fit.epochs, fit.reason) == (6, "callback")
     assert other.chunks[-1].epoch == 6 and len(other.ends) == 1
-    assert identical(fit.model, pz.Trainer(adam(), 6, 16).fit(model, X, Y, key=key).model)
+    assert identical(fit.model, pz.Trainer(adam(), 6, batch_size=16).fit(model, X, Y, key=key).model)
 
 
 # Compilation, and the transformations of Optax.
@@ -655,7 +655,7 @@ def test_a_schedule_counts_updates(key):
 
     def run(epochs):
         rule = pz.GradientDescent(optax.adam(optax.cosine_decay_schedule(0.1, decay_steps=12)))
-        return pz.Trainer(rule, epochs, 20).fit(model, X, Y, key=key).model
+        return pz.Trainer(rule, epochs, batch_size=20).fit(model, X, Y, key=key).model
 
     four = run(4)
     assert identical(run(9), four)
@@ -706,7 +706,7 @@ def test_a_stream_may_lack_classes():
     [
         (lambda: pz.Trainer(adam(), 10.0), "`epochs` must be a positive integer, got 10.0"),  # pyright: ignore
         (lambda: pz.Trainer(adam(), -3), "`epochs` must be a positive integer, got -3"),
-        (lambda: pz.Trainer(adam(), 1, True), "`batch_size` must be a positive integer, got True"),
+        (lambda: pz.Trainer(adam(), 1, batch_size=True), "`batch_size` must be a positive integer, got True"),
         (lambda: pz.Trainer(adam(), 1, callbacks=[Recorder(every=0)]), "`every` must be a positive integer, got 0"),
         (lambda: pz.Trainer(optax.adam(0.1), 1), "`rule` must be a learning rule"),  # pyright: ignore
         (lambda: pz.GradientDescent(0.1), "`optimiser` must be an Optax transformation"),  # pyright: ignore
@@ -723,11 +723,52 @@ def test_options_out_of_range(make, message, unchecked):
 
 
 def test_numpy_integers_are_integers(key, recwarn, unchecked):
-    trainer = pz.Trainer(adam(), np.int64(3), np.int64(16))  # pyright: ignore
+    trainer = pz.Trainer(adam(), np.int64(3), batch_size=np.int64(16))  # pyright: ignore
     fit = trainer.fit(gmlvq(), X, Y, key=key)
     assert fit.epochs == 3
     assert (type(trainer.epochs), type(trainer.batch_size)) == (int, int)
     assert not recwarn.list
+
+
+#: Something else than the default for each setting of a trainer.
+SETTINGS = {
+    "batch_size": 16,
+    "freeze": ("metric",),
+    "stopping": pz.Stopping(patience=3),
+    "restore_best": True,
+    "regularisers": (pz.training.Diversity(1e-3),),
+    "curriculum": pz.SelfPaced(0.5),
+    "precision": "bfloat16",
+    "rematerialise": True,
+    "sharding": pz.training.Trainer(adam(), 1, sharding=jax.make_mesh((1,), ("samples",))).sharding,
+    "checkpoints": pz.Checkpoints("runs"),
+    "callbacks": (pz.training.Progress(),),
+    "progress": True,
+}
+
+
+def test_the_arguments_of_a_trainer_are_its_fields():
+    rule, names = adam(), [field.name for field in dataclasses.fields(pz.Trainer)]
+    assert names == ["rule", "epochs", *SETTINGS]
+    one = pz.Trainer(rule, 3, **SETTINGS)
+    for name, value in SETTINGS.items():
+        assert eqx.tree_equal(getattr(one, name), value), name
+    other = dataclasses.replace(one, epochs=5)
+    assert (one.epochs, other.epochs) == (3, 5)
+    assert eqx.tree_equal(dataclasses.replace(other, epochs=3), one)
+    with pytest.raises(TypeError, match="positional"):
+        pz.Trainer(rule, 3, 16)
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer, got 0"):
+        dataclasses.replace(one, batch_size=0)
+
+
+def test_a_row_keeps_all_settings_of_its_trainer():
+    row = dataclasses.replace(pz.zoo.GMLVQ, training=lambda: pz.Trainer(adam(), 3, **SETTINGS))
+    for name, value in SETTINGS.items():
+        assert eqx.tree_equal(getattr(row.trainer(epochs=7), name), value), name
+    assert row.trainer(epochs=7).epochs == 7
+    assert row.trainer(freeze=None).freeze is None
+    assert row.trainer(freeze=None).batch_size == 16
 
 
 @pytest.mark.parametrize("name", ["GLVQ", "LGMLVQ", "RSLVQ", "SRNG"])

@@ -69,7 +69,7 @@ def protozoo(
     rule = pz.GradientDescent(optax.adam(0.01))
 
     def fit(epochs: int) -> None:
-        result = pz.Trainer(rule, epochs, batch_size).fit(model, x, y, key=key)
+        result = pz.Trainer(rule, epochs, batch_size=batch_size).fit(model, x, y, key=key)
         jax.block_until_ready(result.model.prototypes.points)
         assert result.epochs == epochs, result.reason
 

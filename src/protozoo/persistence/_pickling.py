@@ -41,10 +41,27 @@ def reduced(thing: Any) -> tuple[Callable, tuple]:
     return _restored, (cls if _importable(cls) else Shared(cls), fields)
 
 
+#: From a class to a function that makes its fields of those that an earlier version wrote.
+_MIGRATIONS: dict[type, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def migration(cls: type) -> Callable[[Callable], Callable]:
+    """Declare how the fields of a class follow from those in the pickles of an earlier version."""
+
+    def declare(function: Callable) -> Callable:
+        _MIGRATIONS[cls] = function
+        return function
+
+    return declare
+
+
 def _restored(cls: Any, fields: dict[str, Any]) -> Any:
-    thing = object.__new__(_contents(cls))
-    for name, value in fields.items():
-        object.__setattr__(thing, name, _contents(value))
+    cls = _contents(cls)
+    thing, values = object.__new__(cls), {name: _contents(value) for name, value in fields.items()}
+    # A field that the class was given later has its default value.
+    defaults = {field.name: field.default for field in dataclasses.fields(cls) if field.default is not dataclasses.MISSING}
+    for name, value in {**defaults, **_MIGRATIONS.get(cls, dict)(values)}.items():
+        object.__setattr__(thing, name, value)
     return thing
 
 

@@ -69,7 +69,7 @@ def fit_many(
     each_trainer = list(trainers) if isinstance(trainers, Sequence) else [trainers] * m
     each_model = list(models) if isinstance(models, Sequence) else [models] * m
     for trainer in each_trainer:
-        if trainer.callbacks or trainer.checkpoints is not None or trainer.sharding is not None:
+        if trainer.callbacks or trainer.progress or trainer.checkpoints is not None or trainer.sharding is not None:
             raise ValueError("`fit_many` has no callbacks, checkpoints or sharding: they belong to the training of one model.")
     weights = _for_each(sample_weight, m)
     validation_weights = _for_each(validation_weight, m)

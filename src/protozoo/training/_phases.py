@@ -10,12 +10,12 @@ import jax
 import numpy as np
 
 from .._checks import as_key, of_kinds
-from .._module import replaced
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import PrototypeModel
 from ._checkpoints import Checkpoints, occupied
 from ._data import ClassWeight
 from ._fit import Fit, Reason
+from ._sharding import as_sharding
 from ._stream import Stream
 from ._trainer import Trainer
 
@@ -68,11 +68,11 @@ class Phases(eqx.Module):
             raise ValueError("`resume` continues from `checkpoints`, and these phases have none.")
         fits: list[Fit] = []
         keys = jax.random.split(as_key(key), len(self.trainers))
-        with nullcontext() if self.checkpoints is None else occupied(self.checkpoints, self.trainers[0].sharding):
+        with nullcontext() if self.checkpoints is None else occupied(self.checkpoints, as_sharding(self.trainers[0].sharding)):
             for i, (trainer, phase_key) in enumerate(zip(self.trainers, keys, strict=True)):
                 if self.checkpoints is not None:
                     where = dataclasses.replace(self.checkpoints, directory=Path(self.checkpoints.directory) / f"phase-{i}")
-                    trainer = replaced(trainer, checkpoints=where)
+                    trainer = dataclasses.replace(trainer, checkpoints=where)
                 fit = trainer.fit(
                     fits[-1].model if fits else model,
                     x,

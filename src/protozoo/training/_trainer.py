@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import equinox as eqx
@@ -11,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import as_key, of_kind, positive_integer, refuse_no_dissimilarities, refuse_single_class, truth
-from .._module import replaced, static
+from .._checks import as_key, positive_integer, refuse_no_dissimilarities, refuse_single_class, truth
+from .._module import converted, part, static
 from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
 from ..models import PrototypeModel
+from ..persistence._pickling import migration
 from ._averaging import innermost
 from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
@@ -25,6 +27,7 @@ from ._loop import CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, next
 from ._note import note
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
 from ._rule import AbstractRule
+from ._settings import as_count, as_curriculum, as_devices, as_freeze, as_precision, as_rule, as_tuple_of
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
 from ._stream import InMemory, Stream, is_stream, stream_epochs
@@ -86,67 +89,31 @@ class Trainer(eqx.Module):
     **Raises:** `ValueError` for options out of range.
     """
 
-    rule: AbstractRule
-    epochs: int = static()
-    batch_size: int | None = static()
-    freeze: Freeze = static()
-    stopping: Stopping
-    restore_best: bool = static()
-    objective: Objective
-    sharding: NamedSharding | None = static()
-    checkpoints: Checkpoints | None = static()
-    callbacks: tuple[AbstractCallback, ...] = static()
+    rule: AbstractRule = converted(as_rule)
+    epochs: int = converted(as_count, static=True)
+    _: KW_ONLY
+    batch_size: int | None = converted(as_count, static=True, default=None)
+    freeze: Freeze = converted(as_freeze, static=True, default=None)
+    stopping: Stopping | None = part(default=None)
+    restore_best: bool = static(default=False)
+    regularisers: Sequence[AbstractRegulariser] = converted(as_tuple_of(AbstractRegulariser), default=())
+    curriculum: AbstractCurriculum | None = converted(as_curriculum, default=None)
+    precision: str | None = converted(as_precision, static=True, default=None)
+    rematerialise: bool = static(default=False)
+    sharding: Mesh | NamedSharding | None = converted(as_devices, static=True, default=None)
+    checkpoints: Checkpoints | None = static(default=None)
+    callbacks: Sequence[AbstractCallback] = converted(as_tuple_of(AbstractCallback), static=True, default=())
+    progress: bool = static(default=False)
 
-    def __init__(
-        self,
-        rule: AbstractRule,
-        epochs: int,
-        batch_size: int | None = None,
-        freeze: Freeze = None,
-        stopping: Stopping | None = None,
-        restore_best: bool = False,
-        regularisers: Sequence[AbstractRegulariser] = (),
-        curriculum: AbstractCurriculum | None = None,
-        precision: str | None = None,
-        rematerialise: bool = False,
-        sharding: Mesh | NamedSharding | None = None,
-        checkpoints: Checkpoints | None = None,
-        callbacks: Sequence[AbstractCallback] = (),
-        progress: bool = False,
-    ):
-        if not isinstance(rule, AbstractRule):
-            raise ValueError(f"`rule` must be a learning rule, such as `GradientDescent(optax.adam(1e-2))`, got {rule!r}.")
-        positive_integer(epochs, "epochs")
-        if batch_size is not None:
-            positive_integer(batch_size, "batch_size")
-        self.rule, self.epochs = rule, int(epochs)
-        self.batch_size = None if batch_size is None else int(batch_size)
-        several = () if freeze is None or isinstance(freeze, str) or callable(freeze) else _sequence(freeze, "freeze")
-        for one in several:
-            if not (isinstance(one, str) or callable(one)):
-                raise TypeError(f"`freeze` must hold dotted names or functions of the model, got {one!r}.")
-        self.freeze = tuple(several) if several else freeze if isinstance(freeze, str) or callable(freeze) else None
-        self.stopping = Stopping() if stopping is None else stopping
-        self.restore_best, self.checkpoints = truth(restore_best, "restore_best"), checkpoints
-        for name, given, kind in (("stopping", self.stopping, Stopping), ("checkpoints", checkpoints, Checkpoints)):
-            if not (given is None or isinstance(given, kind)):
-                raise TypeError(f"`{name}` must be of kind {kind.__name__}, got {given!r}.")
-        if of_kind(precision, str | None, "precision") not in (None, "bfloat16", "float16"):
-            raise ValueError(f"`precision` must be 'bfloat16', 'float16' or None (that of the data), got {precision!r}.")
-        for name, given, kind in (
-            ("regularisers", regularisers, AbstractRegulariser),
-            ("callbacks", callbacks, AbstractCallback),
-        ):
-            if not all(isinstance(one, kind) for one in _sequence(given, name)):
-                raise ValueError(f"`{name}` must hold objects of a subclass of {kind.__name__}, got {given!r}.")
-        if curriculum is not None and not isinstance(curriculum, AbstractCurriculum):
-            raise ValueError(f"`curriculum` must be a curriculum such as `SelfPaced(0.5)`, got {curriculum!r}.")
-        self.objective = Objective(tuple(regularisers), curriculum, precision, truth(rematerialise, "rematerialise"))
-        self.sharding = as_sharding(sharding)
-        self.callbacks = (*callbacks, Progress()) if truth(progress, "progress") else tuple(callbacks)
+    def __check_init__(self):
         for callback in self.callbacks:
             if callback.every is not None:
                 positive_integer(callback.every, "every")
+
+    @property
+    def objective(self) -> Objective:
+        """What training lowers, and how it is computed."""
+        return Objective(tuple(self.regularisers), self.curriculum, self.precision, self.rematerialise)
 
     def fit(
         self,
@@ -214,7 +181,7 @@ class Trainer(eqx.Module):
         store = None
         if self.checkpoints is not None:
             run = note(model, plan, given if data is None else data, held_out, class_weight, mask, key_data)
-            store = Store(self.checkpoints, run, resume, self.sharding)
+            store = Store(self.checkpoints, run, resume, plan.sharding)
         elif resume:
             raise ValueError("`resume` continues from `checkpoints`, and this trainer has none.")
         try:
@@ -225,10 +192,10 @@ class Trainer(eqx.Module):
                         f"`epochs` is {self.epochs}, and the checkpoint is that of epoch {int(state.epoch)}: a run that is "
                         "resumed may be longer than it was meant to be, and not shorter than it is."
                     )
-            if self.sharding is not None:
-                data = None if data is None else spread(data, self.sharding)
-                held_out = spread(held_out, self.sharding) if isinstance(held_out, Batch) else held_out
-                everywhere = replicated(self.sharding)
+            if plan.sharding is not None:
+                data = None if data is None else spread(data, plan.sharding)
+                held_out = spread(held_out, plan.sharding) if isinstance(held_out, Batch) else held_out
+                everywhere = replicated(plan.sharding)
                 plan, state, rest = (placed(tree, everywhere) for tree in (plan, state, rest))
 
             def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
@@ -244,14 +211,15 @@ class Trainer(eqx.Module):
     def init(self, model: PrototypeModel, key: PRNGKeyArray | None = None) -> TrainState:
         """The state of a training loop of your own; `step` moves it."""
         params, rest = eqx.partition(model, self.mask(model))
-        plan = replaced(self.plan(model, 1, validated=False), restore_best=False, final_loss=False)
+        plan = dataclasses.replace(self.plan(model, 1, validated=False), restore_best=False, final_loss=False)
         state = TrainState(plan, start(plan, params, _key_data(0 if key is None else key)), rest)
-        return state if self.sharding is None else placed(state, replicated(self.sharding))
+        return state if plan.sharding is None else placed(state, replicated(plan.sharding))
 
     def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
         """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
         batch = state.plan.objective.prepared(as_batch(state.model, x, y))
-        return _step(state, batch if self.sharding is None else spread(batch, self.sharding))
+        sharding = state.plan.sharding
+        return _step(state, batch if sharding is None else spread(batch, sharding))
 
     def mask(self, model: PrototypeModel, streamed: bool = False) -> PrototypeModel:
         """Which leaves learn, if the rule can train them (from a stream, which never shows all samples together)."""
@@ -267,9 +235,9 @@ class Trainer(eqx.Module):
     def plan(self, model: PrototypeModel, samples: int, validated: bool, streamed: bool = False) -> Plan:
         """What the compiled loop is told, for this many samples."""
         batch_size = None if self.batch_size is None or self.batch_size >= samples else self.batch_size
-        epochs = jnp.asarray(self.epochs, jnp.int32)
+        epochs, stopping = jnp.asarray(self.epochs, jnp.int32), Stopping() if self.stopping is None else self.stopping
         # Epochs are compared with each other, and what they lower changes its meaning from one to the next.
-        final_loss = not validated and (self.restore_best or self.stopping.compares) and self.objective.changes(model)
+        final_loss = not validated and (self.restore_best or stopping.compares) and self.objective.changes(model)
         if final_loss and streamed:
             raise ValueError(
                 "`restore_best` and `stopping` compare the losses of epochs, which are annealed here, or weighted by a "
@@ -278,12 +246,12 @@ class Trainer(eqx.Module):
         return Plan(
             self.rule,
             self.objective,
-            self.stopping,
+            stopping,
             epochs,
             samples,
             batch_size,
             self.restore_best,
-            self.sharding,
+            as_sharding(self.sharding),
             final_loss,
         )
 
@@ -318,13 +286,14 @@ class Trainer(eqx.Module):
 
         def used(params: PyTree) -> PrototypeModel:
             model = eqx.combine(params, rest)
-            return model if self.sharding is None else gathered(model)
+            return model if plan.sharding is None else gathered(model)
 
-        intervals = [c.every for c in self.callbacks if c.every is not None]
+        callbacks = (*self.callbacks, *([Progress()] if self.progress else []))
+        intervals = [c.every for c in callbacks if c.every is not None]
         if store is not None:
             intervals.append(store.where.every)
         epoch, size, stopped = int(state.epoch), 1, False
-        calls = Calls(self.callbacks if speaks(self.sharding) else ())
+        calls = Calls(callbacks if speaks(plan.sharding) else ())
         calls.start(view)
         while epoch < self.epochs and int(state.status) == RUNNING and not stopped:
             limit = min([self.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
@@ -332,14 +301,14 @@ class Trainer(eqx.Module):
             state, buffers = advance(state, limit)
             ran = int(state.epoch) - epoch
             # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
-            elapsed = agreed(time.monotonic() - began, self.sharding)
+            elapsed = agreed(time.monotonic() - began, plan.sharding)
             size = next_chunk(ran, elapsed) if epoch else 8
             epoch += ran
             history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
             if store is not None and (epoch % store.where.every == 0):
                 store.save(epoch, state, history)
             last = epoch >= self.epochs or int(state.status) != RUNNING
-            stopped = bool(agreed(float(calls.between(view, epoch, last)), self.sharding))
+            stopped = bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
         if store is not None:
             store.save(epoch, state, history)
         calls.end(view)
@@ -347,6 +316,14 @@ class Trainer(eqx.Module):
         if stopped and epoch < self.epochs and reason is Reason.MAX_EPOCHS:
             reason = Reason.CALLBACK
         return Fit(used(returned(plan, state)), history, epoch, reason)
+
+
+@migration(Trainer)
+def _with_an_objective(fields: dict[str, Any]) -> dict[str, Any]:
+    """Trainers once held an objective in place of its settings."""
+    objective = fields.pop("objective", None)
+    settings = () if objective is None else dataclasses.fields(objective)
+    return fields | {field.name: getattr(objective, field.name) for field in settings}
 
 
 @eqx.filter_jit
@@ -360,12 +337,6 @@ def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
 
 def _what(source: Stream) -> str:
     return "a function" if callable(source) else f"a {type(source).__name__}"
-
-
-def _sequence(given: Any, name: str) -> Sequence:
-    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
-        raise TypeError(f"`{name}` must be a list or a tuple, got {given!r}.")
-    return given
 
 
 def _key_data(key: PRNGKeyArray | int) -> Array:

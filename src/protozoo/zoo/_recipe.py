@@ -31,7 +31,7 @@ class Recipe:
     - `name`, `citation`: as published.
     - `encoder`, `prototypes`, `metric`, `loss`: the makers, called in this order.
     - `encode_prototypes`: prototypes live among the samples and go through the encoder (siamese), or in its output space.
-    - `training`: makes its default trainer (`rule`, `epochs`); a function, so that importing the table computes nothing.
+    - `training`: makes its default trainer; a function, so that importing the table computes nothing.
     - `space`: from the shape of a sample to the default space.
     """
 
@@ -135,9 +135,8 @@ class Recipe:
         return (look_up, (self.name,)) if _TABLE.get(self.name) is self else reduced(self)
 
     def trainer(self, **settings: Any) -> Trainer:
-        """The default trainer; keyword arguments are those of `Trainer`, and win over the defaults."""
-        default = self.training()
-        return Trainer(**{"rule": default.rule, "epochs": default.epochs, "stopping": default.stopping, **settings})
+        """The default trainer, with all of its settings but those that are given here by name: the arguments of `Trainer`."""
+        return dataclasses.replace(self.training(), **settings)
 
     def _check_encoder(self, encoder: Callable, x: Array, options: dict[str, Any]) -> None:
         if not callable(encoder):
