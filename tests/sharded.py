@@ -9,6 +9,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+from linear import linear
 from zoo import CASES, Case, blobs
 
 import protozoo as pz
@@ -53,6 +54,19 @@ def rows(part: str, parts: str) -> None:
             compare(one, other)
             assert still or not eqx.tree_equal(one.model.prototypes.points, model.prototypes.points)
         print(case, flush=True)
+
+
+def trainable() -> None:
+    """A model without prototypes, on eight devices as on one: all at once, in batches, and in pieces."""
+    assert len(jax.devices()) == 8
+    jax.config.update("jax_enable_x64", True)
+    x, y = blobs()
+    model, validation = linear(), (x[::2].astype(float), y[::2])
+    for size, pieces in ((None, 1), (BATCH, 1), (None, 3)):
+        rule = pz.GradientDescent("adam", 1e-2, accumulate=pieces)
+        trainers = [pz.Trainer(rule, 3, batch_size=size, sharding=s) for s in (None, mesh())]
+        compare(*(t.fit(model, x[:N].astype(float), y[:N], key=jax.random.key(0), validation=validation) for t in trainers))
+    print("trained")
 
 
 def chunks() -> None:
@@ -130,7 +144,7 @@ def checkpointed(directory: str, resume: str, epochs: str, out: str) -> None:
     model = pz.zoo.GMLVQ(x, y, key=jax.random.key(0))
     checkpoints = pz.Checkpoints(Path(directory) / "checkpoints", every=2)
     trainer = pz.Trainer(
-        pz.GradientDescent("adam", 1e-2), 10, BATCH, sharding=mesh(), checkpoints=checkpoints, callbacks=[StopAt()]
+        pz.GradientDescent("adam", 1e-2), 10, batch_size=BATCH, sharding=mesh(), checkpoints=checkpoints, callbacks=[StopAt()]
     )
     validation = (x[::2], y[::2])
     fit = trainer.fit(model, x, y, key=jax.random.key(0), validation=validation, resume=resume == "resume")

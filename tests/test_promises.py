@@ -114,7 +114,7 @@ class Clock(pz.training.AbstractRule):
     def init(self, params, objective):
         return None
 
-    def step(self, params, rest, state, batch, objective, progress):
+    def step(self, params, rest, state, batch, objective, progress, *, key):
         return jax.tree.map(lambda a: a + progress, params), state, jnp.zeros(())
 
     def evaluated(self, params, state):
@@ -149,7 +149,7 @@ class Descent(pz.training.AbstractRule):
     def init(self, params, objective):
         return None
 
-    def step(self, params, rest, state, batch, objective, progress):
+    def step(self, params, rest, state, batch, objective, progress, *, key):
         value, gradient = objective.value_and_grad(params, rest, batch, progress)
         return objective.move(params, jax.tree.map(lambda g: -self.rate * g, gradient)), state, value
 
@@ -160,7 +160,7 @@ class Descent(pz.training.AbstractRule):
 class Naive(Descent):
     """The same by the parameters themselves, and with no thought of constraints."""
 
-    def step(self, params, rest, state, batch, objective, progress):
+    def step(self, params, rest, state, batch, objective, progress, *, key):
         def value_of(params):
             return objective(eqx.combine(params, rest), batch, progress)
 

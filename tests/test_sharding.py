@@ -45,6 +45,10 @@ def test_every_row_on_eight_devices():
     assert sorted(said.split()) == sorted(map(str, CASES))
 
 
+def test_a_model_without_prototypes_on_eight_devices():
+    assert run((8, ("trainable",))).split() == ["trained"]
+
+
 def test_many_samples_stay_where_they_are():
     assert run((8, ("chunks",))).split() == ["HCM", "GaussianMixture", "GLVQ", "RSLVQ", "GMLVQ", "stream", "step"]
 

@@ -362,7 +362,7 @@ class Recording(pz.training.AbstractRule):
     def evaluated(self, params, state):
         return params
 
-    def step(self, params, rest, state, batch, objective, progress):
+    def step(self, params, rest, state, batch, objective, progress, *, key):
         present = jnp.where(batch.weight > 0, 1.0, 0.0)
         record = jnp.stack([batch.weight @ batch.x, present @ batch.x, state * (present @ batch.x)])
         points = params.prototypes.points + record
@@ -740,7 +740,7 @@ SETTINGS = {
     "curriculum": pz.SelfPaced(0.5),
     "precision": "bfloat16",
     "rematerialise": True,
-    "sharding": pz.training.Trainer(adam(), 1, sharding=jax.make_mesh((1,), ("samples",))).sharding,
+    "sharding": pz.training.Trainer(adam(), 1, sharding=jax.sharding.Mesh(jax.devices(), ("samples",))).sharding,
     "checkpoints": pz.Checkpoints("runs"),
     "callbacks": (pz.training.Progress(),),
     "progress": True,

@@ -207,6 +207,11 @@ def power_of_two(value: Float[Array, "*d"]) -> Float[Array, "*d"]:
     return jnp.where((power > 0) & jnp.isfinite(power), power, 1)
 
 
+def as_dtype(tree: PyTree, dtype: str) -> PyTree:
+    """The same with all floats of this type."""
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, tree)
+
+
 def all_finite(tree: PyTree) -> Array:
     """Whether every number of `tree` is finite."""
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))

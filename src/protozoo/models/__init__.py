@@ -1,6 +1,7 @@
 """The assembled thing, and what it answers."""
 
 from .._namespace import public as _public
+from ._base import AbstractTrainable as AbstractTrainable
 from ._model import PrototypeModel as PrototypeModel
 
 

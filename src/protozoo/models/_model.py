@@ -22,12 +22,12 @@ from .._checks import (
     refuse_unknown_classes,
     truth,
 )
-from .._module import all_finite, static
+from .._module import all_finite, as_dtype, static
 from .._products import accumulated
 from .._schedules import as_scalar
-from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
+from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
-from ..losses import AbstractLoss, AbstractWinnerLoss
+from ..losses import AbstractLoss, AbstractSampleLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
 from ..metrics import (
     AbstractAdaptation,
@@ -37,6 +37,7 @@ from ..metrics import (
     relative_dissimilarities,
 )
 from ..prototypes import Prototypes
+from ._base import AbstractTrainable
 from ._bound import transformable
 from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
@@ -48,7 +49,7 @@ from ._variances import coordinate_variances
 PIECES = 8
 
 
-class PrototypeModel(eqx.Module):
+class PrototypeModel(AbstractTrainable):
     """\\(\\delta = \\mathrm{metric}(\\mathrm{encoder}(x), \\mathrm{prototypes})\\); everything else is read from δ by the loss.
 
     **Arguments:**
@@ -128,6 +129,65 @@ class PrototypeModel(eqx.Module):
             if few is not None:
                 return loss.reduce(loss.of_columns(*accumulated(few)), weight)
         return loss.objective(accumulated(metric(points, prototypes)), labels, y, weight, progress)
+
+    # What a trainer asks besides.
+
+    @property
+    def supervised(self) -> bool:
+        """Whether its loss learns from labels."""
+        return self.loss.supervised
+
+    @property
+    def objective_name(self) -> str:
+        """The class of its loss."""
+        return type(self.loss).__name__
+
+    @property
+    def additive(self) -> bool:
+        """Whether its loss is a sum over samples."""
+        return isinstance(self.loss, AbstractSampleLoss)
+
+    @property
+    def flat(self) -> bool:
+        """Whether prototypes lie in a flat space."""
+        return self.prototypes.space.flat
+
+    def encoder_in(self, tree: PyTree) -> PyTree:
+        return None if isinstance(self.encoder, eqx.nn.Identity) else tree.encoder
+
+    def losses(
+        self, x: Float[Array, "n ..."], y: MaybeLabels, progress: Float[ArrayLike, ""] = 1.0, encoded: bool = False
+    ) -> PerSample:
+        loss: Any = self.loss
+        return loss(self.dissimilarities(x if encoded else self.encode(x)), self.prototypes.labels, y, progress)
+
+    def chunk_rows(self, n: int, features: int) -> int:
+        return rows_per_chunk(n, max(len(self.prototypes), features))
+
+    def lowered(self, dtype: str) -> "PrototypeModel":
+        if not self.prototypes.space.flat:
+            raise ValueError(
+                f"`precision`: {self.prototypes.space} needs eigenvectors, which cannot be computed below float32."
+            )
+        # Parameters of the metric and of the loss stay: a map is computed exactly, and applied in the samples' precision.
+        parts = lambda m: (m.encoder, m.prototypes.points)  # noqa: E731
+        return eqx.tree_at(parts, self, as_dtype(parts(self), dtype))
+
+    def check_differentiable(self) -> None:
+        for part in (self.metric, self.loss):
+            if not part.differentiable:
+                raise ValueError(f"{type(part).__name__} has no derivative: train the model by another rule.")
+
+    def check_training(self, x: Float[Array, "n ..."]) -> None:
+        if self.metric.takes_dissimilarities and self.sample_shape:
+            refuse_no_dissimilarities(x, own=True)
+
+    def outline(self) -> str:
+        """Its kinds of parts, and how many prototypes it has."""
+        encoder = [] if isinstance(self.encoder, eqx.nn.Identity) else [self.encoder]
+        parts = [type(part).__name__ for part in (self.loss, self.metric, *encoder)]
+        classes = f" of {self.prototypes.classes} classes" if self.prototypes.labelled else ""
+        return f"PrototypeModel({', '.join(parts)}, {len(self.prototypes)} prototypes{classes})"
 
     # Answers.
 

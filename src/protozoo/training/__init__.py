@@ -3,6 +3,7 @@
 from .._namespace import public as _public
 from ..persistence._pickling import make_portable as _make_portable
 from ._alternating import AlternatingOptimization as AlternatingOptimization
+from ._autodiff import AbstractGradient as AbstractGradient, Autodiff as Autodiff
 from ._averaging import AbstractWatching as AbstractWatching, Averaged as Averaged, Lookahead as Lookahead
 from ._callbacks import AbstractCallback as AbstractCallback, Progress as Progress, View as View
 from ._checkpoints import Checkpoints as Checkpoints

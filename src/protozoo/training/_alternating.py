@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from .._module import degree, static
 from .._products import accumulated
 from .._schedules import AbstractSchedule, as_schedule, positive
-from .._types import Array, ArrayLike, Float, PyTree, Scalar
+from .._types import Array, ArrayLike, Float, PRNGKeyArray, PyTree, Scalar
 from ..losses import AbstractSampleLoss
 from ..manifolds import centred
 from ..manifolds._squares import LOST
 from ..metrics import AbstractClosedForm, AbstractQuadratic, Moments
-from ..models import PrototypeModel
+from ..models import AbstractTrainable, PrototypeModel
 from ..models._chunks import sum_chunks
 from ..models._units import Judge
 from ..prototypes import Prototypes
@@ -51,10 +51,12 @@ class AlternatingOptimization(AbstractRule):
         self.refit = refit
         positive(self.step_size(0.0), "step")
 
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         remedy = "train it with `GradientDescent`"
         if objective.regularisers:
             raise ValueError(f"`regularisers` have no closed form: {remedy}.")
+        if not isinstance(model, PrototypeModel):
+            raise ValueError(f"{type(model).__name__} has no closed form: {remedy}.")
         if not isinstance(model.metric, AbstractQuadratic):
             raise ValueError(f"{type(model.metric).__name__} has no closed form for the points: {remedy}.")
         if not isinstance(model.loss, AbstractSampleLoss):
@@ -86,11 +88,13 @@ class AlternatingOptimization(AbstractRule):
         batch: Batch,
         objective: Objective,
         progress: Float[ArrayLike, ""],
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
         model = eqx.combine(params, rest)
         # In own units: the squares of data that are very large or small are out of range.
         judge = Judge.of(model.prototypes, model.metric, model.loss)
-        moments, value = _expectation(model, judge, objective.weighted(model, batch, progress), objective, progress)
+        moments, value = _expectation(model, judge, batch, objective, progress)
         size, units = self.step_size(progress), judge.units
         moved = size * moments.mean()
         if params.prototypes.points is None:

@@ -10,8 +10,8 @@ import optax
 
 from .._checks import known_value, positive_integer
 from .._module import choose, hyper, part, project, static
-from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
-from ..models import PrototypeModel
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
+from ..models import AbstractTrainable
 from ._objective import Batch, Objective
 from ._optimisers import lenient
 from ._rule import AbstractRule, take_step
@@ -35,7 +35,7 @@ class AbstractWatching(AbstractRule):
     def blend(self, params: PyTree, used: PyTree, average: PyTree, count: Int[Array, ""]) -> tuple[PyTree, PyTree]:
         """New parameters and the new average, after update `count`, from the other rule's (and those that it would use)."""
 
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         self.rule.check(model, mask, objective, batch_size)
 
     def init(self, params: PyTree, objective: Objective) -> AverageState:
@@ -49,8 +49,10 @@ class AbstractWatching(AbstractRule):
         batch: Batch,
         objective: Objective,
         progress: Float[ArrayLike, ""],
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
-        params, inner, value = take_step(self.rule, params, rest, state.inner, batch, objective, progress)
+        params, inner, value = take_step(self.rule, params, rest, state.inner, batch, objective, progress, key=key)
         count = state.count + 1
         params, average = self.blend(params, self.rule.evaluated(params, inner), state.average, count)
         return params, AverageState(inner, average, count), value

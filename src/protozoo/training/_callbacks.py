@@ -8,21 +8,20 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
 from .._checks import of_kinds
-from ..models import PrototypeModel
-from ._fit import outline
+from ..models._base import Trainable
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class View:
+class View(Generic[Trainable]):
     """What a callback sees: the model as it is now, the history so far, how far training is, and whether it may have begun
     in a process that was killed (`resume=True`). It can be read only: the history is the one that training goes on with."""
 
-    model: PrototypeModel
+    model: Trainable
     history: Mapping[str, np.ndarray]
     epoch: int
     epochs: int
@@ -35,7 +34,7 @@ class View:
         object.__setattr__(self, "history", MappingProxyType(history))
 
     def __repr__(self) -> str:
-        return f"View(model={outline(self.model)}, epoch={self.epoch}, epochs={self.epochs})"
+        return f"View(model={self.model.outline()}, epoch={self.epoch}, epochs={self.epochs})"
 
 
 class AbstractCallback(abc.ABC):

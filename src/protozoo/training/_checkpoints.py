@@ -245,6 +245,8 @@ class Store:
     def _refuse_other_run(self, note: dict[str, Any]) -> None:
         if isinstance(note.get("settings"), list):  # by an older version
             note["settings"] = dict(zip(("batch_size", "restore_best"), note["settings"], strict=False))
+        if note.get("format") != self._note.get("format"):  # the same rule was described in other words
+            note = {name: value for name, value in note.items() if name not in ("format", "rule")}
         for name, theirs, mine in _differences(note, self._note):
             raise ValueError(
                 f"the checkpoint in {str(self.where.directory)!r} belongs to another run: its {name} differs "

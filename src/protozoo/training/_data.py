@@ -10,10 +10,12 @@ import numpy as np
 
 from .._checks import as_labels, as_parts, as_weights, refuse_unknown_classes, sample_numbers
 from .._statistics import counting
-from .._types import Array, ArrayLike
-from ..models import PrototypeModel
+from .._types import Array, ArrayLike, PyTree
+from ..models import AbstractTrainable, PrototypeModel
 from ..models._chunks import map_chunks, rows_per_chunk
-from ._objective import Batch
+from ._averaging import innermost
+from ._objective import Batch, Objective
+from ._rule import AbstractRule
 
 
 #: A weight for each class: by a mapping, in an array, or `"balanced"`.
@@ -21,7 +23,7 @@ ClassWeight = str | Mapping[int, float] | Sequence[float] | ArrayLike | None
 
 
 def as_batch(
-    model: PrototypeModel,
+    model: AbstractTrainable,
     x: ArrayLike,
     y: ArrayLike | None,
     sample_weight: ArrayLike | None = None,
@@ -32,12 +34,12 @@ def as_batch(
     """All samples as one batch, with weights of mean one; samples without weight are left out, unless told otherwise."""
     x = sample_numbers(x, model.sample_shape, f"{name}x")
     labels, n = None, len(x)
-    if model.loss.supervised:
+    if model.supervised:
         if y is None:
-            raise ValueError(f"`{name}y` is missing: {type(model.loss).__name__} learns from labelled samples.")
+            raise ValueError(f"`{name}y` is missing: {model.objective_name} learns from labelled samples.")
         labels = as_labels(y, n, f"{name}y")
     elif y is not None:
-        raise ValueError(f"`{name}y` was given, but {type(model.loss).__name__} learns without labels: leave it out.")
+        raise ValueError(f"`{name}y` was given, but {model.objective_name} learns without labels: leave it out.")
     weight = as_weights(sample_weight, n, f"{name}sample_weight")
     if class_weight is not None:
         if labels is None:
@@ -57,15 +59,22 @@ def as_batch(
     return Batch(x, None if labels is None else jnp.asarray(labels), jnp.asarray(weight, x.dtype), encoded=False)
 
 
-def encode_once(model: PrototypeModel, mask: PrototypeModel, batch: Batch) -> Batch:
+def training_batch(model: AbstractTrainable, mask: PyTree, batch: Batch, rule: AbstractRule, objective: Objective) -> Batch:
+    """All samples as the loop goes through them: encoded, if that is the same in every epoch, and in their precision."""
+    # A rule that makes samples of prototypes which are encoded themselves needs the samples.
+    raw = innermost(rule).moves_to_samples and isinstance(model, PrototypeModel) and model.encode_prototypes
+    return objective.prepared(batch if raw else encode_once(model, mask, batch))
+
+
+def encode_once(model: AbstractTrainable, mask: PyTree, batch: Batch) -> Batch:
     """What a frozen encoder makes of the samples: it is applied once, not once in every epoch."""
-    if isinstance(model.encoder, eqx.nn.Identity) or any(jax.tree.leaves(mask.encoder)):
+    if model.encoder_in(model) is None or any(jax.tree.leaves(model.encoder_in(mask))):
         return batch
     return Batch(_encode(model, batch.x), batch.y, batch.weight, encoded=True)
 
 
 def as_validation(
-    model: PrototypeModel, mask: PrototypeModel, given: Any, weight: ArrayLike | None = None, weightless: bool = False
+    model: AbstractTrainable, mask: PyTree, given: Any, weight: ArrayLike | None = None, weightless: bool = False
 ) -> Batch | None:
     """`(x, y)`, `(x, y, weight)`, or x alone without labels, as one batch that is monitored."""
     if given is None:
@@ -78,7 +87,7 @@ def as_validation(
 
 
 @eqx.filter_jit
-def _encode(model: PrototypeModel, x: Array) -> Array:
+def _encode(model: AbstractTrainable, x: Array) -> Array:
     return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))
 
 

@@ -2,11 +2,11 @@
 
 import dataclasses
 import enum
+from typing import Generic
 
-import equinox as eqx
 import numpy as np
 
-from ..models import PrototypeModel
+from ..models._base import Trainable
 
 
 class Reason(enum.StrEnum):
@@ -37,7 +37,7 @@ _REMEDIES = {
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Fit:
+class Fit(Generic[Trainable]):
     """A trained model and how it came to be.
 
     - `model`: the trained model: the best one with `restore_best`, the last finite one if training diverged, else the last.
@@ -50,7 +50,7 @@ class Fit:
     It is printed in one line: its last losses, and the model in outline (`fit.model` prints all of it).
     """
 
-    model: PrototypeModel
+    model: Trainable
     history: dict[str, np.ndarray]
     epochs: int
     reason: Reason
@@ -58,12 +58,4 @@ class Fit:
 
     def __repr__(self) -> str:
         losses = "".join(f", {name}={values[-1]:.4g}" for name, values in self.history.items() if len(values))
-        return f"Fit(model={outline(self.model)}, epochs={self.epochs}, reason={str(self.reason)!r}{losses})"
-
-
-def outline(model: PrototypeModel) -> str:
-    """A model in a line: its kinds of parts, and how many prototypes it has."""
-    encoder = [] if isinstance(model.encoder, eqx.nn.Identity) else [model.encoder]
-    parts = [type(part).__name__ for part in (model.loss, model.metric, *encoder)]
-    classes = f" of {model.prototypes.classes} classes" if model.prototypes.labelled else ""
-    return f"PrototypeModel({', '.join(parts)}, {len(model.prototypes)} prototypes{classes})"
+        return f"Fit(model={self.model.outline()}, epochs={self.epochs}, reason={str(self.reason)!r}{losses})"

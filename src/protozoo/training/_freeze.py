@@ -9,11 +9,11 @@ import jax
 
 from .._module import trainable
 from .._types import PyTree
-from ..models import PrototypeModel
+from ..models import AbstractTrainable
 
 
 #: A part of a model: a dotted name, or a function from the model to the part.
-Where = str | Callable[[PrototypeModel], Any]
+Where = str | Callable[[Any], Any]
 Freeze = Where | Sequence[Where] | None
 
 
@@ -21,7 +21,7 @@ class _Place(int):
     """The number of a leaf, which no other number is mistaken for."""
 
 
-def trainable_mask(model: PrototypeModel, freeze: Freeze = None) -> PyTree:
+def trainable_mask(model: AbstractTrainable, freeze: Freeze = None) -> PyTree:
     """A tree of bools with the structure of `model`: inexact arrays not marked by `hyper`, less what `freeze` names.
 
     **Arguments:**

@@ -10,11 +10,11 @@ import optax
 from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
 from .._checks import positive_integer
-from .._module import all_finite, chart, choose, retract, static
+from .._module import all_finite, chart, choose, part, retract, static
 from .._schedules import OverRun
-from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
-from ..losses import AbstractSampleLoss
-from ..models import PrototypeModel
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
+from ..models import AbstractTrainable
+from ._autodiff import AbstractGradient, Autodiff
 from ._closures import closed, opened
 from ._freeze import Where, leaves_at
 from ._objective import Batch, Objective
@@ -24,6 +24,9 @@ from ._rule import AbstractRule
 
 #: Updates in a row without an overflow after which the scale of a float16 loss is doubled.
 PATIENCE = 200
+
+
+EXACT = Autodiff()
 
 
 class LossScale(eqx.Module):
@@ -53,6 +56,7 @@ class GradientDescent(AbstractRule):
       run), an Optax schedule (of updates), or a mapping from parts to these.
     - `accumulate`: work through each batch in this many pieces and sum their gradients: the update is that of the whole
       batch, in memory for a piece.
+    - `gradient`: how the gradient is found; by automatic differentiation, unless you have another way.
     - `options`: of a named optimiser, as Optax has them. Weight decay shrinks the matrices of encoders and projections only,
       unless you pass a `mask` of your own.
 
@@ -66,6 +70,7 @@ class GradientDescent(AbstractRule):
     optimisers: tuple[PyTree, ...]
     parts: tuple[Where, ...] = static()
     accumulate: int = static()
+    gradient: AbstractGradient = part(default=EXACT)
     keeps_constraints: ClassVar[bool] = True
 
     def __init__(
@@ -74,6 +79,7 @@ class GradientDescent(AbstractRule):
         learning_rate: LearningRate | Mapping[Where, LearningRate] | None = None,
         *,
         accumulate: int = 1,
+        gradient: AbstractGradient = EXACT,
         **options: Any,
     ):
         groups = optimiser if isinstance(optimiser, Mapping) else {REST: optimiser}
@@ -87,17 +93,15 @@ class GradientDescent(AbstractRule):
         groups = optimiser if isinstance(optimiser, Mapping) else {REST: optimiser}
         positive_integer(accumulate, "accumulate")
         self.optimisers = tuple(opened(optax.with_extra_args_support(one)) for one in groups.values())
-        self.parts, self.accumulate = tuple(groups), accumulate
+        self.parts, self.accumulate, self.gradient = tuple(groups), accumulate, gradient
 
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
-        for part in (model.metric, model.loss):
-            if not part.differentiable:
-                raise ValueError(f"{type(part).__name__} has no derivative: train the model by another rule.")
-        if self.accumulate > 1 and not isinstance(model.loss, AbstractSampleLoss):
-            raise ValueError(f"`accumulate` sums over samples, and {type(model.loss).__name__} is no sum over samples.")
+    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+        self.gradient.check(model)
+        if self.accumulate > 1 and not model.additive:
+            raise ValueError(f"`accumulate` sums over samples, and {model.objective_name} is no sum over samples.")
         params = eqx.filter(model, mask)
         self._masks(params)
-        if not model.prototypes.space.flat:
+        if not model.flat:
             states = jax.tree.leaves(self.init(params, objective), is_leaf=_schedule_free)
             if any(map(_schedule_free, states)):
                 raise ValueError("schedule-free averages are lines, and a curved space has none: choose another optimiser.")
@@ -119,12 +123,15 @@ class GradientDescent(AbstractRule):
         batch: Batch,
         objective: Objective,
         progress: Float[ArrayLike, ""],
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
         factor = 1.0 if state.scale is None else state.scale.factor
-        value, gradient = objective.value_and_grad(params, rest, batch, progress, self.accumulate, factor)
+        pieces = self.accumulate
+        value, gradient = self.gradient(objective, params, rest, batch, progress, pieces, factor, key=key)
 
         def value_of(coordinates: PyTree) -> Scalar:
-            return objective.value(retract(coordinates, params), rest, batch, progress, self.accumulate)
+            return objective(eqx.combine(retract(coordinates, params), rest), batch, progress, pieces)
 
         coordinates = chart(params)
         updates, parts = self._updates(params, gradient, state.parts, coordinates, value, value_of, progress)
@@ -142,9 +149,9 @@ class GradientDescent(AbstractRule):
         if not any(map(_schedule_free, jax.tree.leaves(state.parts, is_leaf=_schedule_free))):
             return params
         coordinates, parts = chart(params), []
-        for mask, part in zip(self._masks(params), state.parts, strict=True):
+        for mask, memory in zip(self._masks(params), state.parts, strict=True):
             mine = eqx.filter(coordinates, mask)
-            found = [node for node in jax.tree.leaves(part, is_leaf=_schedule_free) if _schedule_free(node)]
+            found = [node for node in jax.tree.leaves(memory, is_leaf=_schedule_free) if _schedule_free(node)]
             with lenient():
                 parts.append(schedule_free_eval_params(found[0], mine) if found else mine)
         return retract(eqx.combine(*parts), params)
@@ -180,9 +187,9 @@ class GradientDescent(AbstractRule):
         """Which leaves each part holds."""
         leaves, structure = jax.tree.flatten(params)
         taken = {part: leaves_at(params, part, "optimiser") for part in self.parts if part != REST}
-        for part, mine in taken.items():
+        for where, mine in taken.items():
             if not mine:
-                raise ValueError(f"`optimiser` has {part!r} as a part, in which nothing learns: leave it out.")
+                raise ValueError(f"`optimiser` has {where!r} as a part, in which nothing learns: leave it out.")
         everything, count = set().union(*taken.values()), sum(map(len, taken.values()))
         if count > len(everything):
             raise ValueError(f"the parts of `optimiser` overlap: {', '.join(map(repr, taken))}.")

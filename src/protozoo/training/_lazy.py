@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 
-from .._types import ArrayLike, Float, PyTree, Scalar
-from ..models import PrototypeModel
+from .._types import ArrayLike, Float, PRNGKeyArray, PyTree, Scalar
+from ..models import AbstractTrainable
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
 
@@ -18,7 +18,7 @@ class Lazy(AbstractRule):
 
     keeps_constraints: ClassVar[bool] = True
 
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         pass  # nothing can go wrong
 
     def init(self, params: PyTree, objective: Objective) -> None:
@@ -32,8 +32,10 @@ class Lazy(AbstractRule):
         batch: Batch,
         objective: Objective,
         progress: Float[ArrayLike, ""],
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
-        return params, state, objective.total(eqx.combine(params, rest), batch, progress)
+        return params, state, objective(eqx.combine(params, rest), batch, progress)
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
         return params

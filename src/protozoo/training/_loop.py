@@ -6,9 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from .._module import all_finite, choose, replaced, static
+from .._module import all_finite, choose, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ._objective import Batch, Objective
 from ._rule import AbstractRule, take_step
@@ -49,14 +50,18 @@ class Plan(eqx.Module):
         """What is monitored besides the loss that training itself had: of validation samples, the model's loss alone; of its
         own, the objective. Both as they are at the end of training, when nothing is annealed any more."""
         model = eqx.combine(self.rule.evaluated(params, state), rest)
-        objective = Objective() if validated else replaced(self.objective, curriculum=None)
-        return objective.total(model, samples.mean(None if validated else self.samples), jnp.ones(()))
+        objective = Objective() if validated else self.objective
+        return objective(model, samples.mean(None if validated else self.samples), jnp.ones(()))
 
     def step(
-        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""]
+        self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""], key: PRNGKeyArray
     ) -> tuple[PyTree, Any, Scalar]:
-        """What the rule makes of a batch, in the types that came in: computed numbers may be wider, a loop's carry is not."""
-        new_params, new_state, loss = take_step(self.rule, params, rest, state, batch, self.objective, progress)
+        """What the rule makes of a batch, in the types that came in: computed numbers may be wider, a loop's carry is not.
+
+        Whatever changes a batch is done here, once, and no rule has to remember it.
+        """
+        batch = self.objective.weighted(eqx.combine(params, rest), self.objective.prepared(batch), progress)
+        new_params, new_state, loss = take_step(self.rule, params, rest, state, batch, self.objective, progress, key=key)
         params, state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), (new_params, new_state), (params, state))
         return params, state, loss
 
@@ -116,6 +121,13 @@ def returned(plan: Plan, state: LoopState) -> PyTree:
 def next_chunk(ran: int, elapsed: float) -> int:
     """How many epochs take about a second, if `ran` of them took `elapsed` seconds; no sudden leaps."""
     return max(1, min(CHUNK, int(ran * min(8.0, 1.0 / max(elapsed, 1e-9)))))
+
+
+def update_key(key: Array, epoch: Int[ArrayLike, ""], batch: Int[ArrayLike, ""]) -> PRNGKeyArray:
+    """The random key of the rule's update on a batch of an epoch."""
+    # Of all epochs, there is none of this number: the order of samples and the rule are independent.
+    own = jax.random.fold_in(jax.random.wrap_key_data(key), np.uint32(2**32 - 1))
+    return jax.random.fold_in(jax.random.fold_in(own, epoch), batch)
 
 
 def batches_of(plan: Plan, n: int) -> int:
@@ -218,7 +230,7 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
     n = plan.samples
     if plan.batch_size is None:
         progress = plan.progress(state.step, 1)
-        return plan.step(state.params, rest, state.rule, data.mean(n), progress)
+        return plan.step(state.params, rest, state.rule, data.mean(n), progress, update_key(state.key, state.epoch, 0))
     size, count = plan.batch_size, batches_of(plan, n)
     together = max(1, min(count, FETCHED // (size * data.x.size // len(data.x))))
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.epoch)
@@ -234,7 +246,8 @@ def _pass(plan: Plan, state: LoopState, rest: PyTree, data: Batch) -> tuple[PyTr
             if plan.sharding is not None:
                 batch = eqx.filter_shard(batch, plan.sharding)
             real = jnp.minimum(n - k * size, size)
-            params, rule, loss = plan.step(params, rest, rule, batch.mean(real), plan.progress(state.step + k, count))
+            progress, own = plan.progress(state.step + k, count), update_key(state.key, state.epoch, k)
+            params, rule, loss = plan.step(params, rest, rule, batch.mean(real), progress, own)
             return params, rule, losses.at[k].set(loss * real / n)
 
         return jax.lax.fori_loop(first, jnp.minimum(first + together, count), one_batch, carry)

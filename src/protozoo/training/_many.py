@@ -12,9 +12,9 @@ import numpy as np
 from .._checks import as_key, as_numbers, as_parts, as_samples
 from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
-from ..models import PrototypeModel
-from ._averaging import innermost
-from ._data import as_batch, as_validation, encode_once
+from ..models import AbstractTrainable
+from ..models._base import Trainable
+from ._data import as_batch, as_validation, training_batch
 from ._fit import Fit
 from ._loop import RUNNING, LoopState, Plan, next_chunk, returned, run_epochs, start
 from ._objective import Batch
@@ -24,7 +24,7 @@ from ._trainer import REASONS, Trainer
 
 def fit_many(
     trainers: Trainer | Sequence[Trainer],
-    models: PrototypeModel | Sequence[PrototypeModel],
+    models: Trainable | Sequence[Trainable],
     x: ArrayLike,
     y: ArrayLike | None = None,
     *,
@@ -32,7 +32,7 @@ def fit_many(
     sample_weight: ArrayLike | None = None,
     validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
     validation_weight: ArrayLike | None = None,
-) -> list[Fit]:
+) -> list[Fit[Trainable]]:
     """Train m models at once on the same samples, each as its trainer would train it alone.
 
     **Arguments:**
@@ -106,7 +106,7 @@ class _Member(eqx.Module):
 
 def _member(
     trainer: Trainer,
-    model: PrototypeModel,
+    model: AbstractTrainable,
     x: ArrayLike,
     y: ArrayLike | None,
     key: PRNGKeyArray,
@@ -116,8 +116,7 @@ def _member(
 ) -> _Member:
     mask = trainer.mask(model)
     data = as_batch(model, x, y, weight, weightless=True)
-    raw = innermost(trainer.rule).moves_to_samples and model.encode_prototypes
-    data = trainer.objective.prepared(data if raw else encode_once(model, mask, data))
+    data = training_batch(model, mask, data, trainer.rule, trainer.objective)
     held_out = as_validation(model, mask, validation, held_weight, weightless=True)
     plan = trainer.plan(model, len(data.x), held_out is not None)
     params, rest = eqx.partition(model, mask)

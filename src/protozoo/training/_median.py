@@ -6,8 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
-from ..models import PrototypeModel
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
+from ..models import AbstractTrainable, PrototypeModel
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
 
@@ -30,11 +30,13 @@ class MedianOptimization(AbstractRule):
     keeps_constraints: ClassVar[bool] = True
     moves_to_samples: ClassVar[bool] = True
 
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         if batch_size is not None:
             raise ValueError(
                 "`batch_size` must be None: `MedianOptimization` chooses among all samples, which no stream shows."
             )
+        if not isinstance(model, PrototypeModel):
+            raise ValueError(f"`MedianOptimization` moves prototypes, and {type(model).__name__} has none.")
         points = lambda m: m.prototypes.points  # noqa: E731
         if not points(mask):
             raise ValueError("`freeze` holds the points, and `MedianOptimization` moves nothing else.")
@@ -53,16 +55,17 @@ class MedianOptimization(AbstractRule):
         batch: Batch,
         objective: Objective,
         progress: Float[ArrayLike, ""],
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
         model: PrototypeModel = eqx.combine(params, rest)
         x, prototypes = batch.x, model.prototypes
-        p, weighted = len(prototypes), objective.weighted(model, batch, progress)
 
         def at(points: Array) -> PrototypeModel:
             return eqx.tree_at(lambda m: m.prototypes.points, model, points)
 
         def value(points: Array) -> Scalar:
-            return objective.total(at(points), weighted, progress)
+            return objective(at(points), batch, progress)
 
         def samples_that_are(point: Array) -> Array:
             return jnp.all((x == point[None]).reshape(len(x), -1), axis=1)
@@ -84,7 +87,7 @@ class MedianOptimization(AbstractRule):
             return (points, jnp.where(accept, values[best], current)), None
 
         start = value(prototypes.points)
-        (points, _), _ = jax.lax.scan(exchange, (prototypes.points, start), jnp.arange(p))
+        (points, _), _ = jax.lax.scan(exchange, (prototypes.points, start), jnp.arange(len(prototypes)))
         return eqx.tree_at(lambda m: m.prototypes.points, params, points), state, start
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:

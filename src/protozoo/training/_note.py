@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from .._types import Array, PyTree
-from ..models import PrototypeModel
+from ..models import AbstractTrainable
 from ..persistence import fingerprint
 from ..persistence._registry import has_name
 from ._closures import Closure
@@ -20,13 +20,17 @@ from ._objective import Batch
 from ._stream import Fingerprinted, Stream
 
 
+#: Of the notes: 2 since rules say how they find their gradients.
+FORMAT = 2
+
+
 def note(
-    model: PrototypeModel,
+    model: AbstractTrainable,
     plan: Plan,
     data: Batch | Stream,
     held_out: Batch | Stream | None,
     class_weight: Any,
-    mask: PrototypeModel,
+    mask: PyTree,
     key: Array,
 ) -> dict[str, Any]:
     """A description of a run, in plain values. How many epochs there are, who listens and on which devices is no part of it."""
@@ -34,6 +38,7 @@ def note(
     objective = plan.objective
     batches = [one if isinstance(one, Batch) else None for one in (data, held_out)]
     return {
+        "format": FORMAT,
         "model": _kind(model),
         "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
         "start model": digest(params),

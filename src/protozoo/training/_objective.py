@@ -12,9 +12,9 @@ from .._module import chart, pull, retract, static
 from .._schedules import AbstractSchedule, Constant
 from .._types import Array, ArrayLike, Float, Int, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
-from ..losses import AbstractSampleLoss
-from ..models import PrototypeModel
-from ..models._chunks import rows_per_chunk, sum_chunks
+from ..models import AbstractTrainable
+from ..models._base import Trainable
+from ..models._chunks import sum_chunks
 
 
 class Batch(eqx.Module):
@@ -37,11 +37,11 @@ class AbstractRegulariser(eqx.Module):
     """A term that is added to the objective and sees the model alone."""
 
     @abc.abstractmethod
-    def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+    def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         """The penalty."""
 
     @abc.abstractmethod
-    def check(self, model: PrototypeModel) -> None:
+    def check(self, model: AbstractTrainable) -> None:
         """Raise `ValueError` if it means nothing for this model."""
 
 
@@ -64,36 +64,40 @@ class Objective(eqx.Module):
     precision: str | None = static(default=None)
     rematerialise: bool = static(default=False)
 
-    def check(self, model: PrototypeModel, mask: PyTree) -> None:
+    def check(self, model: AbstractTrainable, mask: PyTree) -> None:
         """Raise `ValueError` if some part means nothing for this model."""
         for regulariser in self.regularisers:
             regulariser.check(model)
-        if self.curriculum is not None and not isinstance(model.loss, AbstractSampleLoss):
-            raise ValueError(f"`curriculum` weighs samples, and {type(model.loss).__name__} is no sum over samples.")
-        if self.precision is not None and not model.prototypes.space.flat:
-            raise ValueError(
-                f"`precision`: {model.prototypes.space} needs eigenvectors, which cannot be computed below float32."
-            )
-        if self.rematerialise and not any(jax.tree.leaves(mask.encoder)):
+        if self.curriculum is not None and not model.additive:
+            raise ValueError(f"`curriculum` weighs samples, and {model.objective_name} is no sum over samples.")
+        if self.precision is not None:
+            eqx.filter_eval_shape(lambda m: m.lowered(self.precision), model)
+        if self.rematerialise and not any(jax.tree.leaves(model.encoder_in(mask))):
             raise ValueError("`rematerialise` recomputes an encoder that learns, and this model has none.")
 
     def prepared(self, data: Batch) -> Batch:
         """Samples in the precision that they are computed with."""
         return data if self.precision is None else eqx.tree_at(lambda b: b.x, data, data.x.astype(self.precision))
 
-    def evaluable(self, model: PrototypeModel) -> PrototypeModel:
+    def evaluable(self, model: Trainable) -> Trainable:
         """The model as it is computed: in low precision, its encoder recomputed by the backward pass."""
         if self.precision is not None:
-            # Parameters of the metric and of the loss stay: a map is computed exactly, and applied in the samples' precision.
-            parts = lambda m: (m.encoder, m.prototypes.points)  # noqa: E731
-            model = eqx.tree_at(parts, model, _lower(parts(model), self.precision))
+            model = model.lowered(self.precision)
         if self.rematerialise:
-            model = eqx.tree_at(lambda m: m.encoder, model, Rematerialised(model.encoder))
+            model = eqx.tree_at(model.encoder_in, model, Rematerialised(model.encoder_in(model)))
         return model
 
-    def __call__(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
-        """All that training lowers, of a batch as it is: its loss, with the curriculum's shares, and the penalties."""
-        return self._loss(model, self.weighted(model, batch, progress), progress) + self.penalty(model, progress)
+    def __call__(self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""], pieces: int = 1) -> Scalar:
+        """All that training lowers: the loss of a batch, with the shares that it comes with, and the penalties.
+
+        It can be differentiated, as line searches do; `pieces` is that of `value_and_grad`.
+        """
+
+        def piece(x: Array, y: Array | None, weight: Array) -> Scalar:
+            return self._loss(model, Batch(x, y, weight, batch.encoded), progress)
+
+        loss = self._summed(piece, model, batch, pieces)
+        return loss + self.penalty(model, progress) if self.regularisers else loss
 
     def value_and_grad(
         self,
@@ -106,7 +110,7 @@ class Objective(eqx.Module):
     ) -> tuple[Scalar, PyTree]:
         """The objective of a batch and its gradient, for rules that follow it. `move` goes along a gradient.
 
-        Curriculum, penalties and precision are part of it, and memory is that for a few samples.
+        Penalties and precision are part of it, and memory is that for a few samples.
 
         **Arguments:**
 
@@ -118,7 +122,6 @@ class Objective(eqx.Module):
         **Returns:** the value, and the gradient by the coordinates of the parameters' charts: points of curved spaces by
         their tangents, the parameters themselves where they may take any value.
         """
-        batch = self.weighted(eqx.combine(params, rest), batch, progress)
 
         def piece(params: PyTree, *samples: Any) -> Scalar:
             x, y, weight = samples
@@ -137,17 +140,6 @@ class Objective(eqx.Module):
             value, gradient = jax.tree.map(jnp.add, (value, gradient), jax.value_and_grad(penalty)(params))
         return value, pull(gradient, params)
 
-    def value(self, params: PyTree, rest: PyTree, batch: Batch, progress: Float[ArrayLike, ""], pieces: int = 1) -> Scalar:
-        """The objective that `value_and_grad` differentiates; it can be differentiated itself, as line searches do."""
-        model = eqx.combine(params, rest)
-
-        def piece(*samples: Any) -> Scalar:
-            x, y, weight = samples
-            return self._loss(model, Batch(x, y, weight, batch.encoded), progress)
-
-        value = self._summed(piece, model, self.weighted(model, batch, progress), pieces)
-        return value + self.penalty(model, progress) if self.regularisers else value
-
     def move(self, params: PyTree, change: PyTree) -> PyTree:
         """Parameters moved by a change of the coordinates of their charts; every constraint holds again.
 
@@ -155,60 +147,41 @@ class Objective(eqx.Module):
         """
         return retract(jax.tree.map(jnp.add, chart(params), change), params)
 
-    def _loss(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
+    def _loss(self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
         """The loss of these samples, with the shares that they have."""
         return self.evaluable(model).objective(batch.x, batch.y, batch.weight, progress, batch.encoded)
 
-    def _summed(self, function: Callable, model: PrototypeModel, batch: Batch, pieces: int) -> Any:
+    def _summed(self, function: Callable, model: AbstractTrainable, batch: Batch, pieces: int) -> Any:
         """`function(x, y, weight)` over a batch, piece by piece: memory for a few samples, and that in the cache."""
         rows = min(-(-len(batch.x) // (batch.blocks * pieces)), chunk_rows(model, batch))
         return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.blocks)
 
-    def penalty(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+    def penalty(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         """What the regularisers add, once for each update."""
         zero = jnp.zeros((), jnp.result_type(float))
         return sum((regulariser(model, progress) for regulariser in self.regularisers), start=zero)
 
-    def total(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
-        """Loss and penalties of a batch whose shares are what they are, without a gradient."""
-
-        def chunk(x: Array, y: Array | None, weight: Array) -> Scalar:
-            return self._loss(model, Batch(x, y, weight, batch.encoded), progress)
-
-        loss = self._summed(chunk, model, batch, 1)
-        return loss + self.penalty(model, progress) if self.regularisers else loss
-
-    def changes(self, model: PrototypeModel) -> bool:
+    def changes(self, model: AbstractTrainable) -> bool:
         """Whether its values mean different things at different times: something in it is annealed."""
 
         def annealed(node: Any) -> bool:
             return isinstance(node, AbstractSchedule) and not isinstance(node, Constant)
 
-        leaves = jax.tree.leaves((model.loss, model.metric, self.regularisers), is_leaf=annealed)
+        leaves = jax.tree.leaves((model, self.regularisers), is_leaf=annealed)
         return self.curriculum is not None or any(map(annealed, leaves))
 
-    def weighted(self, model: PrototypeModel, batch: Batch, progress: Float[ArrayLike, ""]) -> Batch:
+    def weighted(self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""]) -> Batch:
         """The batch with the shares that the curriculum leaves it; their sum stays what it was."""
         if self.curriculum is None:
             return batch
-        model = self.evaluable(model)
-        loss: Any = model.loss
-
-        def losses(x: Array, y: Array | None) -> Array:
-            points = x if batch.encoded else model.encode(x)
-            return loss(model.dissimilarities(points), model.prototypes.labels, y, progress)
-
-        weight = batch.weight * self.curriculum(jax.lax.stop_gradient(losses(batch.x, batch.y)), batch.weight, progress)
+        losses = jax.lax.stop_gradient(self.evaluable(model).losses(batch.x, batch.y, progress, batch.encoded))
+        weight = batch.weight * self.curriculum(losses, batch.weight, progress)
         total = jnp.sum(weight)
         weight = weight * jnp.sum(batch.weight) / jnp.where(total > 0, total, 1)
         return eqx.tree_at(lambda b: b.weight, batch, weight)
 
 
-def chunk_rows(model: PrototypeModel, batch: Batch) -> int:
-    """How many samples of each block to take at a time: they and their distances are in a processor's cache together."""
+def chunk_rows(model: AbstractTrainable, batch: Batch) -> int:
+    """How many samples of each block to take at a time; all of them, if the objective is no sum over samples."""
     n, features = len(batch.x) // batch.blocks, batch.x.size // len(batch.x)
-    return rows_per_chunk(n, max(len(model.prototypes), features)) if isinstance(model.loss, AbstractSampleLoss) else n
-
-
-def _lower(tree: PyTree, dtype: str) -> PyTree:
-    return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, tree)
+    return model.chunk_rows(n, features) if model.additive else n

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._checks import as_key, of_kinds
 from .._types import ArrayLike, PRNGKeyArray
-from ..models import PrototypeModel
+from ..models._base import Trainable
 from ._checkpoints import Checkpoints, occupied
 from ._data import ClassWeight
 from ._fit import Fit, Reason
@@ -47,7 +47,7 @@ class Phases(eqx.Module):
 
     def fit(
         self,
-        model: PrototypeModel,
+        model: Trainable,
         x: ArrayLike | Stream,
         y: ArrayLike | None = None,
         *,
@@ -56,7 +56,7 @@ class Phases(eqx.Module):
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight = None,
         resume: bool = False,
-    ) -> Fit:
+    ) -> Fit[Trainable]:
         """Train in all phases; arguments and result are those of `Trainer.fit`, the history that of all phases. With
         `resume`, phases that have ended are not trained again, and the first one that has not is continued or begun.
 
@@ -66,7 +66,7 @@ class Phases(eqx.Module):
         """
         if resume and self.checkpoints is None:
             raise ValueError("`resume` continues from `checkpoints`, and these phases have none.")
-        fits: list[Fit] = []
+        fits: list[Fit[Trainable]] = []
         keys = jax.random.split(as_key(key), len(self.trainers))
         with nullcontext() if self.checkpoints is None else occupied(self.checkpoints, as_sharding(self.trainers[0].sharding)):
             for i, (trainer, phase_key) in enumerate(zip(self.trainers, keys, strict=True)):

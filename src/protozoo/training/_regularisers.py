@@ -7,7 +7,7 @@ from .._module import hyper, static
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
 from ..metrics import AbstractLinearlyAdapted, AbstractOmega
-from ..models import PrototypeModel
+from ..models import AbstractTrainable, PrototypeModel
 from ._freeze import Where, leaves_at
 from ._objective import AbstractRegulariser
 
@@ -29,11 +29,11 @@ class WeightDecay(AbstractRegulariser):
     def __check_init__(self):
         positive(self.strength, "strength")
 
-    def check(self, model: PrototypeModel) -> None:
+    def check(self, model: AbstractTrainable) -> None:
         if not leaves_at(model, self.part, "part"):
             raise ValueError(f"`part` {self.part!r} of `WeightDecay` holds no numbers.")
 
-    def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+    def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         leaves = jax.tree.leaves(model)
         mine = [leaves[i] for i in sorted(leaves_at(model, self.part, "part"))]
         return 0.5 * self.strength * _sum([jnp.sum(leaf**2) for leaf in mine if jnp.issubdtype(leaf.dtype, jnp.inexact)])
@@ -63,11 +63,12 @@ class Diversity(AbstractRegulariser):
         positive(self.strength, "strength")
         positive(self.floor, "floor")
 
-    def check(self, model: PrototypeModel) -> None:
-        if len(model.prototypes) < 2:
+    def check(self, model: AbstractTrainable) -> None:
+        if len(_of_prototypes(model, "Diversity").prototypes) < 2:
             raise ValueError("`Diversity` compares prototypes, and this model has one.")
 
-    def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+    def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
+        model = _of_prototypes(model, "Diversity")
         prototypes = model.encoded_prototypes()
         delta = model.metric(prototypes.points, prototypes)
         p = len(delta)
@@ -93,12 +94,13 @@ class SparseRelevances(AbstractRegulariser):
     def __check_init__(self):
         positive(self.strength, "strength")
 
-    def check(self, model: PrototypeModel) -> None:
-        if not isinstance(model.metric, AbstractLinearlyAdapted):
-            raise ValueError(f"`SparseRelevances`: {type(model.metric).__name__} has no relevances.")
+    def check(self, model: AbstractTrainable) -> None:
+        metric = _of_prototypes(model, "SparseRelevances").metric
+        if not isinstance(metric, AbstractLinearlyAdapted):
+            raise ValueError(f"`SparseRelevances`: {type(metric).__name__} has no relevances.")
 
-    def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
-        relevances = model.relevance_diagonal()
+    def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
+        relevances = _of_prototypes(model, "SparseRelevances").relevance_diagonal()
         return self.strength * jnp.sum(jax.scipy.special.entr(jnp.maximum(relevances, jnp.finfo(relevances.dtype).tiny)))
 
 
@@ -118,11 +120,11 @@ class OmegaTrace(AbstractRegulariser):
     def __check_init__(self):
         positive(self.strength, "strength")
 
-    def check(self, model: PrototypeModel) -> None:
+    def check(self, model: AbstractTrainable) -> None:
         if all(omega.normalised for omega in _omegas(model, "OmegaTrace")):
             raise ValueError("`OmegaTrace` means nothing where the trace is held at one: use `normalised=False`.")
 
-    def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+    def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         return self.strength * _sum([jnp.sum(omega.matrix**2) for omega in _omegas(model, "OmegaTrace")])
 
 
@@ -145,24 +147,31 @@ class OmegaLogDet(AbstractRegulariser):
     def __check_init__(self):
         positive(self.strength, "strength")
 
-    def check(self, model: PrototypeModel) -> None:
+    def check(self, model: AbstractTrainable) -> None:
         _omegas(model, "OmegaLogDet")
 
-    def __call__(self, model: PrototypeModel, progress: Float[ArrayLike, ""]) -> Scalar:
+    def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         def log_det(matrix: Float[Array, "*p d l"]) -> Scalar:
             return jnp.sum(jnp.linalg.slogdet(matrix.swapaxes(-1, -2) @ matrix)[1])
 
         return -0.5 * self.strength * _sum([log_det(omega.matrix) for omega in _omegas(model, "OmegaLogDet")])
 
 
-def _omegas(model: PrototypeModel, name: str) -> list[AbstractOmega]:
+def _omegas(model: AbstractTrainable, name: str) -> list[AbstractOmega]:
     def found(node: PyTree) -> bool:
         return isinstance(node, AbstractOmega)
 
-    omegas = [node for node in jax.tree.leaves(model.metric, is_leaf=found) if found(node)]
+    metric = _of_prototypes(model, name).metric
+    omegas = [node for node in jax.tree.leaves(metric, is_leaf=found) if found(node)]
     if not omegas:
-        raise ValueError(f"`{name}`: the metric {type(model.metric).__name__} has no Ω.")
+        raise ValueError(f"`{name}`: the metric {type(metric).__name__} has no Ω.")
     return omegas
+
+
+def _of_prototypes(model: AbstractTrainable, name: str) -> PrototypeModel:
+    if not isinstance(model, PrototypeModel):
+        raise ValueError(f"`{name}` is about prototypes, and {type(model).__name__} has none.")
+    return model
 
 
 def _sum(terms: list[Scalar]) -> Scalar:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import equinox as eqx
 
 from .._module import project
-from .._types import ArrayLike, Float, PyTree, Scalar
-from ..models import PrototypeModel
+from .._types import ArrayLike, Float, PRNGKeyArray, PyTree, Scalar
+from ..models import AbstractTrainable
 from ._objective import Batch, Objective
 
 
@@ -25,7 +25,7 @@ class AbstractRule(eqx.Module):
     moves_to_samples: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def check(self, model: PrototypeModel, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
         """Raise `ValueError` if the rule cannot train this model in this way, with the reason and the remedy."""
 
     @abc.abstractmethod
@@ -41,8 +41,19 @@ class AbstractRule(eqx.Module):
         batch: Batch,
         objective: Objective,
         progress: Float[ArrayLike, ""],
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
-        """New parameters, the new state, and the objective of the *old* parameters on this batch."""
+        """New parameters, the new state, and the objective of the *old* parameters on this batch.
+
+        **Arguments:**
+
+        - `params`, `rest`, `state`: the model and what the rule carries, as they are now.
+        - `batch`: the samples as they are to be used: in their precision, with the shares that a curriculum leaves them.
+        - `objective`: what is to be lowered.
+        - `progress`: of the training, in [0, 1].
+        - `key`: for rules that are random; another one for each update.
+        """
 
     @abc.abstractmethod
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
@@ -57,7 +68,9 @@ def take_step(
     batch: Batch,
     objective: Objective,
     progress: Float[ArrayLike, ""],
+    *,
+    key: PRNGKeyArray,
 ) -> tuple[PyTree, Any, Scalar]:
     """What a rule makes of a batch; constraints hold whether it knows of them or not."""
-    params, state, value = rule.step(params, rest, state, batch, objective, progress)
+    params, state, value = rule.step(params, rest, state, batch, objective, progress, key=key)
     return params if rule.keeps_constraints else project(params), state, value

@@ -25,9 +25,9 @@ from .._checks import (
 )
 from .._statistics import counting
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
-from ..models import PrototypeModel
+from ..models import AbstractTrainable
 from ._data import ClassWeight, as_batch, of_classes
-from ._loop import RUNNING, LoopState, Plan, close_epoch
+from ._loop import RUNNING, LoopState, Plan, close_epoch, update_key
 from ._objective import Batch
 from ._sharding import placed
 
@@ -220,7 +220,7 @@ def stream_epochs(
         for group, slots in _ahead(_groups(batches, "x", factors)):
             pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "a batch's ")
             rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
-            params, rule, losses = _steps(plan, params, rest, rule, pieces, state.epoch * total, at, total)
+            params, rule, losses = _steps(plan, params, rest, rule, pieces, state.epoch, state.key, at, total)
             mean.add(losses, weights)
             count += len(group)
         if not count:
@@ -237,12 +237,12 @@ def stream_epochs(
     return state, history
 
 
-def _class_factors(model: PrototypeModel, class_weight: ClassWeight) -> np.ndarray:
+def _class_factors(model: AbstractTrainable, class_weight: ClassWeight) -> np.ndarray:
     if isinstance(class_weight, str):
         raise ValueError(
             "`class_weight='balanced'` counts all samples, which a stream shows one after the other: pass the weights."
         )
-    if not model.loss.supervised:
+    if not model.supervised:
         raise ValueError("`class_weight` needs classes, and this model learns without labels.")
     return of_classes(np.zeros(0, int), model.classes, class_weight, np.zeros(0))
 
@@ -254,7 +254,8 @@ def _steps(
     rest: PyTree,
     rule: Any,
     pieces: _Pieces,
-    step: Int[Array, ""],
+    epoch: Int[Array, ""],
+    key: Array,
     at: Int[ArrayLike, ""],
     total: int,
 ) -> tuple[PyTree, Any, Float[Array, " slots"]]:
@@ -263,8 +264,8 @@ def _steps(
     def one(k: Array, carry: tuple[PyTree, Any, Array]) -> tuple[PyTree, Any, Array]:
         params, rule, losses = carry
         # Of a stream without a length, all batches of an epoch are at the epoch's progress.
-        progress = plan.progress(step + jnp.minimum(at + k, total - 1), total)
-        params, rule, loss = plan.step(params, rest, rule, plan.objective.prepared(_batch(plan, pieces, k)), progress)
+        progress, own = plan.progress(epoch * total + jnp.minimum(at + k, total - 1), total), update_key(key, epoch, at + k)
+        params, rule, loss = plan.step(params, rest, rule, _batch(plan, pieces, k), progress, own)
         return params, rule, losses.at[k].set(loss.astype(losses.dtype))
 
     return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, (params, rule, jnp.zeros(len(pieces.x)))))
@@ -347,7 +348,7 @@ def _groups(
 
 
 def _pieces(
-    model: PrototypeModel, group: list[_Parts], slots: int, rows: int, sharding: NamedSharding | None, name: str
+    model: AbstractTrainable, group: list[_Parts], slots: int, rows: int, sharding: NamedSharding | None, name: str
 ) -> tuple[_Pieces, np.ndarray]:
     """A group of batches, checked and filled up to `slots` batches of at least `rows` rows, and their weights."""
     xs, ys, weights = (list(column) for column in zip(*group, strict=True))

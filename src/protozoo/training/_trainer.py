@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, Generic
 
 import equinox as eqx
 import jax
@@ -12,18 +12,31 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import as_key, positive_integer, refuse_no_dissimilarities, refuse_single_class, truth
+from .._checks import as_key, positive_integer, refuse_single_class, truth
 from .._module import converted, part, static
 from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
-from ..models import PrototypeModel
+from ..models import AbstractTrainable
+from ..models._base import Trainable
 from ..persistence._pickling import migration
-from ._averaging import innermost
 from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
-from ._data import ClassWeight, as_batch, as_validation, encode_once
+from ._data import ClassWeight, as_batch, as_validation, training_batch
 from ._fit import Fit, Reason
 from ._freeze import Freeze, trainable_mask
-from ._loop import CONVERGED, DIVERGED, PATIENCE, RUNNING, LoopState, Plan, next_chunk, replicated, returned, run_epochs, start
+from ._loop import (
+    CONVERGED,
+    DIVERGED,
+    PATIENCE,
+    RUNNING,
+    LoopState,
+    Plan,
+    next_chunk,
+    replicated,
+    returned,
+    run_epochs,
+    start,
+    update_key,
+)
 from ._note import note
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
 from ._rule import AbstractRule
@@ -44,15 +57,15 @@ REASONS = {
 }
 
 
-class TrainState(eqx.Module):
+class TrainState(eqx.Module, Generic[Trainable]):
     """A model in training, for loops of your own: `Trainer.init` makes one, `Trainer.step` moves it."""
 
     plan: Plan
     loop: LoopState
-    rest: PrototypeModel
+    rest: Trainable
 
     @property
-    def model(self) -> PrototypeModel:
+    def model(self) -> Trainable:
         """The model as it is now."""
         model = eqx.combine(self.plan.rule.evaluated(self.loop.params, self.loop.rule), self.rest)
         return model if self.plan.sharding is None else gathered(model)
@@ -117,7 +130,7 @@ class Trainer(eqx.Module):
 
     def fit(
         self,
-        model: PrototypeModel,
+        model: Trainable,
         x: ArrayLike | Stream,
         y: ArrayLike | None = None,
         *,
@@ -126,7 +139,7 @@ class Trainer(eqx.Module):
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight = None,
         resume: bool = False,
-    ) -> Fit:
+    ) -> Fit[Trainable]:
         """Train `model`; it is left untouched, and a new one is returned.
 
         **Arguments:**
@@ -163,17 +176,14 @@ class Trainer(eqx.Module):
             data = as_batch(model, given, y, sample_weight, class_weight)
             if data.y is not None:
                 refuse_single_class(np.asarray(data.y))
-            if model.metric.takes_dissimilarities and model.sample_shape:
-                refuse_no_dissimilarities(data.x, own=True)
+            model.check_training(data.x)
             if is_stream(held_out):
                 # One of the two is known batch by batch only; so both are gone through on the host.
                 size = len(data.x) if self.batch_size is None else self.batch_size
                 given, data = InMemory(data, size, np.asarray(key_data).ravel().tolist()), None
                 plan = self.plan(model, 1, validated=True, streamed=True)
             else:
-                # A rule that makes samples of prototypes which are encoded themselves needs the samples.
-                raw = innermost(self.rule).moves_to_samples and model.encode_prototypes
-                data = self.objective.prepared(data if raw else encode_once(model, mask, data))
+                data = training_batch(model, mask, data, self.rule, self.objective)
                 plan = self.plan(model, len(data.x), held_out is not None)
         state = start(plan, params, key_data)
         history = {name: np.zeros(0) for name in plan.losses(held_out is not None)}
@@ -208,23 +218,25 @@ class Trainer(eqx.Module):
             if store is not None:
                 store.close()
 
-    def init(self, model: PrototypeModel, key: PRNGKeyArray | None = None) -> TrainState:
+    def init(self, model: Trainable, key: PRNGKeyArray | None = None) -> TrainState[Trainable]:
         """The state of a training loop of your own; `step` moves it."""
         params, rest = eqx.partition(model, self.mask(model))
         plan = dataclasses.replace(self.plan(model, 1, validated=False), restore_best=False, final_loss=False)
         state = TrainState(plan, start(plan, params, _key_data(0 if key is None else key)), rest)
         return state if plan.sharding is None else placed(state, replicated(plan.sharding))
 
-    def step(self, state: TrainState, x: ArrayLike, y: ArrayLike | None = None) -> tuple[TrainState, Scalar]:
+    def step(
+        self, state: TrainState[Trainable], x: ArrayLike, y: ArrayLike | None = None
+    ) -> tuple[TrainState[Trainable], Scalar]:
         """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
-        batch = state.plan.objective.prepared(as_batch(state.model, x, y))
+        batch = as_batch(state.model, x, y)
         sharding = state.plan.sharding
         return _step(state, batch if sharding is None else spread(batch, sharding))
 
-    def mask(self, model: PrototypeModel, streamed: bool = False) -> PrototypeModel:
+    def mask(self, model: AbstractTrainable, streamed: bool = False) -> AbstractTrainable:
         """Which leaves learn, if the rule can train them (from a stream, which never shows all samples together)."""
-        if not isinstance(model, PrototypeModel):
-            raise TypeError(f"`model` must be a `PrototypeModel`, got {type(model).__name__}.")
+        if not isinstance(model, AbstractTrainable):
+            raise TypeError(f"`model` must be a model such as a `PrototypeModel`, got {type(model).__name__}.")
         mask = trainable_mask(model, self.freeze)
         if not any(jax.tree.leaves(mask)):
             raise ValueError("`freeze` leaves no parameter to train.")
@@ -232,7 +244,7 @@ class Trainer(eqx.Module):
         self.rule.check(model, mask, self.objective, 1 if streamed else self.batch_size)
         return mask
 
-    def plan(self, model: PrototypeModel, samples: int, validated: bool, streamed: bool = False) -> Plan:
+    def plan(self, model: AbstractTrainable, samples: int, validated: bool, streamed: bool = False) -> Plan:
         """What the compiled loop is told, for this many samples."""
         batch_size = None if self.batch_size is None or self.batch_size >= samples else self.batch_size
         epochs, stopping = jnp.asarray(self.epochs, jnp.int32), Stopping() if self.stopping is None else self.stopping
@@ -273,18 +285,18 @@ class Trainer(eqx.Module):
         self,
         plan: Plan,
         state: LoopState,
-        rest: PrototypeModel,
+        rest: Trainable,
         advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
         history: dict[str, np.ndarray],
         store: Store | None,
-    ) -> Fit:
+    ) -> Fit[Trainable]:
         """Run chunks of epochs until something ends training; listen in between."""
 
         def view() -> View:
             resumed = store is not None and store.resume
             return View(used(plan.rule.evaluated(state.params, state.rule)), history, epoch, self.epochs, resumed)
 
-        def used(params: PyTree) -> PrototypeModel:
+        def used(params: PyTree) -> Trainable:
             model = eqx.combine(params, rest)
             return model if plan.sharding is None else gathered(model)
 
@@ -329,7 +341,8 @@ def _with_an_objective(fields: dict[str, Any]) -> dict[str, Any]:
 @eqx.filter_jit
 def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     plan, loop = state.plan, state.loop
-    stepped = plan.step(loop.params, state.rest, loop.rule, batch.mean(), plan.progress(loop.step, 1))
+    progress, key = plan.progress(loop.step, 1), update_key(loop.key, 0, loop.step)
+    stepped = plan.step(loop.params, state.rest, loop.rule, batch.mean(), progress, key)
     params, rule, loss = plan.everywhere(stepped)
     loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss

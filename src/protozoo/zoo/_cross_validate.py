@@ -8,6 +8,7 @@ import numpy as np
 
 from .._checks import as_key
 from .._types import ArrayLike, PRNGKeyArray
+from ..models import PrototypeModel
 from ..training import Fit, Trainer, fit_many
 from ._fit import Maker, look_up, trainer_settings
 from ._recipe import Recipe, taken
@@ -23,7 +24,7 @@ class CrossValidation:
     """
 
     scores: np.ndarray
-    fits: list[Fit]
+    fits: list[Fit[PrototypeModel]]
     folds: np.ndarray
 
     @property

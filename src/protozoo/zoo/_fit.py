@@ -29,7 +29,7 @@ def fit(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     **options: Any,
-) -> Fit:
+) -> Fit[PrototypeModel]:
     """Build a model and train it by its defaults.
 
     **Arguments:**
