@@ -9,10 +9,11 @@ from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, PyTree, Sc
 
 
 class AbstractTrainable(eqx.Module):
-    """All that training asks of a model: what its data are, what they cost, and how it is computed.
+    """All that training asks of a model: what it learns from, what that costs, and how it is computed.
 
-    Parameters are its inexact arrays but those marked by `hyper`. The objective of a batch is a sum of the samples' losses
-    where the model is `additive`; batches are then worked through in pieces.
+    Its parameters are its inexact arrays, but for those that are declared by `hyper`. Where the
+    objective of a batch is a sum over samples (`additive`), batches are worked through in pieces,
+    and a curriculum may weigh samples.
     """
 
     # What it learns from.
@@ -41,7 +42,7 @@ class AbstractTrainable(eqx.Module):
 
     @abc.abstractmethod
     def check_training(self, x: Float[Array, "n ..."]) -> None:
-        """Raise `ValueError` if a model of this kind cannot be trained with these samples, which are all that there are."""
+        """Raise `ValueError` if these samples, which are all that there are, cannot train it."""
 
     # What they cost.
 
@@ -61,9 +62,10 @@ class AbstractTrainable(eqx.Module):
 
     @abc.abstractmethod
     def encoder_in(self, tree: PyTree) -> PyTree:
-        """The part of a tree of the model's structure that is the encoder's place; `None` for a model without an encoder.
+        """The encoder's place in a tree of the model's structure (the model itself, or the mask of
+        what learns); `None` for a model without an encoder.
 
-        An encoder in which nothing learns is applied once, not in every epoch.
+        An encoder in which nothing learns is applied to the data once, not in every epoch.
         """
 
     @abc.abstractmethod
@@ -90,8 +92,8 @@ class AbstractTrainable(eqx.Module):
 
     @abc.abstractmethod
     def chunk_rows(self, n: int, features: int) -> int:
-        """How many of n samples to take at a time, each of so many numbers: as many as fit into a processor's cache with what
-        is computed of them."""
+        """How many of n samples to take at a time, each of so many numbers: as many as fit into a
+        processor's cache, together with what is computed of them."""
 
     @abc.abstractmethod
     def lowered(self, dtype: str) -> PyTree:

@@ -169,7 +169,8 @@ class PrototypeModel(AbstractTrainable):
             raise ValueError(
                 f"`precision`: {self.prototypes.space} needs eigenvectors, which cannot be computed below float32."
             )
-        # Parameters of the metric and of the loss stay: a map is computed exactly, and applied in the samples' precision.
+        # Parameters of the metric and of the loss stay: a map is computed exactly, and applied in
+        # the samples' precision.
         parts = lambda m: (m.encoder, m.prototypes.points)  # noqa: E731
         return eqx.tree_at(parts, self, as_dtype(parts(self), dtype))
 

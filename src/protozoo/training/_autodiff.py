@@ -10,11 +10,12 @@ from ._objective import Batch, Objective
 
 
 class AbstractGradient(eqx.Module):
-    """The objective of a batch and its gradient, which `GradientDescent` follows: the true one, or an estimate of it."""
+    """The objective of a batch and its gradient, which `GradientDescent` follows: the true one, or
+    an estimate of it."""
 
     @abc.abstractmethod
     def check(self, model: AbstractTrainable) -> None:
-        """Raise `ValueError` if it cannot be found for this model, with the reason and the remedy."""
+        """Raise `ValueError` if this model has no such gradient, with the reason and the remedy."""
 
     @abc.abstractmethod
     def __call__(

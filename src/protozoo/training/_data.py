@@ -60,7 +60,8 @@ def as_batch(
 
 
 def training_batch(model: AbstractTrainable, mask: PyTree, batch: Batch, rule: AbstractRule, objective: Objective) -> Batch:
-    """All samples as the loop goes through them: encoded, if that is the same in every epoch, and in their precision."""
+    """All samples as the loop goes through them: encoded, if the encoder does not learn, and in
+    the precision that they are computed with."""
     # A rule that makes samples of prototypes which are encoded themselves needs the samples.
     raw = innermost(rule).moves_to_samples and isinstance(model, PrototypeModel) and model.encode_prototypes
     return objective.prepared(batch if raw else encode_once(model, mask, batch))

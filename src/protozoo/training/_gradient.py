@@ -26,6 +26,7 @@ from ._rule import AbstractRule
 PATIENCE = 200
 
 
+#: How gradients are found by default.
 EXACT = Autodiff()
 
 

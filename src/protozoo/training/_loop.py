@@ -56,9 +56,8 @@ class Plan(eqx.Module):
     def step(
         self, params: PyTree, rest: PyTree, state: Any, batch: Batch, progress: Float[ArrayLike, ""], key: PRNGKeyArray
     ) -> tuple[PyTree, Any, Scalar]:
-        """What the rule makes of a batch, in the types that came in: computed numbers may be wider, a loop's carry is not.
-
-        Whatever changes a batch is done here, once, and no rule has to remember it.
+        """What the rule makes of a batch, in the types that came in: computed numbers may be wider,
+        a loop's carry is not. Precision and curriculum are applied here, so that no rule can forget them.
         """
         batch = self.objective.weighted(eqx.combine(params, rest), self.objective.prepared(batch), progress)
         new_params, new_state, loss = take_step(self.rule, params, rest, state, batch, self.objective, progress, key=key)
@@ -125,7 +124,7 @@ def next_chunk(ran: int, elapsed: float) -> int:
 
 def update_key(key: Array, epoch: Int[ArrayLike, ""], batch: Int[ArrayLike, ""]) -> PRNGKeyArray:
     """The random key of the rule's update on a batch of an epoch."""
-    # Of all epochs, there is none of this number: the order of samples and the rule are independent.
+    # There is no epoch of this number: what a rule draws is independent of the order of samples.
     own = jax.random.fold_in(jax.random.wrap_key_data(key), np.uint32(2**32 - 1))
     return jax.random.fold_in(jax.random.fold_in(own, epoch), batch)
 

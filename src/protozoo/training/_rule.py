@@ -49,7 +49,8 @@ class AbstractRule(eqx.Module):
         **Arguments:**
 
         - `params`, `rest`, `state`: the model and what the rule carries, as they are now.
-        - `batch`: the samples as they are to be used: in their precision, with the shares that a curriculum leaves them.
+        - `batch`: the samples as they are to be used: in their precision, with the shares that a
+          curriculum leaves them.
         - `objective`: what is to be lowered.
         - `progress`: of the training, in [0, 1].
         - `key`: for rules that are random; another one for each update.
