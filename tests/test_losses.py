@@ -49,7 +49,7 @@ def test_a_tie_has_one_winner():
     labels = np.array([0, 0, 1, 1])
     gradient = jax.grad(lambda d: sum(losses.winners(d, labels, jnp.array([1])))[0])(delta)
     np.testing.assert_array_equal(gradient, [[1, 0, 1, 0]])
-    np.testing.assert_array_equal(jax.grad(lambda d: losses.nearest(d)[0])(delta), [[1, 0, 0, 0]])
+    np.testing.assert_array_equal(jax.grad(lambda d: losses.HardClustering()(d, labels, None)[0])(delta), [[1, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("columns", [3, 50])
@@ -195,7 +195,7 @@ def test_derivatives_of_clustering_losses_are_the_textbook_weights():
         proba = jax.nn.softmax(losses.Fuzzy(m).scores(jnp.asarray(delta), np.arange(6)), axis=1)
         np.testing.assert_allclose(proba, u, rtol=1e-4)
     ranks = delta.argsort(1).argsort(1)
-    np.testing.assert_allclose(weights(losses.NeuralGas(0.8), delta), np.exp(-ranks / 0.8), rtol=1e-5)
+    np.testing.assert_allclose(weights(losses.Cooperative(pz.RankCooperation(0.8)), delta), np.exp(-ranks / 0.8), rtol=1e-5)
     mixture = losses.Mixture(jnp.log(jnp.arange(1.0, 7.0)))
     responsibilities = softmax(np.log(np.arange(1, 7)) - 0.5 * delta, axis=1)
     np.testing.assert_allclose(weights(mixture, delta), 0.5 * responsibilities, rtol=1e-4)
@@ -230,7 +230,7 @@ def test_ranks_of_large_groups_agree_with_those_of_small_ones():
         (lambda: losses.RSLVQ(0.0), "variance.*positive.*0"),
         (lambda: losses.CrossEntropy(float("nan")), "temperature.*finite.*nan"),
         (lambda: losses.Fuzzy(1.0), "fuzzifier.*greater than 1.*1"),
-        (lambda: losses.NeuralGas(0.0), "neighbourhood.*positive"),
+        (lambda: losses.Cooperative(pz.RankCooperation(0.0)), "neighbourhood.*positive"),
         (lambda: pz.Exponential(1.0, 0.0), "end.*positive"),
     ],
 )

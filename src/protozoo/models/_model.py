@@ -42,6 +42,7 @@ from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
 from ._units import Judge, magnitude
 from ._variances import coordinate_variances
+from ._winners import winner_losses
 
 
 #: In how many pieces samples go through an encoder that is computed again by the backward pass.
@@ -121,13 +122,17 @@ class PrototypeModel(eqx.Module):
 
         `encoded` samples have been through the encoder already.
         """
-        labels, points, prototypes = self.prototypes.labels, x if encoded else self.encode(x), self.encoded_prototypes()
-        loss, metric = self.loss, self.metric
-        if isinstance(loss, AbstractWinnerLoss) and isinstance(metric, AbstractQuadratic):
-            few = metric.chosen(points, prototypes, lambda delta: loss.columns(accumulated(delta), labels, y))
-            if few is not None:
-                return loss.reduce(loss.of_columns(*accumulated(few)), weight)
-        return loss.objective(accumulated(metric(points, prototypes)), labels, y, weight, progress)
+        points, prototypes = x if encoded else self.encode(x), self.encoded_prototypes()
+        metric, loss = self.metric, self.loss
+        if (
+            isinstance(loss, AbstractWinnerLoss)
+            and loss.few
+            and isinstance(metric, AbstractQuadratic)
+            and prototypes.space.flat  # in a curved space, nothing would be gained
+        ):
+            return loss.reduce(winner_losses(metric, prototypes, loss, points, y, progress), weight)
+        delta = accumulated(metric(points, prototypes))
+        return loss.objective(delta, prototypes.labels, y, weight, progress)
 
     # Answers.
 

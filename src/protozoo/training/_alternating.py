@@ -35,7 +35,7 @@ class AlternatingOptimization(AbstractRule):
       weights); without it, only the points move.
 
     The loss decides which algorithm this is: k-means (`HardClustering`), fuzzy c-means (`Fuzzy`), batch neural gas
-    (`NeuralGas`), expectation-maximisation (`Mixture`). In a curved space the weighted mean is one Karcher step. The
+    (`Cooperative` by rank), expectation-maximisation (`Mixture`). In a curved space the weighted mean is one Karcher step. The
     objective never increases while it is concave in s and no schedule changes it (step 1, all samples at once). A pass works
     in chunks: memory does not grow with n·p.
 
