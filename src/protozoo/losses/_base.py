@@ -6,27 +6,18 @@ from typing import ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
+from ._decision import AbstractDecision, PrototypeLabels
 
 
-PrototypeLabels = Int[np.ndarray, " p"]
-
-
-class AbstractLoss(eqx.Module):
-    """A judgement of the dissimilarity matrix: what training lowers, and what prediction reads.
-
-    Labels of prototypes arrive as a NumPy array, grouped by class: they are known while a program is compiled.
-    """
+class AbstractLoss(AbstractDecision):
+    """A judgement of the dissimilarity matrix: what training lowers, and what prediction reads unless it is told otherwise."""
 
     #: Whether the loss needs a class for each sample.
     supervised: eqx.AbstractClassVar[bool]
     #: Whether it has a derivative that learning could follow.
     differentiable: ClassVar[bool] = True
-    #: Whether what it decides depends on the differences of a sample's dissimilarities alone. Models then leave out what all
-    #: of them have in common (`relative_dissimilarities`): far away from all prototypes, nothing else would be left of them.
-    relative: ClassVar[bool] = False
 
     @abc.abstractmethod
     def objective(
@@ -38,10 +29,6 @@ class AbstractLoss(eqx.Module):
         progress: Float[ArrayLike, ""],
     ) -> Scalar:
         """The number that training lowers; `weight` holds each sample's share (an average if the shares sum to one)."""
-
-    @abc.abstractmethod
-    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        """The decision: logarithms of unnormalised class probabilities. Every prediction is read from them."""
 
 
 class AbstractSampleLoss(AbstractLoss):
