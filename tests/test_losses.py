@@ -147,6 +147,37 @@ def test_rank_cooperation_of_the_soft_loss_grows_to_none():
     assert np.abs(gradient(near, delta, y) - gradient(alone, delta, y)).max() > 1e-3
 
 
+def test_limits_of_the_neighbourhood():
+    delta, y = problem()
+    for gamma, limit in ((0.01, pz.WinnerTakesAll()), (1e8, pz.EqualShares())):
+        for make in (losses.GLVQ, losses.CrossEntropy):
+            shared, expected = make(cooperation=pz.RankCooperation(gamma)), make(cooperation=limit)
+            arguments = jnp.asarray(delta), LABELS, jnp.asarray(y)
+            np.testing.assert_allclose(shared(*arguments), expected(*arguments), rtol=1e-5, atol=1e-6)
+        shared, expected = losses.Cooperative(pz.RankCooperation(gamma)), losses.Cooperative(limit)
+        np.testing.assert_allclose(weights(shared, delta), weights(expected, delta), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(
+        weights(losses.Cooperative(pz.WinnerTakesAll()), delta), weights(losses.HardClustering(), delta)
+    )
+
+
+def test_a_cooperation_of_ones_own_needs_its_shares_alone():
+    class Nearby(pz.cooperation.AbstractCooperation):
+        def log_weights(self, group, progress):
+            return jnp.where(group <= 2 * jnp.min(group, axis=-2, keepdims=True), 0.0, -jnp.inf)
+
+    delta, y = problem()
+    expected = []
+    for row, k in zip(delta, y, strict=True):
+        own, rival = row[k == LABELS], row[k != LABELS].min()
+        own = own[own <= 2 * own.min()]
+        expected.append(np.mean((own - rival) / (own + rival)))
+    loss = losses.GLVQ(cooperation=Nearby())
+    value = loss(jnp.asarray(delta), LABELS, jnp.asarray(y))
+    np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(gradient(loss, delta, y)).all()
+
+
 def test_the_neighbourhood_follows_its_schedule():
     delta, y = problem()
     loss = losses.GLVQ(cooperation=pz.RankCooperation(pz.Exponential(2.0, 0.5)))
