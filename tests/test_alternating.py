@@ -34,7 +34,7 @@ def mixture(x, points, covariance) -> pz.PrototypeModel:
 LOSSES = {
     "hard": pz.losses.HardClustering,
     "fuzzy": lambda: pz.losses.Fuzzy(1.7),
-    "neural gas": lambda: pz.losses.NeuralGas(1.3),
+    "neural gas": lambda: pz.losses.Cooperative(pz.RankCooperation(1.3)),
     "mixture": lambda: pz.losses.Mixture.uniform(4),
 }
 
@@ -141,7 +141,7 @@ def test_fuzzy_c_means_satisfies_its_fixed_point_equations(key, x64):
 
 def test_batch_neural_gas_is_its_update_rule(key):
     x, _ = blobs()
-    model = clustering(pz.losses.NeuralGas(0.9), x, x[:4])
+    model = clustering(pz.losses.Cooperative(pz.RankCooperation(0.9)), x, x[:4])
     fit = run(model, x, key, epochs=1)
     h = np.exp(-((x[:, None] - x[:4]) ** 2).sum(-1).argsort(1).argsort(1) / 0.9)
     np.testing.assert_allclose(fit.model.prototypes.points, h.T @ x / h.sum(0)[:, None], rtol=1e-5, atol=1e-5)

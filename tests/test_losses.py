@@ -49,7 +49,7 @@ def test_a_tie_has_one_winner():
     labels = np.array([0, 0, 1, 1])
     gradient = jax.grad(lambda d: sum(losses.winners(d, labels, jnp.array([1])))[0])(delta)
     np.testing.assert_array_equal(gradient, [[1, 0, 1, 0]])
-    np.testing.assert_array_equal(jax.grad(lambda d: losses.nearest(d)[0])(delta), [[1, 0, 0, 0]])
+    np.testing.assert_array_equal(jax.grad(lambda d: losses.HardClustering()(d, labels, None)[0])(delta), [[1, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("columns", [3, 50])
@@ -147,6 +147,37 @@ def test_rank_cooperation_of_the_soft_loss_grows_to_none():
     assert np.abs(gradient(near, delta, y) - gradient(alone, delta, y)).max() > 1e-3
 
 
+def test_limits_of_the_neighbourhood():
+    delta, y = problem()
+    for gamma, limit in ((0.01, pz.WinnerTakesAll()), (1e8, pz.EqualShares())):
+        for make in (losses.GLVQ, losses.CrossEntropy):
+            shared, expected = make(cooperation=pz.RankCooperation(gamma)), make(cooperation=limit)
+            arguments = jnp.asarray(delta), LABELS, jnp.asarray(y)
+            np.testing.assert_allclose(shared(*arguments), expected(*arguments), rtol=1e-5, atol=1e-6)
+        shared, expected = losses.Cooperative(pz.RankCooperation(gamma)), losses.Cooperative(limit)
+        np.testing.assert_allclose(weights(shared, delta), weights(expected, delta), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(
+        weights(losses.Cooperative(pz.WinnerTakesAll()), delta), weights(losses.HardClustering(), delta)
+    )
+
+
+def test_a_cooperation_of_ones_own_needs_its_shares_alone():
+    class Nearby(pz.cooperation.AbstractCooperation):
+        def log_weights(self, group, progress):
+            return jnp.where(group <= 2 * jnp.min(group, axis=-2, keepdims=True), 0.0, -jnp.inf)
+
+    delta, y = problem()
+    expected = []
+    for row, k in zip(delta, y, strict=True):
+        own, rival = row[k == LABELS], row[k != LABELS].min()
+        own = own[own <= 2 * own.min()]
+        expected.append(np.mean((own - rival) / (own + rival)))
+    loss = losses.GLVQ(cooperation=Nearby())
+    value = loss(jnp.asarray(delta), LABELS, jnp.asarray(y))
+    np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(gradient(loss, delta, y)).all()
+
+
 def test_the_neighbourhood_follows_its_schedule():
     delta, y = problem()
     loss = losses.GLVQ(cooperation=pz.RankCooperation(pz.Exponential(2.0, 0.5)))
@@ -195,7 +226,7 @@ def test_derivatives_of_clustering_losses_are_the_textbook_weights():
         proba = jax.nn.softmax(losses.Fuzzy(m).scores(jnp.asarray(delta), np.arange(6)), axis=1)
         np.testing.assert_allclose(proba, u, rtol=1e-4)
     ranks = delta.argsort(1).argsort(1)
-    np.testing.assert_allclose(weights(losses.NeuralGas(0.8), delta), np.exp(-ranks / 0.8), rtol=1e-5)
+    np.testing.assert_allclose(weights(losses.Cooperative(pz.RankCooperation(0.8)), delta), np.exp(-ranks / 0.8), rtol=1e-5)
     mixture = losses.Mixture(jnp.log(jnp.arange(1.0, 7.0)))
     responsibilities = softmax(np.log(np.arange(1, 7)) - 0.5 * delta, axis=1)
     np.testing.assert_allclose(weights(mixture, delta), 0.5 * responsibilities, rtol=1e-4)
@@ -230,7 +261,7 @@ def test_ranks_of_large_groups_agree_with_those_of_small_ones():
         (lambda: losses.RSLVQ(0.0), "variance.*positive.*0"),
         (lambda: losses.CrossEntropy(float("nan")), "temperature.*finite.*nan"),
         (lambda: losses.Fuzzy(1.0), "fuzzifier.*greater than 1.*1"),
-        (lambda: losses.NeuralGas(0.0), "neighbourhood.*positive"),
+        (lambda: losses.Cooperative(pz.RankCooperation(0.0)), "neighbourhood.*positive"),
         (lambda: pz.Exponential(1.0, 0.0), "end.*positive"),
     ],
 )

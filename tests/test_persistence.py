@@ -20,6 +20,7 @@ import protozoo
 from protozoo.manifolds import Euclidean
 from protozoo.persistence import (
     _files,
+    _migrations,
     _registry,
     decompose,
     describe,
@@ -510,6 +511,28 @@ def test_a_field_that_a_class_was_given_later_has_its_default(saved, monkeypatch
     name = json.loads((saved / "structure.json").read_text())["structure"]["class"]
     monkeypatch.setitem(_registry._REGISTERED, name, Grown)
     assert same_bits(load(saved), Grown(jnp.arange(3.0), 7))
+
+
+@pytest.mark.parametrize(
+    "model, then",
+    [
+        (protozoo.losses.Cooperative(protozoo.RankCooperation(2.0)), {"class": "protozoo.losses.NeuralGas"}),
+        (protozoo.losses.RSLVQ(0.5), {"cooperation": None}),
+    ],
+    ids=["NeuralGas", "RSLVQ"],
+)
+def test_what_earlier_versions_called_by_another_name(model, then):
+    structure, arrays = decompose([model])
+    node = structure[0]
+    node["class"] = then.pop("class", node["class"])
+    node["fields"] |= then
+    assert same_bits(rebuild(structure, arrays), [model])
+
+
+def test_a_migration_refuses_what_it_was_never_given():
+    for name in _migrations.MIGRATIONS:
+        with pytest.raises(ValueError, match="has other fields than it had when the model was saved"):
+            rebuild({"class": name, "fields": {"other": 1}}, {})
 
 
 # Names in files are data.

@@ -33,6 +33,48 @@ def test_neighbours_vote_as_in_scikit_learn(neighbours):
     np.testing.assert_allclose(model.predict_proba(fresh(500)), peer.predict_proba(fresh(500)), atol=1e-6)
 
 
+def test_neighbours_vote_in_a_metric_that_another_loss_has_trained():
+    trained = pz.fit("GMLVQ", X, Y, epochs=20).model
+    order = np.argsort(Y, kind="stable")
+    samples = pz.Prototypes(X[order], Y[order])
+    model = pz.PrototypeModel(samples, trained.metric, trained.loss, decision=NearestNeighbours(5))
+    peer = KNeighborsClassifier(5).fit(trained.transform(X), Y)
+    np.testing.assert_array_equal(model.predict(fresh(500)), peer.predict(trained.transform(fresh(500))))
+    votes = peer.predict_proba(trained.transform(fresh(500)))
+    np.testing.assert_allclose(model.predict_proba(fresh(500)), votes, atol=1e-6)
+
+
+def test_a_decision_changes_answers_and_no_training(key, tmp_path):
+    model = pz.zoo.GMLVQ(X, Y, key=key)
+    posterior = pz.losses.RSLVQ(0.5, log_scales=np.zeros(3), dimension=5)
+    decided = eqx.tree_at(lambda m: m.decision, model, posterior, is_leaf=lambda leaf: leaf is None)
+    trainer = pz.zoo.GMLVQ.trainer(epochs=5)
+    one, other = (trainer.fit(m, X, Y, key=key) for m in (model, decided))
+    np.testing.assert_array_equal(one.history["loss"], other.history["loss"])
+    np.testing.assert_array_equal(one.model.prototypes.points, other.model.prototypes.points)
+    assert eqx.tree_equal(other.model.decision, posterior)
+    delta = one.model.distances(fresh(50))
+    expected = jax.nn.softmax(posterior.scores(delta, model.prototypes.labels), axis=1)
+    np.testing.assert_allclose(other.model.predict_proba(fresh(50)), expected, rtol=1e-3, atol=1e-6)
+    assert not np.allclose(one.model.predict_proba(fresh(50)), expected, atol=1e-2)
+    pz.save(tmp_path / "model", other.model)
+    np.testing.assert_array_equal(pz.load(tmp_path / "model").predict_proba(fresh(50)), other.model.predict_proba(fresh(50)))
+
+
+def test_decisions_that_do_not_fit(key):
+    model = pz.zoo.GLVQ(X, Y, key=key)
+    parts = model.prototypes, model.metric, model.loss
+    with pytest.raises(ValueError, match="`decision`: NearestNeighbours does not fit.*only 3"):
+        pz.PrototypeModel(*parts, decision=NearestNeighbours(4))
+    with pytest.raises(TypeError, match="`decision` must be"):
+        pz.PrototypeModel(*parts, decision="vote")
+    with pytest.raises(ValueError, match="`decision`: CBC decides between 2 classes"):
+        pz.PrototypeModel(*parts, decision=CBC(np.full((2, 3, 2), 0.5)))
+    cbc, points = CBC(np.full((2, 3, 2), 0.5)), pz.Prototypes(X[:3])
+    with pytest.raises(ValueError, match="`decision`: NearestNeighbours decides between 3 classes, and CBC learns 2"):
+        pz.PrototypeModel(points, model.metric, cbc, decision=NearestNeighbours(1))
+
+
 def test_more_neighbours_than_samples():
     with pytest.raises(ValueError, match="`neighbours` is 61, but there are only 60"):
         pz.zoo.KNN(X, Y, key=jax.random.key(0), neighbours=61)

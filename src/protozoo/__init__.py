@@ -29,7 +29,11 @@ from ._schedules import (
     Restarts as Restarts,
     WarmUp as WarmUp,
 )
-from .cooperation import RankCooperation as RankCooperation, WinnerTakesAll as WinnerTakesAll
+from .cooperation import (
+    EqualShares as EqualShares,
+    RankCooperation as RankCooperation,
+    WinnerTakesAll as WinnerTakesAll,
+)
 from .models import PrototypeModel as PrototypeModel
 from .persistence import load as load, register as register, save as save
 from .prototypes import Prototypes as Prototypes

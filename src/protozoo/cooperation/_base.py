@@ -2,33 +2,62 @@
 
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 
 from .._types import Array, ArrayLike, Float
 
 
 class AbstractCooperation(eqx.Module):
-    """How the prototypes of a group share a sample.
+    """How the prototypes of a group share a sample: member j has the share h_j.
 
-    Samples are the last axis of an array of dissimilarities, a group is the one before it; a missing member (classes differ
-    in size) is infinite.
+    Samples are the last axis of an array of dissimilarities, a group is the one before it.
+    A cooperation of your own needs `log_weights`.
     """
 
+    #: Whether the nearest member alone has a share, so that the others need not be looked at.
+    winner_alone: ClassVar[bool] = False
+
     @abc.abstractmethod
-    def pool(
+    def log_weights(
         self,
-        values: Callable[[Array], Array],
-        nearest: Float[Array, "*batch n"],
-        group: Callable[[], Float[Array, "*batch m n"]],
+        group: Float[Array, "*batch m n"],
         progress: Float[ArrayLike, ""],
-    ) -> Float[Array, "*batch n"]:
-        """The cooperative average of an elementwise function of dissimilarities over a group.
+    ) -> Float[Array, "*batch m n"]:
+        """log h_j, minus infinity for a member without a share. They carry no gradient.
 
         **Arguments:**
 
-        - `values`: the function.
-        - `nearest`: the dissimilarity of the group's nearest member.
-        - `group`: gives all of them, if they are needed.
+        - `group`: the dissimilarities of the members.
+        - `progress`: of the training, in [0, 1].
+
+        **Returns:** the logarithms of shares that need not sum to one.
+        """
+
+    def pool(
+        self,
+        function: Callable[[Array], Array],
+        group: Float[Array, "*batch m n"],
+        progress: Float[ArrayLike, ""],
+    ) -> Float[Array, "*batch n"]:
+        """The mean of a function of dissimilarities over a group, \\(\\sum_j h_j f(\\delta_j) / \\sum_j h_j\\).
+
+        **Arguments:**
+
+        - `function`: f, elementwise.
+        - `group`: the dissimilarities of the members. Where groups differ in size, those that are
+          missing are infinite: they have no share.
         - `progress`: of the training, in [0, 1].
         """
+        if group.shape[-2] == 1:
+            return function(group[..., 0, :])
+        if self.winner_alone:
+            return function(jnp.min(group, axis=-2))
+        present = jnp.isfinite(group)
+        log_weights = jnp.where(present, self.log_weights(group, progress), -jnp.inf)
+        weights = jax.nn.softmax(log_weights, axis=-2)
+        # A missing member must not even be evaluated at infinity: 0·NaN would reach the gradient.
+        return jnp.sum(weights * function(jnp.where(present, group, 1)), axis=-2)

@@ -1,7 +1,5 @@
 """Neural-gas cooperation."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
@@ -11,14 +9,14 @@ from ._base import AbstractCooperation
 
 
 class RankCooperation(AbstractCooperation):
-    """Members share by rank: \\(h_j = e^{-r_j/\\gamma} / \\sum_k e^{-r_k/\\gamma}\\), r_j = 0 for the nearest.
+    """Members share by rank: \\(h_j = e^{-r_j/\\gamma}\\), r_j = 0 for the nearest.
 
     **Arguments:**
 
     - `neighbourhood`: γ > 0, in ranks: a number or a schedule of training progress (usually falling).
 
-    Ranks carry no gradient. γ → 0 recovers `WinnerTakesAll`. Cooperation is a matter of training: a trained model decides
-    by its dissimilarities alone.
+    Ranks carry no gradient. γ → 0 recovers `WinnerTakesAll`, γ → ∞ `EqualShares`. Cooperation is a
+    matter of training: a trained model decides by its dissimilarities alone.
 
     **Raises:** `ValueError` if γ is not positive.
 
@@ -33,23 +31,12 @@ class RankCooperation(AbstractCooperation):
         self.neighbourhood = as_schedule(neighbourhood, "neighbourhood")
         positive(self.neighbourhood(1.0), "neighbourhood")
 
-    def log_weights(self, group: Float[Array, "*batch m n"], progress: Float[ArrayLike, ""]) -> Float[Array, "*batch m n"]:
-        """log h without its normaliser, -r/γ; a missing member ranks behind all others."""
-        return -ranks(group).astype(group.dtype) / self.neighbourhood(progress)
-
-    def pool(
+    def log_weights(
         self,
-        values: Callable[[Array], Array],
-        nearest: Float[Array, "*batch n"],
-        group: Callable[[], Float[Array, "*batch m n"]],
+        group: Float[Array, "*batch m n"],
         progress: Float[ArrayLike, ""],
-    ) -> Float[Array, "*batch n"]:
-        members = group()
-        present = jnp.isfinite(members)
-        log_weights = jnp.where(present, self.log_weights(members, progress), -jnp.inf)
-        weights = jax.nn.softmax(log_weights, axis=-2)
-        # A missing member must not even be evaluated at infinity: 0·NaN would reach the gradient.
-        return jnp.sum(weights * values(jnp.where(present, members, 1)), axis=-2)
+    ) -> Float[Array, "*batch m n"]:
+        return -ranks(group).astype(group.dtype) / self.neighbourhood(progress)
 
 
 def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:

@@ -1,31 +1,23 @@
 """What a loss answers."""
 
 import abc
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
+from ._decision import AbstractDecision, PrototypeLabels
 
 
-PrototypeLabels = Int[np.ndarray, " p"]
-
-
-class AbstractLoss(eqx.Module):
-    """A judgement of the dissimilarity matrix: what training lowers, and what prediction reads.
-
-    Labels of prototypes arrive as a NumPy array, grouped by class: they are known while a program is compiled.
-    """
+class AbstractLoss(AbstractDecision):
+    """A judgement of the dissimilarity matrix: what training lowers, and what prediction reads unless it is told otherwise."""
 
     #: Whether the loss needs a class for each sample.
     supervised: eqx.AbstractClassVar[bool]
     #: Whether it has a derivative that learning could follow.
     differentiable: ClassVar[bool] = True
-    #: Whether what it decides depends on the differences of a sample's dissimilarities alone. Models then leave out what all
-    #: of them have in common (`relative_dissimilarities`): far away from all prototypes, nothing else would be left of them.
-    relative: ClassVar[bool] = False
 
     @abc.abstractmethod
     def objective(
@@ -37,10 +29,6 @@ class AbstractLoss(eqx.Module):
         progress: Float[ArrayLike, ""],
     ) -> Scalar:
         """The number that training lowers; `weight` holds each sample's share (an average if the shares sum to one)."""
-
-    @abc.abstractmethod
-    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        """The decision: logarithms of unnormalised class probabilities. Every prediction is read from them."""
 
 
 class AbstractSampleLoss(AbstractLoss):
@@ -74,22 +62,50 @@ class AbstractSampleLoss(AbstractLoss):
         return jnp.sum(weight * values)
 
 
-class AbstractWinnerLoss(AbstractSampleLoss):
-    """A loss that depends on a few columns of δ in each row, those of the winners.
+class Winners(NamedTuple):
+    """A few entries of each row of δ, and where they are; `found` is no function of δ for a derivative."""
 
-    Training then evaluates and differentiates these entries alone: a matrix of dissimilarities is computed once, and never
+    found: Float[Array, "k n"]
+    columns: Int[Array, "k n"]  # p for a member that a smaller class lacks, whose entry is infinite
+
+
+class AbstractWinnerLoss(AbstractSampleLoss):
+    """A loss that depends on a few entries in each row of δ, those of the winners.
+
+    `winners` finds them, `of_winners` says what the loss makes of them. Where they are `few`, training
+    differentiates these entries alone: a matrix of dissimilarities is then computed once, and never
     differentiated.
     """
 
-    @abc.abstractmethod
-    def columns(
-        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
-    ) -> tuple[Int[Array, " n"], ...] | None:
-        """The columns that matter, an index for each sample; `None` if they are too many to single out."""
+    #: Whether there are few winners of a sample, however many prototypes there are.
+    few: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def of_columns(self, *entries: PerSample) -> PerSample:
-        """The loss of each sample, from its entries in these columns."""
+    def winners(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+    ) -> Winners:
+        """The entries that matter; what is done here is never differentiated."""
+
+    @abc.abstractmethod
+    def of_winners(
+        self,
+        entries: Float[Array, "k n"],
+        progress: Float[ArrayLike, ""],
+    ) -> PerSample:
+        """The loss of each sample, from these entries."""
+
+    def __call__(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> PerSample:
+        winners = self.winners(jax.lax.stop_gradient(delta), labels, y)
+        return self.of_winners(entries(delta, winners), progress)
 
 
 def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
@@ -106,3 +122,29 @@ def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
 def as_logarithm(share: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """The logarithm of numbers in [0, 1], finite where they are zero: of classes that share nothing, each is as good."""
     return jnp.log(share + float(jnp.finfo(share.dtype).tiny) ** 0.45)
+
+
+@jax.custom_vjp
+def entries(delta: Float[Array, "n p"], winners: Winners) -> Float[Array, "k n"]:
+    """The winners' entries as a function of δ. The derivative of a minimum is a one at the winner."""
+    return winners.found
+
+
+def _entries_forward(delta: Array, winners: Winners) -> tuple:
+    return winners.found, (winners.columns, jnp.zeros_like(delta, shape=(0, delta.shape[1])))
+
+
+def _entries_backward(residuals: tuple[Array, Array], cotangents: Array) -> tuple:
+    columns, shape = residuals
+    p, n = shape.shape[1], columns.shape[1]
+    if len(columns) > 2:
+        gradient = jnp.zeros((p, n), shape.dtype).at[columns, jnp.arange(n)].add(cotangents, mode="drop")
+        return gradient.T, None
+    # Few columns are written in a single pass over the matrix, where a scatter goes entry by entry.
+    rows, gradient = jnp.arange(p)[:, None], jnp.zeros((), shape.dtype)
+    for column, cotangent in zip(columns, cotangents, strict=True):
+        gradient = gradient + jnp.where(rows == column[None], cotangent[None], 0)
+    return gradient.T, None
+
+
+entries.defvjp(_entries_forward, _entries_backward)

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 
 from .._argmin import nearest_column
 from .._module import AbstractScaleFree, hyper
-from .._schedules import AbstractSchedule, positive
-from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
-from ..cooperation import RankCooperation
-from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, nearness
-from ._pooling import class_minimum, nearest, winner_columns, winners
+from .._schedules import positive
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
+from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, Winners, nearness
+from ._pooling import class_minimum, find_winners
 
 
 class HardClustering(AbstractWinnerLoss, AbstractScaleFree):
@@ -26,21 +25,19 @@ class HardClustering(AbstractWinnerLoss, AbstractScaleFree):
     degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = False
 
-    def __call__(
+    def winners(
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
         y: MaybeLabels,
-        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> Winners:
+        return Winners(jnp.min(delta.T, axis=0)[None], nearest_column(delta)[None])
+
+    def of_winners(
+        self,
+        entries: Float[Array, "k n"],
+        progress: Float[ArrayLike, ""],
     ) -> PerSample:
-        return nearest(delta)
-
-    def columns(
-        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
-    ) -> tuple[Int[Array, " n"], ...] | None:
-        return (nearest_column(delta),)
-
-    def of_columns(self, *entries: PerSample) -> PerSample:
         return entries[0]
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
@@ -60,21 +57,19 @@ class ClasswiseClustering(AbstractWinnerLoss, AbstractScaleFree):
     degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
 
-    def __call__(
+    def winners(
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
         y: MaybeLabels,
-        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> Winners:
+        return Winners(*(each[:1] for each in find_winners(delta, labels, y)))
+
+    def of_winners(
+        self,
+        entries: Float[Array, "k n"],
+        progress: Float[ArrayLike, ""],
     ) -> PerSample:
-        return winners(delta, labels, y)[0]
-
-    def columns(
-        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
-    ) -> tuple[Int[Array, " n"], ...] | None:
-        return winner_columns(delta, labels, y)[:1]
-
-    def of_columns(self, *entries: PerSample) -> PerSample:
         return entries[0]
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
@@ -131,38 +126,3 @@ def _fuzzy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> t
     delta, fuzzifier = primals
     memberships = jax.nn.softmax((nearness(delta) / (fuzzifier - 1)).T, axis=0)
     return _fuzzy(delta, fuzzifier), jnp.sum(memberships**fuzzifier * tangents[0].T, axis=0)
-
-
-class NeuralGas(AbstractSampleLoss, AbstractScaleFree):
-    """\\(\\ell = \\sum_j e^{-r_j/\\lambda}\\,\\delta_j\\), r_j the rank of prototype j, held fixed by the derivative.
-
-    **Arguments:**
-
-    - `neighbourhood`: λ > 0, in ranks: a number or a schedule of training progress (usually falling).
-
-    Alternating optimisation is batch neural gas. Decision: the nearest prototype; probabilities ∝ 1/δ_j.
-
-    **Raises:** `ValueError` if λ is not positive.
-
-    Source: T. Martinetz, S. Berkovich, K. Schulten, IEEE Trans. Neural Networks 4, 1993; M. Cottrell, B. Hammer,
-    A. Hasenfuß, T. Villmann, *Batch and median neural gas*, Neural Networks 19, 2006.
-    """
-
-    cooperation: RankCooperation
-    degree: ClassVar[int] = 1
-    supervised: ClassVar[bool] = False
-
-    def __init__(self, neighbourhood: AbstractSchedule | ArrayLike):
-        self.cooperation = RankCooperation(neighbourhood)
-
-    def __call__(
-        self,
-        delta: Float[Array, "n p"],
-        labels: PrototypeLabels,
-        y: MaybeLabels,
-        progress: Float[ArrayLike, ""] = 1.0,
-    ) -> PerSample:
-        return jnp.sum(jnp.exp(self.cooperation.log_weights(delta.T, progress)) * delta.T, axis=0)
-
-    def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
-        return nearness(delta)

@@ -43,8 +43,7 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        minimum = class_minimum(delta, labels).T
-        pooled = self.cooperation.pool(lambda d: d, minimum, lambda: fold(delta, labels), progress)
+        pooled = self.cooperation.pool(lambda d: d, fold(delta, labels), progress)
         logits = -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0, keepdims=True))) / self.temperature
         return log_total(logits) - own_class(logits, y)
 

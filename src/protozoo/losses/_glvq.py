@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from .._checks import known_value
 from .._module import AbstractScaleFree, hyper, part, static
 from .._schedules import as_scalar, positive
-from .._types import Array, ArrayLike, Float, Int, MaybeLabels, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
-from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
-from ._pooling import class_minimum, fold, own_class, winner_columns, winners
+from ._base import AbstractWinnerLoss, PrototypeLabels, Winners, nearness
+from ._pooling import class_columns, class_minimum, find_winners, fold, own_class
 from ._transfer import as_transfer, identity
 
 
@@ -50,12 +50,12 @@ class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
         transfer: str | Callable = "identity",
         margin: ArrayLike = 0.0,
         steepness: ArrayLike | None = None,
-        cooperation: AbstractCooperation | None = None,
+        cooperation: AbstractCooperation = WinnerTakesAll(),  # noqa: B008 (a module never changes)
     ):
         self.transfer = as_transfer(transfer)
         self.margin = as_scalar(margin, "margin")
         self.steepness = as_scalar(10.0 if steepness is None else steepness, "steepness")
-        self.cooperation = WinnerTakesAll() if cooperation is None else cooperation
+        self.cooperation = cooperation
         positive(self.steepness, "steepness")
         if self.transfer is identity and (steepness is not None or (known_value(margin) is not None and margin != 0)):
             raise ValueError(
@@ -63,30 +63,35 @@ class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
                 "or leave them out."
             )
 
-    def __call__(
+    @property
+    def few(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the winner of the own class stands for all of it."""
+        return self.cooperation.winner_alone
+
+    def winners(
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
         y: MaybeLabels,
-        progress: Float[ArrayLike, ""] = 1.0,
+    ) -> Winners:
+        winners = find_winners(delta, labels, y)
+        if self.few:
+            return winners
+        own = own_class(fold(delta, labels), y), jnp.asarray(class_columns(labels))[y].T
+        return Winners(*(jnp.concatenate([all_own, two[1:]]) for all_own, two in zip(own, winners, strict=True)))
+
+    def of_winners(
+        self,
+        entries: Float[Array, "k n"],
+        progress: Float[ArrayLike, ""],
     ) -> PerSample:
-        closest, rival = winners(delta, labels, y)
+        own, rival = entries[:-1], entries[-1]
 
         def cost(closest: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
-            return self._cost(closest, jnp.broadcast_to(rival, closest.shape))
+            difference = _relative_difference(closest, jnp.broadcast_to(rival, closest.shape))
+            return self.transfer(difference + self.margin, self.steepness)
 
-        return self.cooperation.pool(cost, closest, lambda: own_class(fold(delta, labels), y), progress)
-
-    def of_columns(self, *entries: PerSample) -> PerSample:
-        return self._cost(*entries)
-
-    def _cost(self, closest: Float[Array, "*m n"], rival: Float[Array, "*m n"]) -> Float[Array, "*m n"]:
-        return self.transfer(_relative_difference(closest, rival) + self.margin, self.steepness)
-
-    def columns(
-        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
-    ) -> tuple[Int[Array, " n"], ...] | None:
-        return winner_columns(delta, labels, y) if isinstance(self.cooperation, WinnerTakesAll) else None
+        return self.cooperation.pool(cost, own, progress)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))

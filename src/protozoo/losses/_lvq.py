@@ -2,14 +2,13 @@
 
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from .._checks import known_value
 from .._module import AbstractScaleFree, hyper
-from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, PerSample, Scalar
-from ._base import AbstractWinnerLoss, PrototypeLabels, nearness
-from ._pooling import class_minimum, winner_columns, winners
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
+from ._base import AbstractWinnerLoss, PrototypeLabels, Winners, nearness
+from ._pooling import class_minimum, find_winners
 
 
 class LVQ1(AbstractWinnerLoss, AbstractScaleFree):
@@ -24,23 +23,21 @@ class LVQ1(AbstractWinnerLoss, AbstractScaleFree):
     degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
 
-    def __call__(
+    def of_winners(
+        self,
+        entries: Float[Array, "k n"],
+        progress: Float[ArrayLike, ""],
+    ) -> PerSample:
+        closest, rival = entries
+        return jnp.where(closest <= rival, closest, -rival)
+
+    def winners(
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
         y: MaybeLabels,
-        progress: Float[ArrayLike, ""] = 1.0,
-    ) -> PerSample:
-        return self.of_columns(*winners(delta, labels, y))
-
-    def of_columns(self, *entries: PerSample) -> PerSample:
-        closest, rival = entries
-        return jnp.where(closest <= rival, closest, -rival)
-
-    def columns(
-        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
-    ) -> tuple[Int[Array, " n"], ...] | None:
-        return winner_columns(delta, labels, y)
+    ) -> Winners:
+        return find_winners(delta, labels, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
@@ -69,34 +66,31 @@ class LVQ21(AbstractWinnerLoss, AbstractScaleFree):
         if known is not None and not 0 < known <= 1:
             raise ValueError(f"`window` must lie in (0, 1], got {float(known):g}.")
 
-    def __call__(
+    def of_winners(
         self,
-        delta: Float[Array, "n p"],
-        labels: PrototypeLabels,
-        y: MaybeLabels,
-        progress: Float[ArrayLike, ""] = 1.0,
+        entries: Float[Array, "k n"],
+        progress: Float[ArrayLike, ""],
     ) -> PerSample:
-        closest, rival = winners(delta, labels, y)
-        return jnp.where(straddling(delta, closest, rival), self.of_columns(closest, rival), 0)
-
-    def of_columns(self, *entries: PerSample) -> PerSample:
         closest, rival = entries
         near, far = jnp.minimum(closest, rival), jnp.maximum(closest, rival)
         inside = near > ((1 - self.window) / (1 + self.window)) ** 2 * far
         return jnp.where(inside, closest - rival, 0)
 
-    def columns(
-        self, delta: Float[Array, "n p"], labels: PrototypeLabels, y: MaybeLabels
-    ) -> tuple[Int[Array, " n"], ...] | None:
+    def winners(
+        self,
+        delta: Float[Array, "n p"],
+        labels: PrototypeLabels,
+        y: MaybeLabels,
+    ) -> Winners:
+        (closest, rival), (own, other) = find_winners(delta, labels, y)
+        # Its two nearest prototypes are the two winners if no third one is nearer than the second.
+        nearer = jnp.sum(delta.T < jnp.maximum(closest, rival)[None], axis=0)
         # A sample that does not count is given its own winner for a rival: their difference is zero, and so is its derivative.
-        own, rival = winner_columns(delta, labels, y)
-        return own, jnp.where(straddling(delta, *winners(delta, labels, y)), rival, own)
+        counts = nearer <= 1
+        return Winners(
+            jnp.stack([closest, jnp.where(counts, rival, closest)]),
+            jnp.stack([own, jnp.where(counts, other, own)]),
+        )
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(class_minimum(delta, labels))
-
-
-def straddling(delta: Float[Array, "n p"], closest: PerSample, rival: PerSample) -> Bool[Array, " n"]:
-    """Whether the two nearest of all prototypes are the two winners: no other one lies between them."""
-    far = jnp.maximum(closest, rival)
-    return jnp.sum(jax.lax.stop_gradient(delta.T) < jax.lax.stop_gradient(far)[None], axis=0) <= 1

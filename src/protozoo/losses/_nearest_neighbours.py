@@ -20,7 +20,8 @@ class NearestNeighbours(AbstractSampleLoss, AbstractScaleFree):
     - `neighbours`: how many vote. With all samples as prototypes this is the k-nearest-neighbour classifier.
 
     Decision: probabilities v_k; of classes with equally many votes, the first. A vote has no derivative: train what else
-    there is by another loss, and vote then.
+    there is by another loss, and let a model of that metric vote,
+    `PrototypeModel(samples, fit.model.metric, fit.model.loss, decision=NearestNeighbours(5))`.
 
     **Raises:** `ValueError` unless 1 ≤ neighbours ≤ p.
 

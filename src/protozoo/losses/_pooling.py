@@ -2,19 +2,15 @@
 
 Prototypes are grouped by class, so the matrix folds into (c, m, n), m prototypes for each class: one reduction then serves
 all classes. Samples are the last axis, as they are where metrics write the matrix: a processor reduces many of them at once.
-Winners are differentiated by index: the derivative of a minimum is a one at the winner (the first of equals), written in a
-single pass, where automatic differentiation of masked minima makes many.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._argmin import nearest_column, nearest_row
+from .._argmin import nearest_row
 from .._types import Array, Float, Int, Labels, Num, PerSample
-from ._base import PrototypeLabels
+from ._base import PrototypeLabels, Winners, entries
 
 
 def fold(delta: Float[Array, "n p"], labels: PrototypeLabels, fill: float = jnp.inf) -> Float[Array, "c m n"]:
@@ -22,10 +18,10 @@ def fold(delta: Float[Array, "n p"], labels: PrototypeLabels, fill: float = jnp.
     counts = np.bincount(labels)
     if (counts == counts[0]).all():
         return delta.T.reshape(len(counts), counts[0], len(delta))
-    return jnp.pad(delta.T, ((0, 1), (0, 0)), constant_values=fill)[_columns(labels)]
+    return jnp.pad(delta.T, ((0, 1), (0, 0)), constant_values=fill)[class_columns(labels)]
 
 
-def _columns(labels: PrototypeLabels) -> Int[np.ndarray, "c m"]:
+def class_columns(labels: PrototypeLabels) -> Int[np.ndarray, "c m"]:
     """For each class the columns of its prototypes, p where there is none."""
     counts = np.bincount(labels)
     first = np.cumsum(counts) - counts
@@ -65,18 +61,22 @@ def own_class(grouped: Num[Array, "c *m n"], y: Labels) -> Num[Array, "*m n"]:
     return jnp.take_along_axis(grouped, y.reshape(*[1] * (grouped.ndim - 1), -1), axis=0)[0]
 
 
-def winners(delta: Float[Array, "n p"], labels: PrototypeLabels, y: Labels) -> tuple[PerSample, PerSample]:
-    """d⁺ and d⁻: the nearest prototype of each sample's own class and the nearest of any other class."""
-    return _winners(tuple(labels.tolist()), delta, y)
+def winners(
+    delta: Float[Array, "n p"],
+    labels: PrototypeLabels,
+    y: Labels,
+) -> tuple[PerSample, PerSample]:
+    """d⁺ and d⁻: the nearest prototype of each sample's own class and the nearest of any other class.
+
+    The derivative of a minimum is a one at the winner, the first of equals.
+    """
+    closest, rival = entries(delta, find_winners(jax.lax.stop_gradient(delta), labels, y))
+    return closest, rival
 
 
-def winner_columns(delta: Float[Array, "n p"], labels: PrototypeLabels, y: Labels) -> tuple[Int[Array, " n"], Int[Array, " n"]]:
-    """Which prototypes `winners` finds."""
-    return _find_winners(tuple(labels.tolist()), delta, y)[1]
-
-
-def _find_winners(labels: tuple[int, ...], delta: Array, y: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    columns, grouped = jnp.asarray(_columns(np.array(labels))), fold(delta, np.array(labels))
+def find_winners(delta: Float[Array, "n p"], labels: PrototypeLabels, y: Labels) -> Winners:
+    """d⁺ and d⁻, and which prototypes these are."""
+    columns, grouped = jnp.asarray(class_columns(labels)), fold(delta, labels)
     minima, members = jnp.min(grouped, axis=1), nearest_row(grouped)
     rivals = jnp.where(jnp.arange(len(minima))[:, None] == y[None], jnp.inf, minima)
 
@@ -84,45 +84,4 @@ def _find_winners(labels: tuple[int, ...], delta: Array, y: Array) -> tuple[tupl
         return own_class(minima, k), columns[k, own_class(members, k)]
 
     (closest, i), (rival, j) = winner(y), winner(nearest_row(rivals))
-    return (closest, rival), (i, j)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _winners(labels: tuple[int, ...], delta: Array, y: Array) -> tuple[Array, Array]:
-    return _find_winners(labels, delta, y)[0]
-
-
-def _winners_forward(labels: tuple[int, ...], delta: Array, y: Array) -> tuple:
-    return _find_winners(labels, delta, y)
-
-
-def _winners_backward(labels: tuple[int, ...], residuals: tuple[Array, Array], cotangents: tuple) -> tuple:
-    (i, j), (a, b) = residuals, cotangents
-    p = len(labels)
-    return _at_rows(i, a, p).T + _at_rows(j, b, p).T, None
-
-
-_winners.defvjp(_winners_forward, _winners_backward)
-
-
-@jax.custom_vjp
-def nearest(delta: Float[Array, "n p"]) -> PerSample:
-    """The smallest dissimilarity of each sample; its derivative is one at the first of equals."""
-    return jnp.min(delta.T, axis=0)
-
-
-def _nearest_forward(delta: Array) -> tuple:
-    return nearest(delta), (nearest_column(delta), jnp.zeros_like(delta, shape=(0, delta.shape[1])))
-
-
-def _nearest_backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple:
-    winner, shape = residuals
-    return (_at_rows(winner, cotangent, shape.shape[1]).T,)
-
-
-nearest.defvjp(_nearest_forward, _nearest_backward)
-
-
-def _at_rows(index: Int[Array, " n"], values: PerSample, p: int) -> Float[Array, "p n"]:
-    """Each sample's value in one row of its column, zeros elsewhere."""
-    return jnp.where(jnp.arange(p)[:, None] == index[None], values[None], 0)
+    return Winners(jnp.stack([closest, rival]), jnp.stack([i, j]))

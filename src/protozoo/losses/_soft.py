@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .._module import AbstractHomogeneous, learned, part, replaced, static
 from .._schedules import Scaled, Schedule, positive, scheduled
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
-from ..cooperation import RankCooperation
+from ..cooperation import AbstractCooperation, EqualShares
 from ._base import AbstractSampleLoss, PrototypeLabels
 from ._pooling import class_logsumexp, log_total, own_class
 
@@ -76,8 +76,9 @@ class RSLVQ(AbstractSoftLoss):
       default.
     - `log_priors`: learned logarithms of the π_j, `(p,)`; equal by default.
     - `dimension`: of the adapted space, to normalise components of different variances.
-    - `cooperation`: `RankCooperation` multiplies each component by \\(e^{-r_j/\\gamma}\\), r_j its rank among all prototypes
-      (γ → ∞ recovers no cooperation). It takes part in training only; the posterior is that of the mixture.
+    - `cooperation`: multiplies each component by its share h_j, of all prototypes. `RankCooperation` makes
+      those that are near count more; without a cooperation (`EqualShares`), the densities alone decide.
+      It takes part in training only; the posterior is that of the mixture.
 
     Computed in the log domain: badly misclassified samples keep their gradient however small σ² is.
 
@@ -92,7 +93,7 @@ class RSLVQ(AbstractSoftLoss):
     log_scales: Float[Array, "*p"] | None = learned(default=None)
     log_priors: PerPrototype | None = learned(default=None)
     dimension: int = static(default=0)
-    cooperation: RankCooperation | None = part(default=None)
+    cooperation: AbstractCooperation = part(default=EqualShares())
     supervised: ClassVar[bool] = True
 
     def __call__(
@@ -102,10 +103,8 @@ class RSLVQ(AbstractSoftLoss):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        logits = self.logits(delta, progress)
-        if self.cooperation is not None:
-            logits = logits + self.cooperation.log_weights(delta.T, progress).T
-        totals = class_logsumexp(logits, labels).T
+        shares = self.cooperation.log_weights(delta.T, progress).T
+        totals = class_logsumexp(self.logits(delta, progress) + shares, labels).T
         return log_total(totals) - own_class(totals, y)
 
 

@@ -1,7 +1,6 @@
 """What a metric answers, and what it must answer besides so that closed forms can be found for it."""
 
 import abc
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import equinox as eqx
@@ -158,30 +157,26 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         return self.radial(self.squared(x, prototypes), prototypes)
 
-    def chosen(
+    def entries(
         self,
+        squared: Float[Array, "n p"],
+        columns: Int[Array, "k n"],
         x: Float[Array, "n ..."],
         prototypes: Prototypes,
-        choose: Callable[[Float[Array, "n p"]], tuple[Int[Array, " n"], ...] | None],
-    ) -> Float[Array, "m n"] | None:
-        """A few columns of the dissimilarities (as rows), with a derivative that costs what these pairs cost.
+    ) -> Float[Array, "k n"]:
+        """A few entries of each row of `squared(x, prototypes)`, with a derivative that costs what these pairs cost.
 
-        `choose` picks them, an index for each sample, given the dissimilarities, which are not differentiated. `None` if it
-        picks none, and in a curved space, where nothing would be gained.
+        **Arguments:**
+
+        - `squared`: that matrix, which is not differentiated.
+        - `columns`: for each sample the columns of its entries.
+        - `x`, `prototypes`: what the entries are a function of, in a flat space.
         """
-        if not prototypes.space.flat:
-            return None
-        squared = jax.lax.stop_gradient(self.squared(x, prototypes))
-        columns = choose(self.radial(squared, prototypes))
-        if columns is None:
-            return None
-        linear, points, at = self.map_for(x, prototypes), prototypes.points, jnp.stack(columns)
+        linear, points = self.map_for(x, prototypes), prototypes.points
         x, points = centred(x.reshape(len(x), -1), points.reshape(len(points), -1))
         if self.local:
-            few = chosen_local(squared, linear, x, points, at)
-        else:
-            few = chosen_shared(squared, linear.apply(x), linear.apply(points), at)
-        return self.radial(few, prototypes, at)
+            return chosen_local(squared, linear, x, points, columns)
+        return chosen_shared(squared, linear.apply(x), linear.apply(points), columns)
 
 
 class AbstractAdaptation(AbstractQuadratic, AbstractScaleFree):

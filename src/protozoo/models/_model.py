@@ -22,12 +22,12 @@ from .._checks import (
     refuse_unknown_classes,
     truth,
 )
-from .._module import all_finite, as_dtype, static
+from .._module import all_finite, as_dtype, part, static
 from .._products import accumulated
 from .._schedules import as_scalar
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
-from ..losses import AbstractLoss, AbstractSampleLoss, AbstractWinnerLoss
+from ..losses import AbstractDecision, AbstractLoss, AbstractSampleLoss, AbstractWinnerLoss
 from ..manifolds import Euclidean
 from ..metrics import (
     AbstractAdaptation,
@@ -43,6 +43,7 @@ from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
 from ._units import Judge, magnitude
 from ._variances import coordinate_variances
+from ._winners import winner_losses
 
 
 #: In how many pieces samples go through an encoder that is computed again by the backward pass.
@@ -50,13 +51,13 @@ PIECES = 8
 
 
 class PrototypeModel(AbstractTrainable):
-    """\\(\\delta = \\mathrm{metric}(\\mathrm{encoder}(x), \\mathrm{prototypes})\\); everything else is read from δ by the loss.
+    """\\(\\delta = \\mathrm{metric}(\\mathrm{encoder}(x), \\mathrm{prototypes})\\); everything else is read from δ.
 
     **Arguments:**
 
     - `prototypes`: which points, with which classes.
     - `metric`: how far a sample is from each of them.
-    - `loss`: what the dissimilarities should be, and what they mean.
+    - `loss`: what the dissimilarities should be.
     - `encoder`: maps one sample to one point (it is vectorised here); any callable, an `eqx.Module` if it is to learn. It maps
       a sample the same way whenever it is asked: dropout is in inference mode, running statistics are held by
       `backbones.Stateful`.
@@ -64,6 +65,8 @@ class PrototypeModel(AbstractTrainable):
       and go through the same encoder (a siamese model).
     - `learn_through_prototypes`: whether the encoder of a siamese model learns from both paths; with `False`, from samples
       only, while the prototypes still learn through it.
+    - `decision`: what the dissimilarities mean: any `losses.AbstractDecision`, `NearestNeighbours` for example. `None`: what
+      the loss says. Training does not know it: its numbers are set, not learned.
 
     All answers take `(n, *sample_shape)`, work in chunks so that memory does not grow with n·p, and are compiled once for
     each shape. A sample that is NaN or infinite is an error. They can be transformed: `jax.jit(model.predict)` makes the
@@ -78,6 +81,7 @@ class PrototypeModel(AbstractTrainable):
     encoder: Callable = eqx.nn.Identity()
     encode_prototypes: bool = static(default=False)
     learn_through_prototypes: bool = static(default=True)
+    decision: AbstractDecision | None = part(default=None, metadata={"trainable": False})
 
     def __check_init__(self):
         if not (self.learn_through_prototypes or self.encode_prototypes):
@@ -86,6 +90,11 @@ class PrototypeModel(AbstractTrainable):
             encoded_shape(self.encoder, self.prototypes.points, "prototypes.points")
 
         _check_parts(self)
+
+    @property
+    def decides(self) -> AbstractDecision:
+        """The part that all predictions are read from: the decision, if there is one, or else the loss."""
+        return self.loss if self.decision is None else self.decision
 
     # What training and inference share.
 
@@ -122,13 +131,17 @@ class PrototypeModel(AbstractTrainable):
 
         `encoded` samples have been through the encoder already.
         """
-        labels, points, prototypes = self.prototypes.labels, x if encoded else self.encode(x), self.encoded_prototypes()
-        loss, metric = self.loss, self.metric
-        if isinstance(loss, AbstractWinnerLoss) and isinstance(metric, AbstractQuadratic):
-            few = metric.chosen(points, prototypes, lambda delta: loss.columns(accumulated(delta), labels, y))
-            if few is not None:
-                return loss.reduce(loss.of_columns(*accumulated(few)), weight)
-        return loss.objective(accumulated(metric(points, prototypes)), labels, y, weight, progress)
+        points, prototypes = x if encoded else self.encode(x), self.encoded_prototypes()
+        metric, loss = self.metric, self.loss
+        if (
+            isinstance(loss, AbstractWinnerLoss)
+            and loss.few
+            and isinstance(metric, AbstractQuadratic)
+            and prototypes.space.flat  # in a curved space, nothing would be gained
+        ):
+            return loss.reduce(winner_losses(metric, prototypes, loss, points, y, progress), weight)
+        delta = accumulated(metric(points, prototypes))
+        return loss.objective(delta, prototypes.labels, y, weight, progress)
 
     # What a trainer asks besides.
 
@@ -175,9 +188,9 @@ class PrototypeModel(AbstractTrainable):
         return eqx.tree_at(parts, self, as_dtype(parts(self), dtype))
 
     def check_differentiable(self) -> None:
-        for part in (self.metric, self.loss):
-            if not part.differentiable:
-                raise ValueError(f"{type(part).__name__} has no derivative: train the model by another rule.")
+        for one in (self.metric, self.loss):
+            if not one.differentiable:
+                raise ValueError(f"{type(one).__name__} has no derivative: train the model by another rule.")
 
     def check_training(self, x: Float[Array, "n ..."]) -> None:
         if self.metric.takes_dissimilarities and self.sample_shape:
@@ -202,7 +215,7 @@ class PrototypeModel(AbstractTrainable):
     def predict_proba(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n c"]:
         """Probabilities of the classes (of an unlabelled model: of its prototypes); rows sum to one.
 
-        The posterior if the loss has one; otherwise inversely proportional to the nearest prototype's dissimilarity.
+        The posterior, if the decision is one; otherwise inversely proportional to the nearest prototype's dissimilarity.
         """
         return self._ask(_probabilities, x)
 
@@ -325,9 +338,9 @@ class PrototypeModel(AbstractTrainable):
 
     @property
     def classes(self) -> int:
-        """The number of classes that the loss tells apart."""
+        """The number of classes that the decision tells apart."""
         delta = jax.ShapeDtypeStruct((1, len(self.prototypes)), self.prototypes.points.dtype)
-        return jax.eval_shape(lambda d: self.loss.scores(d, self.prototypes.labels), delta).shape[1]
+        return jax.eval_shape(lambda d: self.decides.scores(d, self.prototypes.labels), delta).shape[1]
 
     @property
     def takes_gaps(self) -> bool:
@@ -433,21 +446,33 @@ def _check_parts(model: PrototypeModel) -> None:
     delta = shape_of(f"`metric`: {kind}", lambda m, s: m(s.points, s), metric, seen)
     if delta.shape != (len(prototypes), len(prototypes)):
         raise ValueError(f"`metric`: {kind}: it makes a matrix (n, {delta.shape[-1]}) of {len(prototypes)} prototypes.")
-    kind = f"{type(loss).__name__} does not fit {len(prototypes)} prototypes"
-    scores = shape_of(f"`loss`: {kind}", lambda m, d: m.scores(accumulated(d), labels), loss, delta)
-    if scores.ndim != 2 or len(scores) != len(delta):
-        raise ValueError(f"`loss`: {kind}: its scores must have shape (n, classes), got {scores.shape} for n={len(delta)}.")
+    decisions = {"loss": loss} if model.decision is None else {"loss": loss, "decision": model.decision}
+    classes = {}
+    for name, decision in decisions.items():
+        kind = f"{type(decision).__name__} does not fit {len(prototypes)} prototypes"
+        scores = shape_of(f"`{name}`: {kind}", lambda m, d: m.scores(accumulated(d), labels), decision, delta)
+        if scores.ndim != 2 or len(scores) != len(delta):
+            raise ValueError(
+                f"`{name}`: {kind}: its scores must have shape (n, classes), got {scores.shape} for n={len(delta)}."
+            )
+        classes[name] = scores.shape[1]
     if loss.supervised:
-        _refuse_other_classes(model, scores.shape[1])
+        _refuse_other_classes(prototypes, "loss", loss, classes["loss"])
+    if model.decision is not None:
+        _refuse_other_classes(prototypes, "decision", model.decision, classes["decision"])
+        if loss.supervised and classes["decision"] != classes["loss"]:
+            raise ValueError(
+                f"`decision`: {type(model.decision).__name__} decides between {classes['decision']} classes, and "
+                f"{type(loss).__name__} learns {classes['loss']}."
+            )
 
 
-def _refuse_other_classes(model: PrototypeModel, decided: int) -> None:
+def _refuse_other_classes(prototypes: Prototypes, name: str, decision: AbstractDecision, decided: int) -> None:
     """Refuse a decision between anything but the classes that labelled prototypes stand for."""
-    prototypes = model.prototypes
     if prototypes.labelled and decided != prototypes.classes:
         raise ValueError(
-            f"`loss`: {type(model.loss).__name__} decides between {decided} classes, but the prototypes stand for "
-            f"{prototypes.classes}: leave out their labels, or choose a loss for classes."
+            f"`{name}`: {type(decision).__name__} decides between {decided} classes, but the prototypes stand for "
+            f"{prototypes.classes}: leave out their labels, or choose a {name} for classes."
         )
 
 
@@ -478,13 +503,14 @@ class _Seen:
 
     def scores(self) -> Float[Array, "n c"]:
         judge, (metric, prototypes, *_) = self.judge, self.judge.units
-        if judge.loss.relative:
+        if judge.decision.relative:
             linear = isinstance(metric, AbstractAdaptation) and not metric.local
             delta = relative_dissimilarities(metric, judge.bounded(self.points, linear), prototypes)
         else:
             delta = self.dissimilarities()
-        scores = judge.loss.scores(delta, prototypes.labels)
-        _refuse_other_classes(self.model, scores.shape[1])
+        scores = judge.decision.scores(delta, prototypes.labels)
+        name = "loss" if self.model.decision is None else "decision"
+        _refuse_other_classes(prototypes, name, judge.decision, scores.shape[1])
         # Held back: whoever compares scores must see the same ones, and not compute them again in other roundings.
         return jax.lax.optimization_barrier(scores)
 
@@ -506,7 +532,7 @@ def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, _
     gets it without a word.
     """
     prototypes = model.encoded_prototypes()
-    judge = Judge.of(prototypes, model.metric, model.loss)
+    judge = Judge.of(prototypes, model.metric, model.decides)
     known = _finite_parameters(model)
 
     def one_chunk(rows: Array) -> tuple[Any, Array]:
@@ -522,10 +548,10 @@ def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, _
 
 
 def _finite_parameters(model: PrototypeModel) -> Bool[Array, ""]:
-    """Points, metric and encoder are finite; a loss may hold infinities, such as the logarithm of a prior of zero."""
+    """Points, metric and encoder are finite; a decision may hold infinities, such as the logarithm of a prior of zero."""
     numbers = eqx.filter((model.prototypes, model.metric, model.encoder), eqx.is_inexact_array)
     finite = all_finite(numbers)
-    for leaf in jax.tree.leaves(eqx.filter(model.loss, eqx.is_inexact_array)):
+    for leaf in jax.tree.leaves(eqx.filter((model.loss, model.decision), eqx.is_inexact_array)):
         finite &= ~jnp.any(jnp.isnan(leaf))
     return finite
 

@@ -6,25 +6,25 @@ import jax.numpy as jnp
 
 from .._module import degree, power_of_two
 from .._types import Array, Float
-from ..losses import AbstractLoss
+from ..losses import AbstractDecision
 from ..metrics import AbstractLinearlyAdapted, AbstractMetric, OwnUnits, own_units
 from ..prototypes import Prototypes
 
 
 class Judge(NamedTuple):
-    """A metric, prototypes, and a loss that decides by dissimilarities in their units."""
+    """A metric, prototypes, and a decision (of a loss, perhaps) by dissimilarities in their units."""
 
     units: OwnUnits
-    loss: AbstractLoss
+    decision: AbstractDecision
 
     @classmethod
-    def of(cls, prototypes: Prototypes, metric: AbstractMetric, loss: AbstractLoss) -> "Judge":
-        """The judge of a model; in the units of the data, if its loss does not know what units make of it."""
-        homogeneous: Any = loss
-        if degree(loss) is None and degree(metric) != 0:
-            return cls(OwnUnits(metric, prototypes), loss)
+    def of(cls, prototypes: Prototypes, metric: AbstractMetric, decision: AbstractDecision) -> "Judge":
+        """These parts in units of their own; in those of the data, if the decision does not know what units make of it."""
+        homogeneous: Any = decision
+        if degree(decision) is None and degree(metric) != 0:
+            return cls(OwnUnits(metric, prototypes), decision)
         units = own_units(metric, prototypes)
-        return cls(units, loss if isinstance(units.factor, float) else homogeneous.in_units(units.factor))
+        return cls(units, decision if isinstance(units.factor, float) else homogeneous.in_units(units.factor))
 
     def bounded(self, points: Float[Array, "n ..."], linear: bool) -> Float[Array, "n ..."]:
         """Points in own units, brought back from where their squares (or, if that is all, linear functions) overflow: on the

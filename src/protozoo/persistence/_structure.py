@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array, PyTree
+from ._migrations import MIGRATIONS
 from ._registry import known, qualified
 
 
@@ -278,7 +279,10 @@ class _Construction:
                 if all(mark is True for mark in marks.values()):
                     return self._array(path, _parse_dtype(dtype, path), _parse_shape(shape, path), **marks)
             case {"class": str() as name, "fields": dict() as fields, **rest} if not rest:
-                return self._module(self._lookup(name, "class", path), dict(zip(fields, parts, strict=True)), path)
+                found = dict(zip(fields, parts, strict=True))
+                if name in MIGRATIONS:
+                    return self._module(*MIGRATIONS[name](found), path)
+                return self._module(self._lookup(name, "class", path), found, path)
             case {"function": str() as name, **rest} if not rest:
                 return self._lookup(name, "function", path)
             case {"opaque": name}:

@@ -35,7 +35,7 @@ class AlternatingOptimization(AbstractRule):
       weights); without it, only the points move.
 
     The loss decides which algorithm this is: k-means (`HardClustering`), fuzzy c-means (`Fuzzy`), batch neural gas
-    (`NeuralGas`), expectation-maximisation (`Mixture`). In a curved space the weighted mean is one Karcher step. The
+    (`Cooperative` by rank), expectation-maximisation (`Mixture`). In a curved space the weighted mean is one Karcher step. The
     objective never increases while it is concave in s and no schedule changes it (step 1, all samples at once). A pass works
     in chunks: memory does not grow with n·p.
 
@@ -106,7 +106,7 @@ class AlternatingOptimization(AbstractRule):
             def refit(part: Any, scaled: Any) -> Any:
                 return units.part_back(scaled.refit(moments, moved, size)) if _closed(part) else part
 
-            parts = (model.metric, model.loss), (units.metric, judge.loss)
+            parts = (model.metric, model.loss), (units.metric, judge.decision)
             new = eqx.tree_at(lambda m: (m.metric, m.loss), new, jax.tree.map(refit, *parts, is_leaf=_closed))
         mask = jax.tree.map(lambda leaf: leaf is not None, params, is_leaf=lambda leaf: leaf is None)
         return eqx.filter(new, mask), state, value
@@ -127,10 +127,10 @@ def _expectation(
     model: PrototypeModel, judge: Judge, batch: Batch, objective: Objective, progress: Float[ArrayLike, ""]
 ) -> tuple[Moments, Scalar]:
     """One pass over the samples: the moments of their displacements under W, in the units of the judge, and the objective."""
-    loss, (metric, prototypes, _, factor) = judge.loss, judge.units
+    loss, (metric, prototypes, _, factor) = judge.decision, judge.units
     lowered = objective.evaluable(model)
     rounded = prototypes.moved(prototypes.points.astype(lowered.prototypes.points.dtype))
-    assert isinstance(metric, AbstractQuadratic)
+    assert isinstance(metric, AbstractQuadratic) and isinstance(loss, AbstractSampleLoss)
     orders = [part.second_moments for part in _parts((metric, loss)) if _closed(part)]
     order = "full" if "full" in orders else "diagonal" if "diagonal" in orders else "none"
 

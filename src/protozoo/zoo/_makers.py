@@ -24,12 +24,12 @@ from ..losses import (
     RSLVQ,
     AbstractLoss,
     ClasswiseClustering,
+    Cooperative,
     CrossEntropy,
     Fuzzy,
     HardClustering,
     Mixture,
     NearestNeighbours,
-    NeuralGas,
     SoftLVQ,
     winners,
 )
@@ -425,7 +425,7 @@ def fuzzy(context: Context, *, fuzzifier: float = 2.0) -> AbstractLoss:
 
 
 def neural_gas(context: Context, *, neighbourhood: float | None = None, final_neighbourhood: float = 0.01) -> AbstractLoss:
-    return NeuralGas(_range(context, neighbourhood, final_neighbourhood))
+    return Cooperative(_annealed(context, neighbourhood, final_neighbourhood))
 
 
 def mixture(context: Context) -> AbstractLoss:
