@@ -54,7 +54,8 @@ class ClasswiseClustering(AbstractWinnerLoss, AbstractScaleFree):
     With one prototype for each class, alternating optimisation finds the class means (the nearest-mean classifier); with
     more, it is k-means for classification. Decision: classes have probability ∝ 1/d_k.
 
-    Source: T. Hastie, R. Tibshirani, J. Friedman, *The elements of statistical learning*, section 13.2.1, 2009.
+    Source: T. Hastie, R. Tibshirani, J. Friedman, *The elements of statistical learning*, Springer,
+    2009 (section 13.2.1).
     """
 
     degree: ClassVar[int] = 1
@@ -95,8 +96,9 @@ class Fuzzy(AbstractSampleLoss, AbstractScaleFree):
 
     **Raises:** `ValueError` unless m > 1.
 
-    Source: J. Bezdek, *Pattern recognition with fuzzy objective function algorithms*, 1981; the reduced objective:
-    R. Hathaway, J. Bezdek, *Optimization of clustering criteria by reformulation*, IEEE Trans. Fuzzy Systems 3, 1995.
+    Source: J. Bezdek, *Pattern recognition with fuzzy objective function algorithms*, Plenum Press,
+    1981; the reduced objective: R. Hathaway, J. Bezdek, *Optimization of clustering criteria by
+    reformulation*, IEEE Trans. Fuzzy Systems 3, 1995.
     """
 
     fuzzifier: Scalar = hyper(default=2.0)
@@ -144,7 +146,7 @@ class NeuralGas(AbstractSampleLoss, AbstractScaleFree):
 
     **Raises:** `ValueError` if λ is not positive.
 
-    Source: T. Martinetz, S. Berkovich, K. Schulten, IEEE Trans. Neural Networks 4, 1993; M. Cottrell, B. Hammer,
+    Source: Martinetz, Berkovich & Schulten 1993 (see `RankCooperation`); M. Cottrell, B. Hammer,
     A. Hasenfuß, T. Villmann, *Batch and median neural gas*, Neural Networks 19, 2006.
     """
 

@@ -25,6 +25,7 @@ from .._checks import (
 from .._module import all_finite, static
 from .._products import accumulated
 from .._schedules import as_scalar
+from .._sources import bibtex, sources_of
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
 from ..backbones import Rematerialised
 from ..losses import AbstractLoss, AbstractWinnerLoss
@@ -259,6 +260,10 @@ class PrototypeModel(eqx.Module):
             refuse_unknown_classes(labels, self.prototypes.classes)
             winner = winner[self.prototypes.labels[winner] == labels]
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
+
+    def citation(self) -> str:
+        """The sources of this model's parts (space, metric, loss, cooperation …) as a BibTeX file."""
+        return bibtex(sources_of(self))
 
     # How they are asked.
 
