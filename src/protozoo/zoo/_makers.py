@@ -266,7 +266,7 @@ def euclidean_or_given(context: Context, *, precomputed: bool | None = None) -> 
     """Squared Euclidean distances of vectors, or dissimilarities as they are given.
 
     - `precomputed`: whether rows of `x` hold dissimilarities to all samples instead of features.
-      Default: no, but an error if `x` looks like a matrix of dissimilarities.
+      Range: `True` or `False`. Default: no, but an error if `x` looks like a matrix of dissimilarities.
     """
     if precomputed is None and is_dissimilarity_matrix(context.x):
         raise ValueError(
@@ -293,10 +293,11 @@ def omega(
 
     - `latent_dim`: how many columns Ω has. Range: from 1 to the number of features (with
       `null_space_correction`, to the rank of the data). Default: as many as there may be.
-    - `normalised`: whether the trace of ΩΩᵀ is held at one.
+    - `normalised`: whether the trace of ΩΩᵀ is held at one. Range: `True` or `False`.
     - `omega_initialiser`: where Ω starts: at the identity, at the directions of largest variance, or
       at those that discriminate best between classes. Range: `"identity"`, `"pca"` or `"lda"`.
-    - `null_space_correction`: whether Ω sees only the directions in which the data vary.
+    - `null_space_correction`: whether Ω sees only the directions in which the data vary. Range: `True`
+      or `False`.
     """
     if not null_space_correction:
         return _first_omega(context, omega_initialiser, latent_dim, normalised)
@@ -425,9 +426,10 @@ def glvq(
 ) -> AbstractLoss:
     """Generalised LVQ (`losses.GLVQ`): a function f of the relative difference of two distances.
 
-    - `transfer`: f. Range: `"identity"`, `"sigmoid"`, `"swish"` or a function of difference and steepness.
-    - `margin`: what is added to the difference. Range: any number; with the identity, only 0.
-    - `steepness`: how steep f is; not for the identity. Range: above 0. Default: 10.
+    - `transfer`: the function f that makes a loss of the difference. Range: `"identity"`, `"sigmoid"`,
+      `"swish"` or a function of difference and steepness.
+    - `margin`: what is added to the difference before f. Range: any number; only 0 with the identity.
+    - `steepness`: how steep f is, unless it is the identity. Range: above 0. Default: 10.
     """
     return GLVQ(transfer, margin, steepness)
 

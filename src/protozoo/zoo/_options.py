@@ -14,7 +14,7 @@ class Option:
     - `default`: its value where it is not given.
     - `kind`: what it is annotated with.
     - `meaning`: what it does.
-    - `range`: the values that it may have; empty where its kind says it all.
+    - `range`: the values that it may have.
     - `by_default`: in words, what the default stands for; empty where its value says it all.
     """
 
