@@ -42,7 +42,7 @@ def members(module: ModuleType) -> Iterator[tuple[str, object]]:
 
 def undocumented(path: str, value: object) -> Iterator[str]:
     """The dotted names of this object and of its public members that lack a docstring. Members may inherit theirs."""
-    text = inspect.getdoc(value) if not inspect.isclass(value) else vars(value).get("__doc__")
+    text = inspect.getdoc(value) if not inspect.isclass(value) else value.__doc__  # which is not inherited
     if not text or (inspect.isclass(value) and text.startswith(f"{value.__name__}(")):  # as dataclasses write them
         yield path
     if inspect.isclass(value):

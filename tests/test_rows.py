@@ -68,7 +68,8 @@ def test_what_a_row_of_ones_own_does_not_explain_is_an_option_all_the_same():
     row = dataclasses.replace(pz.zoo.GLVQ, name="Mine", sources=(), loss=loss)
     assert row.options == {"prototypes_per_class": 1, "initialiser": "means", "sharpness": 1.0}
     assert row.explained["sharpness"].meaning == ""
-    assert "`sharpness`" in row.__doc__
+    assert "`sharpness`" in row.__doc__ and "Source:" not in row.__doc__
+    assert row.bibtex() == row.citation == ""
 
 
 def _with_latent_dim(context: Any, *, latent_dim: int = 2) -> Any: ...
@@ -94,6 +95,11 @@ def test_an_option_has_one_owner(loss, message):
 
 
 # Sources.
+
+
+def test_sources_are_no_text(unchecked):
+    with pytest.raises(TypeError, match="`sources` must hold entries of kind `Source`, got 'Sato 1995'"):
+        dataclasses.replace(pz.zoo.GLVQ, sources="Sato 1995")
 
 
 def classes() -> list[type]:

@@ -1,9 +1,11 @@
 """What the options of a row are: the keyword arguments of its makers, as their docstrings explain them."""
 
 import dataclasses
+import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -38,14 +40,13 @@ class Option:
         return f"{text} ({self.by_default})" if self.by_default else text
 
 
-def options_of(maker: Callable) -> dict[str, Option]:
+@functools.lru_cache(maxsize=256)  # makers are shared by rows, and asked for whenever a model is built
+def options_of(maker: Callable) -> Mapping[str, Option]:
     """The options that a maker has."""
     explained = _explanations(maker)
-    return {
-        p.name: Option(p.default, p.annotation, **explained.get(p.name, {}))
-        for p in inspect.signature(maker).parameters.values()
-        if p.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    parameters = inspect.signature(maker).parameters.values()
+    keywords = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    return MappingProxyType({p.name: Option(p.default, p.annotation, **explained.get(p.name, {})) for p in keywords})
 
 
 def summary(maker: Callable) -> str:

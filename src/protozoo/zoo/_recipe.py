@@ -36,14 +36,14 @@ class Recipe:
     recipe's `options`. Parameters that depend on distances (bandwidths, variances) start from the data *in the assembled
     model's own metric*. `help` of a recipe explains its options, as the docstrings of its makers do (see `Option`).
 
-    - `name`, `sources`: as published.
+    - `name`, `sources`: as published; there may be no sources.
     - `encoder`, `prototypes`, `metric`, `loss`: the makers, called in this order.
     - `encode_prototypes`: prototypes live among the samples and go through the encoder (siamese), or in its output space.
     - `training`: makes its default trainer (`rule`, `epochs`); a function, so that importing the table computes nothing.
     - `space`: from the shape of a sample to the default space.
 
-    **Raises:** `ValueError` if an option belongs to two makers, or has the name of an argument of this class or of
-    `Trainer`: nobody could tell which of them is meant.
+    **Raises:** `ValueError` if an option belongs to two makers, or has the name of an argument of `__call__` or of `Trainer`:
+    nobody could tell which of them is meant. `TypeError` if sources are of another kind.
     """
 
     name: str
@@ -58,14 +58,13 @@ class Recipe:
     supervised: bool = True
 
     def __post_init__(self):
+        if not all(isinstance(source, Source) for source in self.sources):
+            raise TypeError(f"`sources` must hold entries of kind `Source`, got {self.sources!r}.")
         _refuse_shared_names(self)
-        # What `help` and editors show of this very row.
-        object.__setattr__(self, "__doc__", _explanation(self))
-        object.__setattr__(self, "__signature__", _signature(self))
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
-        return f"Recipe({self.name}: {self.citation}. Options: {options})"
+        return f"Recipe({self.name}: {self.citation or 'no source'}. Options: {options})"
 
     @property
     def citation(self) -> str:
@@ -86,7 +85,7 @@ class Recipe:
         """The options and their defaults."""
         return {name: option.default for name, option in self.explained.items()}
 
-    @functools.cached_property
+    @property
     def explained(self) -> dict[str, Option]:
         """The options and what there is to say about them."""
         return {name: option for maker in self._makers() for name, option in options_of(maker).items()}
@@ -163,7 +162,7 @@ class Recipe:
         from . import _TABLE
         from ._fit import look_up
 
-        return (look_up, (self.name,)) if _TABLE.get(self.name) is self else (_again, reduced(self))
+        return (look_up, (self.name,)) if _TABLE.get(self.name) is self else reduced(self)
 
     def trainer(self, **settings: Any) -> Trainer:
         """The default trainer; keyword arguments are those of `Trainer`, and win over the defaults."""
@@ -188,22 +187,36 @@ class Recipe:
         return maker(context, **{name: of_kind(options[name], kind, name) for name, kind in known.items()})
 
 
-def _again(restore: Callable[..., Recipe], arguments: tuple) -> Recipe:
-    """A recipe that was pickled, with what `__post_init__` gives it."""
-    return dataclasses.replace(restore(*arguments))
-
-
 def _refuse_shared_names(recipe: Recipe) -> None:
-    owners = {"an argument of `Recipe`": inspect.signature(Recipe.__call__).parameters}
-    owners["an argument of `Trainer`"] = inspect.signature(Trainer).parameters
-    makers = zip(_PARTS, recipe._makers(), strict=True)
-    owners |= {f"an option of the {part}": options_of(maker) for part, maker in makers}
-    seen: dict[str, str] = {}
-    for owner, names in owners.items():
-        for name in names:
-            if name in seen and owner.startswith("an option"):
-                raise ValueError(f"`{name}` is {seen[name]} and {owner} of {recipe.name}: give one of them another name.")
-            seen[name] = owner
+    owners = dict(_arguments())
+    for part, maker in zip(_PARTS, recipe._makers(), strict=True):
+        mine = f"an option of the {part}"
+        for name in options_of(maker):
+            if name in owners:
+                raise ValueError(f"`{name}` is {owners[name]} and {mine} of {recipe.name}: give one of them another name.")
+            owners[name] = mine
+
+
+@functools.cache
+def _arguments() -> dict[str, str]:
+    """The names that no option may have."""
+    owners = {name: "an argument of `Trainer`" for name in inspect.signature(Trainer).parameters}
+    return owners | {name: "an argument of `Recipe`" for name in inspect.signature(Recipe.__call__).parameters}
+
+
+class _OfRow:
+    """An attribute that `help` and editors look for in each row, made when they do: importing the table is to take no time.
+    The class has another one, or none."""
+
+    def __init__(self, of_row: Callable[[Recipe], Any], of_class: Any = None):
+        self.of_row, self.of_class = of_row, of_class
+
+    def __get__(self, row: Recipe | None, cls: type) -> Any:
+        if row is not None:
+            return self.of_row(row)
+        if self.of_class is None:
+            raise AttributeError
+        return self.of_class
 
 
 def _explanation(recipe: Recipe) -> str:
@@ -215,8 +228,9 @@ def _explanation(recipe: Recipe) -> str:
         _bullets(parts),
         "**Options** (`help(pz.zoo.Recipe)` explains the arguments that all rows have):",
         _bullets(options),
-        textwrap.fill(f"Source: {recipe.citation}.", 100),
     ]
+    if recipe.sources:
+        paragraphs.append(textwrap.fill(f"Source: {recipe.citation}.", 100))
     return "\n\n".join(paragraphs)
 
 
@@ -233,6 +247,10 @@ def _signature(recipe: Recipe) -> inspect.Signature:
         for name, option in recipe.explained.items()
     ]
     return inspect.Signature([*arguments, *options], return_annotation=PrototypeModel)
+
+
+Recipe.__doc__ = _OfRow(_explanation, Recipe.__doc__)  # pyright: ignore[reportAttributeAccessIssue]
+Recipe.__signature__ = _OfRow(_signature)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def taken(builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None) -> tuple[Array, Any, Any]:
