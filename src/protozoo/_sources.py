@@ -108,8 +108,11 @@ def _classes(thing: Any) -> Iterator[type]:
 def quoted(docstring: str | None) -> list[Source]:
     """The entries of the table that the source paragraph of a docstring quotes, in its order."""
     paragraph = source_paragraph(docstring)
-    spelled = ((max(paragraph.find(str(source)), paragraph.find(source.short)), source) for source in SOURCES)
-    return [source for place, source in sorted(spelled, key=lambda found: found[0]) if place >= 0]
+
+    def place(source: Source) -> int:
+        return max(paragraph.find(str(source)), paragraph.find(source.short))
+
+    return sorted((source for source in SOURCES if place(source) >= 0), key=place)
 
 
 def source_paragraph(docstring: str | None) -> str:

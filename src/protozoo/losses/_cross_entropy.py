@@ -23,8 +23,8 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
 
     **Raises:** `ValueError` if the temperature is not positive.
 
-    Source: T. Villmann, A. Bohnsack, M. Kaden, *Can learning vector quantization be an alternative to
-    SVM and deep learning?*, Journal of Artificial Intelligence and Soft Computing Research 7, 2017
+    Source: T. Villmann, A. Bohnsack, M. Kaden, *Can learning vector quantization be an alternative
+    to SVM and deep learning?*, Journal of Artificial Intelligence and Soft Computing Research 7, 2017
     (probabilistic variants of LVQ).
     """
 

@@ -1,7 +1,8 @@
 """The table: published names of models, each a composition of parts.
 
-`pz.zoo.GMLVQ(x, y, key=key)` builds the model; `pz.zoo.GMLVQ.trainer()` is its default trainer; `.citation`, `.bibtex()`,
-`.rule` and `.options` are data. `help(pz.zoo.GMLVQ)` explains its options; `pz.zoo.names()` lists what there is.
+`pz.zoo.GMLVQ(x, y, key=key)` builds the model; `pz.zoo.GMLVQ.trainer()` is its default trainer;
+`.citation`, `.bibtex()`, `.rule` and `.options` are data. `help(pz.zoo.GMLVQ)` explains its options;
+`pz.zoo.names()` lists what there is.
 """
 
 import typing as _typing
@@ -79,8 +80,8 @@ from ._unsupervised import (
 )
 
 
-_ROWS = [row for module in (_supervised, _riemannian, _unsupervised) for row in vars(module).values()]
-_TABLE = {row.name: row for row in _ROWS if isinstance(row, Recipe)}
+_FILES = (_supervised, _riemannian, _unsupervised)
+_TABLE = {row.name: row for file in _FILES for row in vars(file).values() if isinstance(row, Recipe)}
 
 
 def names() -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 Their keyword arguments are a row's options, which their docstrings explain, one bullet for each:
 
-    - `name`: what it does. Range: the values it may have. Default: in words, where `None` stands for it.
+    - `name`: what it does. Range: the values it may have. Default: in words, where `None` stands
+      for it.
 
 `_options.py` reads them, for `help`, for the documentation and for error messages.
 """
@@ -167,7 +168,8 @@ def mlp(
 def cnn(context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: int = 32, pool: int = 2) -> Callable:
     """A convolutional network (`backbones.CNN`).
 
-    - `channels`: how many feature maps each stage has. Range: each at least 1; one stage at least.
+    - `channels`: how many feature maps each stage has. Range: each at least 1; one stage at
+      least.
     - `latent_dim`: how many numbers the network makes of an image. Range: at least 1.
     - `pool`: the width of the maximum pooling after each stage. Range: at least 1, which is none.
     """
@@ -187,11 +189,12 @@ def per_class(
 ) -> Prototypes:
     """Prototypes for each class.
 
-    - `prototypes_per_class`: how many, for all classes or as a dictionary of classes. Range: from 1 to
-      the number of samples of the class.
-    - `initialiser`: where they start: at samples far from each other (`"kmeans++"`), at the mean and
-      near it (`"means"`), at any samples (`"samples"`), or where a function of samples, number, random
-      key and space says. Range: `"kmeans++"`, `"means"`, `"samples"` or a function.
+    - `prototypes_per_class`: how many, for all classes or as a dictionary of classes. Range: from
+      1 to the number of samples of the class.
+    - `initialiser`: where they start: at samples far from each other (`"kmeans++"`), at the mean
+      and near it (`"means"`), at any samples (`"samples"`), or where a function of samples,
+      number, random key and space says. Range: `"kmeans++"`, `"means"`, `"samples"` or a
+      function.
     """
     return _chosen(context, prototypes_per_class, initialiser, "prototypes_per_class")
 
@@ -227,7 +230,8 @@ def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: s
 def components(context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++") -> Prototypes:
     """Components that belong to no class.
 
-    - `components`: how many. Range: from 1 to the number of samples. Default: twice the number of classes.
+    - `components`: how many. Range: from 1 to the number of samples. Default: twice the number of
+      classes.
     """
     count = 2 * context.classes if components is None else components
     return _chosen(context, count, initialiser, "components", labelled=False)
@@ -266,7 +270,8 @@ def euclidean_or_given(context: Context, *, precomputed: bool | None = None) -> 
     """Squared Euclidean distances of vectors, or dissimilarities as they are given.
 
     - `precomputed`: whether rows of `x` hold dissimilarities to all samples instead of features.
-      Range: `True` or `False`. Default: no, but an error if `x` looks like a matrix of dissimilarities.
+      Range: `True` or `False`. Default: no, but an error if `x` looks like a matrix of
+      dissimilarities.
     """
     if precomputed is None and is_dissimilarity_matrix(context.x):
         raise ValueError(
@@ -294,10 +299,10 @@ def omega(
     - `latent_dim`: how many columns Ω has. Range: from 1 to the number of features (with
       `null_space_correction`, to the rank of the data). Default: as many as there may be.
     - `normalised`: whether the trace of ΩΩᵀ is held at one. Range: `True` or `False`.
-    - `omega_initialiser`: where Ω starts: at the identity, at the directions of largest variance, or
-      at those that discriminate best between classes. Range: `"identity"`, `"pca"` or `"lda"`.
-    - `null_space_correction`: whether Ω sees only the directions in which the data vary. Range: `True`
-      or `False`.
+    - `omega_initialiser`: where Ω starts: at the identity, at the directions of largest variance,
+      or at those that discriminate best between classes. Range: `"identity"`, `"pca"` or `"lda"`.
+    - `null_space_correction`: whether Ω sees only the directions in which the data vary. Range:
+      `True` or `False`.
     """
     if not null_space_correction:
         return _first_omega(context, omega_initialiser, latent_dim, normalised)
@@ -322,7 +327,7 @@ def class_omega(context: Context, **options: Any) -> AbstractAdaptation:
 
 
 def _each(one: AbstractAdaptation, repeated: Callable[[Any], AbstractAdaptation]) -> AbstractAdaptation:
-    """Projections that all start as `one`, behind the same projection on the data if there is one."""
+    """Projections that start as `one`, behind the same projection on the data if there is one."""
     return Chain(one.first, repeated(one.second)) if isinstance(one, Chain) else repeated(one)
 
 
@@ -360,7 +365,8 @@ def _first_omega(
 def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
     """A subspace through each prototype, along which distance does not count (`metrics.Tangent`).
 
-    - `subspace_dim`: the dimension of the subspaces. Range: from 0 to one less than the number of features.
+    - `subspace_dim`: the dimension of the subspaces. Range: from 0 to one less than the number of
+      features.
     """
     return Tangent.from_data(context.x, context.prototypes, subspace_dim, context.y, **context.weighting)
 
@@ -387,7 +393,7 @@ def exponential_kernel(context: Context, *, latent_dim: int | None = None) -> Ab
 
 
 def wasserstein(inner: Callable) -> Callable:
-    """A maker of distances between distributions, with variances that start as those of the classes."""
+    """A maker of distances between distributions; variances start as those of the classes."""
 
     @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
@@ -426,9 +432,10 @@ def glvq(
 ) -> AbstractLoss:
     """Generalised LVQ (`losses.GLVQ`): a function f of the relative difference of two distances.
 
-    - `transfer`: the function f that makes a loss of the difference. Range: `"identity"`, `"sigmoid"`,
-      `"swish"` or a function of difference and steepness.
-    - `margin`: what is added to the difference before f. Range: any number; only 0 with the identity.
+    - `transfer`: the function f that makes a loss of the difference. Range: `"identity"`,
+      `"sigmoid"`, `"swish"` or a function of difference and steepness.
+    - `margin`: what is added to the difference before f. Range: any number; only 0 with the
+      identity.
     - `steepness`: how steep f is, unless it is the identity. Range: above 0. Default: 10.
     """
     return GLVQ(transfer, margin, steepness)
@@ -448,8 +455,8 @@ def supervised_neural_gas(
 
     - `neighbourhood`: the range of cooperation in ranks, when training begins. Range: above 0.
       Default: half the number of prototypes that cooperate.
-    - `final_neighbourhood`: the range when training ends; near 0, the nearest prototype learns alone.
-      Range: above 0.
+    - `final_neighbourhood`: the range when training ends; near 0, the nearest prototype learns
+      alone. Range: above 0.
     """
     return GLVQ(transfer, margin, steepness, _annealed(context, neighbourhood, final_neighbourhood))
 
@@ -462,8 +469,8 @@ def lvq1(context: Context) -> AbstractLoss:
 def lvq21(context: Context, *, window: float = 0.3) -> AbstractLoss:
     """Kohonen's rule for two prototypes on both sides of a border (`losses.LVQ21`).
 
-    - `window`: the relative width of the window about the border in which samples count. Range: above
-      0 and at most 1, where all of them count.
+    - `window`: the relative width of the window about the border in which samples count. Range:
+      above 0 and at most 1, where all of them count.
     """
     return LVQ21(window)
 
@@ -471,9 +478,9 @@ def lvq21(context: Context, *, window: float = 0.3) -> AbstractLoss:
 def soft_lvq(context: Context, *, variance: float | AbstractSchedule | None = None) -> AbstractLoss:
     """Soft LVQ (`losses.SoftLVQ`): the likelihood ratio of right and wrong classes.
 
-    - `variance`: that of the Gaussian about each prototype in squared units of the data, a number or a
-      schedule of training progress. Range: above 0. Default: the mean dissimilarity between a sample
-      and its prototype, divided by the number of features.
+    - `variance`: that of the Gaussian about each prototype in squared units of the data, a number
+      or a schedule of training progress. Range: above 0. Default: the mean dissimilarity between
+      a sample and its prototype, divided by the number of features.
     """
     return SoftLVQ(_variance(context) if variance is None else variance)
 
@@ -496,8 +503,8 @@ def rslvq_neural_gas(
 
     - `neighbourhood`: the range of cooperation in ranks, when training begins. Range: above 0.
       Default: half the number of prototypes.
-    - `final_neighbourhood`: the range when training ends; it grows until all count alike. Range: above
-      0. Default: a hundred times the number of prototypes.
+    - `final_neighbourhood`: the range when training ends; it grows until all count alike. Range:
+      above 0. Default: a hundred times the number of prototypes.
     """
     # Ranks among all prototypes: a range near zero would leave the nearest one alone, with a posterior of zero or one and
     # no gradient. So the range grows, from a few prototypes to all of them, where the loss is RSLVQ's.
@@ -513,8 +520,8 @@ def rslvq_neural_gas(
 def cross_entropy(context: Context, *, temperature: float | None = None) -> AbstractLoss:
     """Cross-entropy of the classes' nearest prototypes (`losses.CrossEntropy`).
 
-    - `temperature`: what dissimilarities are divided by. Range: above 0. Default: the mean dissimilarity
-      between a sample and its prototype.
+    - `temperature`: what dissimilarities are divided by. Range: above 0. Default: the mean
+      dissimilarity between a sample and its prototype.
     """
     return CrossEntropy(context.scale() if temperature is None else temperature)
 
@@ -535,9 +542,11 @@ def cross_entropy_neural_gas(
 def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None) -> AbstractLoss:
     """Classification by components (`losses.CBC`).
 
-    - `margin`: by how much the right class should be more probable than others. Range: from 0 to 1.
-    - `variance`: of the Gaussian by which a component is detected, in the units of dissimilarities.
-      Range: above 0. Default: the mean dissimilarity between a sample and its nearest component.
+    - `margin`: by how much the right class should be more probable than others. Range: from 0 to
+      1.
+    - `variance`: of the Gaussian by which a component is detected, in the units of
+      dissimilarities. Range: above 0. Default: the mean dissimilarity between a sample and its
+      nearest component.
     """
     variance = context.scale() if variance is None else variance
     positive(variance, "variance")
@@ -559,7 +568,7 @@ def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss
 
 
 def classwise_clustering(context: Context) -> AbstractLoss:
-    """The mean squared distance to the nearest prototype of the own class (`losses.ClasswiseClustering`)."""
+    """The distance to the nearest prototype of the own class (`losses.ClasswiseClustering`)."""
     return ClasswiseClustering()
 
 

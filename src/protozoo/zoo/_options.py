@@ -1,4 +1,4 @@
-"""What the options of a row are: the keyword arguments of its makers, as their docstrings explain them."""
+"""The options of a row: the keyword arguments of its makers, as their docstrings explain them."""
 
 import dataclasses
 import functools
@@ -40,7 +40,7 @@ class Option:
         return f"{text} ({self.by_default})" if self.by_default else text
 
 
-@functools.lru_cache(maxsize=256)  # makers are shared by rows, and asked for whenever a model is built
+@functools.lru_cache(maxsize=256)  # rows share makers, and ask whenever a model is built
 def options_of(maker: Callable) -> Mapping[str, Option]:
     """The options that a maker has."""
     explained = _explanations(maker)
@@ -65,7 +65,7 @@ def explained_by(*makers: Callable) -> Callable[[Callable], Callable]:
 
 
 def with_options_of(inner: Callable) -> Callable[[Callable], Callable]:
-    """Declare that the `**options` of a maker are those of another one, to which it passes them on."""
+    """Declare that the `**options` of a maker are those of another one, which is given them."""
 
     def declare(maker: Callable) -> Callable:
         vars(maker)["__signature__"] = inspect.signature(inner)
@@ -80,7 +80,7 @@ _PARTS = re.compile(r"(?P<meaning>.*?\.)(?: Range: (?P<range>.*?)\.)?(?: Default
 
 
 def _explanations(maker: Callable) -> dict[str, dict[str, str]]:
-    """For each option that a docstring explains: its meaning, its range and its default in words."""
+    """What docstrings explain: for each option its meaning, its range and its default in words."""
     found = {}
     for docstring in _docstrings(maker):
         for bullet in _BULLET.finditer(docstring):

@@ -32,9 +32,10 @@ _PARTS = ("encoder", "prototypes", "metric", "loss")
 class Recipe:
     """A published model as a composition of parts; calling it builds the model from data.
 
-    Each part is made by a function of the data and of the parts before it; the keyword arguments of these functions are the
-    recipe's `options`. Parameters that depend on distances (bandwidths, variances) start from the data *in the assembled
-    model's own metric*. `help` of a recipe explains its options, as the docstrings of its makers do (see `Option`).
+    Each part is made by a function of the data and of the parts before it; the keyword arguments of
+    these functions are the recipe's `options`, which their docstrings explain (`explained`, and `help`
+    of the recipe). Parameters that depend on distances (bandwidths, variances) start from the data *in
+    the assembled model's own metric*.
 
     - `name`, `sources`: as published; there may be no sources.
     - `encoder`, `prototypes`, `metric`, `loss`: the makers, called in this order.
@@ -42,8 +43,9 @@ class Recipe:
     - `training`: makes its default trainer (`rule`, `epochs`); a function, so that importing the table computes nothing.
     - `space`: from the shape of a sample to the default space.
 
-    **Raises:** `ValueError` if an option belongs to two makers, or has the name of an argument of `__call__` or of `Trainer`:
-    nobody could tell which of them is meant. `TypeError` if sources are of another kind.
+    **Raises:** `ValueError` if an option belongs to two makers, or has the name of an argument of
+    `__call__` or of `Trainer`: nobody could tell which of them is meant. `TypeError` if sources are of
+    another kind.
     """
 
     name: str
@@ -72,7 +74,7 @@ class Recipe:
         return "; ".join(map(str, self.sources))
 
     def bibtex(self) -> str:
-        """Where the model was published, as a BibTeX file. `model.citation()` is about the parts of a model."""
+        """Where the model was published, as a BibTeX file; `model.citation()` is about a model's parts."""
         return bibtex(self.sources)
 
     @property
@@ -205,8 +207,8 @@ def _arguments() -> dict[str, str]:
 
 
 class _OfRow:
-    """An attribute that `help` and editors look for in each row, made when they do: importing the table is to take no time.
-    The class has another one, or none."""
+    """An attribute of each row that `help` and editors look for, while the class has another one or
+    none. It is made when they do, so that importing the table takes no time."""
 
     def __init__(self, of_row: Callable[[Recipe], Any], of_class: Any = None):
         self.of_row, self.of_class = of_row, of_class
