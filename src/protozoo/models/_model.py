@@ -246,6 +246,10 @@ class PrototypeModel(eqx.Module):
             raise ValueError("`x` varies in no feature that the metric looks at: there is nothing that could be relevant.")
         return jnp.asarray(contributions / contributions.sum(), self.prototypes.points.dtype)
 
+    def citation(self) -> str:
+        """The sources of this model's parts (space, metric, loss, cooperation …) as a BibTeX file."""
+        return bibtex(sources_of(self))
+
     def win_ratios(self, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | None = None) -> Float[Array, " p"]:
         """The share of all samples that each prototype is nearest to; with `y`, counting only those of its own class.
 
@@ -260,10 +264,6 @@ class PrototypeModel(eqx.Module):
             refuse_unknown_classes(labels, self.prototypes.classes)
             winner = winner[self.prototypes.labels[winner] == labels]
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
-
-    def citation(self) -> str:
-        """The sources of this model's parts (space, metric, loss, cooperation …) as a BibTeX file."""
-        return bibtex(sources_of(self))
 
     # How they are asked.
 
