@@ -1,9 +1,10 @@
-"""Check that every public name has a docstring and appears on a page of the built documentation.
+"""Check that every public name, and every option of the zoo's rows, is explained on a page of the built documentation.
 
     python docs/check_coverage.py site
 
 A name is public if no part of its dotted path begins with an underscore and it was defined in the library. One path per
-object has to appear: `protozoo.Trainer` is documented where `protozoo.training.Trainer` is.
+object has to appear: `protozoo.Trainer` is documented where `protozoo.training.Trainer` is. An option has an anchor of its
+own, such as `protozoo.zoo.GMLVQ.latent_dim`.
 """
 
 import importlib
@@ -41,7 +42,7 @@ def members(module: ModuleType) -> Iterator[tuple[str, object]]:
 
 def undocumented(path: str, value: object) -> Iterator[str]:
     """The dotted names of this object and of its public members that lack a docstring. Members may inherit theirs."""
-    text = inspect.getdoc(value) if not inspect.isclass(value) else vars(value).get("__doc__")
+    text = inspect.getdoc(value) if not inspect.isclass(value) else value.__doc__  # which is not inherited
     if not text or (inspect.isclass(value) and text.startswith(f"{value.__name__}(")):  # as dataclasses write them
         yield path
     if inspect.isclass(value):
@@ -60,6 +61,17 @@ def rendered(site: Path) -> set[str]:
     return {name for page in pages for name in re.findall(r'\bid="(protozoo[\w.]*)"', page)}
 
 
+def unexplained(shown: set[str]) -> Iterator[str]:
+    """The options of rows that are not explained, or that no page shows."""
+    for row in (getattr(protozoo.zoo, name) for name in protozoo.zoo.names()):
+        for name, option in row.explained.items():
+            path = f"protozoo.zoo.{row.name}.{name}"
+            if not (option.meaning and option.range):
+                yield f"{path}: not explained"
+            if path not in shown:
+                yield f"{path}: on no page"
+
+
 def main(site: Path) -> int:
     """Print what is missing; the exit status."""
     shown, paths, objects = rendered(site), defaultdict(list), {}
@@ -69,7 +81,7 @@ def main(site: Path) -> int:
         for path, value in members(module):
             paths[id(value)].append(path)
             objects[id(value)] = value
-    problems = []
+    problems = list(unexplained(shown))
     for key, names in paths.items():
         problems += [f"{path}: no docstring" for path in undocumented(names[-1], objects[key])]
         if not shown.intersection(names):

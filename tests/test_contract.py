@@ -1,5 +1,7 @@
 """What every model of the zoo must satisfy."""
 
+import re
+
 import equinox as eqx
 import jax
 import jax.extend.core
@@ -32,6 +34,13 @@ def test_a_row_needs_no_options(case):
     model = case.recipe(case.x, case.y, key=jax.random.key(0))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
     assert set(case.options) <= set(case.recipe.options)
+
+
+@each(CASES)
+def test_what_it_builds_on_is_cited(case):
+    entries = case.model.citation().split("\n\n")
+    keys = [re.fullmatch(r"@[a-z]+\{([a-z]+[0-9]{4}[a-z]+),\n(  [a-z]+ = \{.+\},\n)+\}", entry)[1] for entry in entries]
+    assert len(set(keys)) == len(keys)
 
 
 @each(CASES)

@@ -56,14 +56,14 @@ PACKAGES = [pz, *(getattr(pz, name) for name in pz.__all__ if inspect.ismodule(g
 
 
 def reexported(module) -> set[str]:
-    """What type checkers take for public: `X as X` in a package's file, what a module defines; of the zoo, its rows too."""
+    """What type checkers take for public: `X as X` in a package's file, what a module defines."""
     names = set()
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.ImportFrom):
             names |= {alias.name for alias in node.names if alias.asname == alias.name}
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
-    return {name for name in names if not name.startswith("_")} | (set(pz.zoo.names()) if module is pz.zoo else set())
+    return {name for name in names if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("module", PACKAGES, ids=lambda module: module.__name__)

@@ -279,6 +279,8 @@ def test_a_recipe_of_one_s_own_is_copied_and_pickled_by_its_functions(monkeypatc
         pickle.dumps(mine)
     pz.register(mine.training, "mine.training")
     assert pickled(mine) == mine
+    for again in (copy.copy(mine), copy.deepcopy(mine), pickled(mine)):
+        assert again.__doc__ == mine.__doc__ and "`Mine(x, y, key=0)`" in mine.__doc__
 
 
 def test_callbacks_that_have_been_called_can_be_pickled(tmp_path):

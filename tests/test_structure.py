@@ -21,6 +21,7 @@ PUBLIC = ["backbones", "cooperation", "losses", "manifolds", "metrics", "models"
 ORDER = [
     "_namespace",
     "_types",
+    "_sources",
     "_argmin",
     "_products",
     "_statistics",

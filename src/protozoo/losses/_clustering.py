@@ -51,7 +51,8 @@ class ClasswiseClustering(AbstractWinnerLoss, AbstractScaleFree):
     With one prototype for each class, alternating optimisation finds the class means (the nearest-mean classifier); with
     more, it is k-means for classification. Decision: classes have probability ∝ 1/d_k.
 
-    Source: T. Hastie, R. Tibshirani, J. Friedman, *The elements of statistical learning*, section 13.2.1, 2009.
+    Source: T. Hastie, R. Tibshirani, J. Friedman, *The elements of statistical learning*, Springer,
+    2009 (section 13.2.1).
     """
 
     degree: ClassVar[int] = 1
@@ -90,8 +91,9 @@ class Fuzzy(AbstractSampleLoss, AbstractScaleFree):
 
     **Raises:** `ValueError` unless m > 1.
 
-    Source: J. Bezdek, *Pattern recognition with fuzzy objective function algorithms*, 1981; the reduced objective:
-    R. Hathaway, J. Bezdek, *Optimization of clustering criteria by reformulation*, IEEE Trans. Fuzzy Systems 3, 1995.
+    Source: J. Bezdek, *Pattern recognition with fuzzy objective function algorithms*, Plenum Press,
+    1981; the reduced objective: R. Hathaway, J. Bezdek, *Optimization of clustering criteria by
+    reformulation*, IEEE Trans. Fuzzy Systems 3, 1995.
     """
 
     fuzzifier: Scalar = hyper(default=2.0)

@@ -23,8 +23,9 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
 
     **Raises:** `ValueError` if the temperature is not positive.
 
-    Source: T. Villmann et al., *Can learning vector quantization be an alternative to SVM and deep learning?*, Journal of
-    Artificial Intelligence and Soft Computing Research 7, 2017 (probabilistic variants of LVQ).
+    Source: T. Villmann, A. Bohnsack, M. Kaden, *Can learning vector quantization be an alternative
+    to SVM and deep learning?*, Journal of Artificial Intelligence and Soft Computing Research 7, 2017
+    (probabilistic variants of LVQ).
     """
 
     temperature: Scalar = hyper(default=1.0)

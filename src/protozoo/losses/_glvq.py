@@ -34,8 +34,7 @@ class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
     **Raises:** `ValueError` for an unknown transfer, a margin or steepness that the identity would ignore, a steepness that
     is not positive.
 
-    Source: A. Sato, K. Yamada, *Generalized learning vector quantization*, NIPS 8, 1995; with cooperation: B. Hammer,
-    M. Strickert, T. Villmann, *Supervised neural gas with general similarity measure*, Neural Processing Letters 21, 2005.
+    Source: A. Sato, K. Yamada, *Generalized learning vector quantization*, NIPS 8, 1995.
     """
 
     margin: Scalar = hyper()

@@ -17,7 +17,7 @@ class LVQ1(AbstractWinnerLoss, AbstractScaleFree):
     ∂ℓ/∂δ is one or minus one at the winner: alternating optimisation with a small step is LVQ1, in batches or (with one
     sample at a time) online.
 
-    Source: T. Kohonen, *Learning vector quantization*, in: Self-Organizing Maps, 1995; first in 1986.
+    Source: T. Kohonen, *Self-organizing maps*, Springer, 1995 (there learning vector quantization).
     """
 
     degree: ClassVar[int] = 1

@@ -30,9 +30,10 @@ class SPD(AbstractManifold):
     triangle. A symmetric matrix is a member if its smallest eigenvalue exceeds n·eps times its largest: there is no
     absolute threshold, so the unit of the data does not matter.
 
-    Pennec, Fillard & Ayache (2006), A Riemannian framework for tensor computing.
-
     **Raises:** `ValueError` if `n` is not positive.
+
+    Source: X. Pennec, P. Fillard, N. Ayache, *A Riemannian framework for tensor computing*,
+    International Journal of Computer Vision 66, 2006.
     """
 
     n: int = static()

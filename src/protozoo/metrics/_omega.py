@@ -63,8 +63,10 @@ class Omega(AbstractOmega):
 
     **Raises:** `ValueError` if l > d (the surplus columns could only repeat what d columns express).
 
-    Source: P. Schneider, M. Biehl, B. Hammer, *Adaptive relevance matrices in learning vector quantization*, Neural
-    Computation 21, 2009; rectangular Ω: K. Bunte et al., *Limited rank matrix learning*, Neural Networks 26, 2012.
+    Source: P. Schneider, M. Biehl, B. Hammer, *Adaptive relevance matrices in learning vector
+    quantization*, Neural Computation 21, 2009; rectangular Ω: K. Bunte, P. Schneider, B. Hammer,
+    F.-M. Schleif, T. Villmann, M. Biehl, *Limited rank matrix learning, discriminative dimension
+    reduction and visualization*, Neural Networks 26, 2012.
     """
 
     matrix: Float[Array, "d l"] = learned()

@@ -54,7 +54,8 @@ class SparseRelevance(AbstractAdaptation):
     - `logits`: r, shape `(d,)`.
 
     Source: Hammer & Villmann 2002 (see `Relevance`), where negative relevances are cut and the rest rescaled; the projection:
-    A. Martins, R. Astudillo, *From softmax to sparsemax*, ICML 2016.
+    A. Martins, R. Astudillo, *From softmax to sparsemax: a sparse model of attention and
+    multi-label classification*, ICML 2016.
     """
 
     logits: Float[Array, " d"] = learned()

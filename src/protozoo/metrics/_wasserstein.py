@@ -21,7 +21,8 @@ class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
     - `metric`: the adaptation A; it acts on the variances as on the means.
     - `log_variances`: logarithms of the diagonals of the Σ_j, shape `(p, k)`: any value is a valid variance.
 
-    Source: C. Villani, *Optimal transport: old and new*, 2009 (the distance between Gaussians).
+    Source: C. Villani, *Optimal transport: old and new*, Springer, 2009 (the distance between
+    Gaussians).
     """
 
     metric: AbstractAdaptation = part()

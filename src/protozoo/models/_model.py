@@ -25,6 +25,7 @@ from .._checks import (
 from .._module import all_finite, as_dtype, part, static
 from .._products import accumulated
 from .._schedules import as_scalar
+from .._sources import bibtex, sources_of
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
 from ..losses import AbstractDecision, AbstractLoss, AbstractSampleLoss, AbstractWinnerLoss
@@ -318,6 +319,10 @@ class PrototypeModel(AbstractTrainable):
         if not contributions.any():
             raise ValueError("`x` varies in no feature that the metric looks at: there is nothing that could be relevant.")
         return jnp.asarray(contributions / contributions.sum(), self.prototypes.points.dtype)
+
+    def citation(self) -> str:
+        """The sources of this model's parts (space, metric, loss, cooperation …) as a BibTeX file."""
+        return bibtex(sources_of(self))
 
     def win_ratios(self, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | None = None) -> Float[Array, " p"]:
         """The share of all samples that each prototype is nearest to; with `y`, counting only those of its own class.

@@ -13,7 +13,7 @@ from ._rule import AbstractRule
 class Lazy(AbstractRule):
     """Nothing moves, the objective is recorded: for models whose prototypes are the samples themselves.
 
-    Source: D. Aha (ed.), *Lazy learning*, 1997.
+    Source: D. Aha, *Lazy learning*, Kluwer, 1997 (as its editor).
     """
 
     keeps_constraints: ClassVar[bool] = True

@@ -1,4 +1,12 @@
-"""Makers: functions from data, and the parts made before, to the next part. Their keyword arguments are a row's options."""
+"""Makers: functions from data, and the parts made before, to the next part.
+
+Their keyword arguments are a row's options, which their docstrings explain, one bullet for each:
+
+    - `name`: what it does. Range: the values it may have. Default: in words, where `None` stands
+      for it.
+
+`_options.py` reads them, for `help`, for the documentation and for error messages.
+"""
 
 import dataclasses
 import functools
@@ -55,6 +63,7 @@ from ..metrics import (
 )
 from ..prototypes import Prototypes
 from ..prototypes._initialisers import initialise, kmeans_plus_plus
+from ._options import explained_by, summary, with_options_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,16 +149,30 @@ def _distances(metric: AbstractMetric, x: Array, prototypes: Prototypes) -> Arra
 
 
 def no_encoder(context: Context) -> Callable:
+    """Samples are compared as they are."""
     return eqx.nn.Identity()
 
 
 def mlp(
     context: Context, *, hidden: tuple[int, ...] = (32,), latent_dim: int = 16, activation: Callable = jax.nn.tanh
 ) -> Callable:
+    """A multilayer perceptron (`backbones.MLP`).
+
+    - `hidden`: the widths of the hidden layers. Range: each at least 1; `()` for a linear map.
+    - `latent_dim`: how many numbers the network makes of a sample. Range: at least 1.
+    - `activation`: the elementwise function between layers. Range: any function of an array.
+    """
     return MLP((context.space.dimension, *hidden, latent_dim), activation, key=context.key)
 
 
 def cnn(context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: int = 32, pool: int = 2) -> Callable:
+    """A convolutional network (`backbones.CNN`).
+
+    - `channels`: how many feature maps each stage has. Range: each at least 1; one stage at
+      least.
+    - `latent_dim`: how many numbers the network makes of an image. Range: at least 1.
+    - `pool`: the width of the maximum pooling after each stage. Range: at least 1, which is none.
+    """
     if len(context.space.point_shape) != 3:
         raise ValueError(
             f"`x` must hold images (n, height, width, channels), got samples of shape {context.space.point_shape}; gray "
@@ -164,20 +187,38 @@ def cnn(context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: i
 def per_class(
     context: Context, *, prototypes_per_class: int | Mapping[int, int] = 1, initialiser: str | Callable = "kmeans++"
 ) -> Prototypes:
+    """Prototypes for each class.
+
+    - `prototypes_per_class`: how many, for all classes or as a dictionary of classes. Range: from
+      1 to the number of samples of the class.
+    - `initialiser`: where they start: at samples far from each other (`"kmeans++"`), at the mean
+      and near it (`"means"`), at any samples (`"samples"`), or where a function of samples,
+      number, random key and space says. Range: `"kmeans++"`, `"means"`, `"samples"` or a
+      function.
+    """
     return _chosen(context, prototypes_per_class, initialiser, "prototypes_per_class")
 
 
+@explained_by(per_class)
 def per_class_means(
     context: Context, *, prototypes_per_class: int | Mapping[int, int] = 1, initialiser: str | Callable = "means"
 ) -> Prototypes:
+    """Prototypes for each class, the first one at its mean."""
     return per_class(context, prototypes_per_class=prototypes_per_class, initialiser=initialiser)
 
 
+@explained_by(per_class)
 def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
+    """Prototypes without classes.
+
+    - `prototypes`: how many. Range: from 1 to the number of samples.
+    """
     return _chosen(context, prototypes, initialiser, "prototypes", labelled=False)
 
 
+@explained_by(clusters)
 def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
+    """Means of the components."""
     if initialiser == "kmeans++" and context.space.flat:
         # Features count alike, as they do for components: in units of their own.
         deviations = np.sqrt(mean_and_variance(np.asarray(context.x), context.weight)[1])
@@ -185,7 +226,13 @@ def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: s
     return clusters(context, prototypes=prototypes, initialiser=initialiser)
 
 
+@explained_by(per_class)
 def components(context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++") -> Prototypes:
+    """Components that belong to no class.
+
+    - `components`: how many. Range: from 1 to the number of samples. Default: twice the number of
+      classes.
+    """
     count = 2 * context.classes if components is None else components
     return _chosen(context, count, initialiser, "components", labelled=False)
 
@@ -201,6 +248,7 @@ def _chosen(
 
 
 def all_samples(context: Context) -> Prototypes:
+    """The samples themselves, with their classes."""
     order = np.argsort(context.y, kind="stable")
     if context.weight is not None:
         copies = context.weight.astype(int)
@@ -214,11 +262,17 @@ def all_samples(context: Context) -> Prototypes:
 
 
 def squared_euclidean(context: Context) -> AbstractAdaptation:
+    """Squared distances in the space of the points."""
     return SquaredEuclidean()
 
 
 def euclidean_or_given(context: Context, *, precomputed: bool | None = None) -> AbstractMetric:
-    """Squared Euclidean distances of vectors, or with `precomputed` the dissimilarities that rows of x hold."""
+    """Squared Euclidean distances of vectors, or dissimilarities as they are given.
+
+    - `precomputed`: whether rows of `x` hold dissimilarities to all samples instead of features.
+      Range: `True` or `False`. Default: no, but an error if `x` looks like a matrix of
+      dissimilarities.
+    """
     if precomputed is None and is_dissimilarity_matrix(context.x):
         raise ValueError(
             "`x` looks like a matrix of dissimilarities between its own samples: pass `precomputed=True` to take it for one, "
@@ -228,40 +282,64 @@ def euclidean_or_given(context: Context, *, precomputed: bool | None = None) -> 
 
 
 def relevance(context: Context) -> AbstractAdaptation:
+    """A weight for each feature (`metrics.Relevance`), all equal at first."""
     return Relevance.uniform(context.space.dimension)
 
 
-def linear_maps(share: Callable[[Context, Omega], AbstractAdaptation]) -> Callable:
-    """Projections of the features, or of the directions in which the data vary, that all start from the same one."""
+def omega(
+    context: Context,
+    *,
+    latent_dim: int | None = None,
+    normalised: bool = True,
+    omega_initialiser: str = "identity",
+    null_space_correction: bool = False,
+) -> AbstractAdaptation:
+    """One projection Ω for all prototypes (`metrics.Omega`).
 
-    def make(
-        context: Context,
-        *,
-        latent_dim: int | None = None,
-        normalised: bool = True,
-        omega_initialiser: str = "identity",
-        null_space_correction: bool = False,
-    ) -> AbstractAdaptation:
-        if not null_space_correction:
-            return share(context, _first_omega(context, omega_initialiser, latent_dim, normalised))
-        if not context.space.flat:
-            raise ValueError("`null_space_correction` needs a flat space: in a curved one, data span no subspace.")
-        data = Subspace.spanned_by(context.x, **context.weighting)
-        x = context.x.reshape(len(context.x), -1) @ data.basis
-        inside = dataclasses.replace(context, x=x, space=Euclidean(data.rank))
-        return Chain(data, share(context, _first_omega(inside, omega_initialiser, latent_dim, normalised)))
-
-    return make
+    - `latent_dim`: how many columns Ω has. Range: from 1 to the number of features (with
+      `null_space_correction`, to the rank of the data). Default: as many as there may be.
+    - `normalised`: whether the trace of ΩΩᵀ is held at one. Range: `True` or `False`.
+    - `omega_initialiser`: where Ω starts: at the identity, at the directions of largest variance,
+      or at those that discriminate best between classes. Range: `"identity"`, `"pca"` or `"lda"`.
+    - `null_space_correction`: whether Ω sees only the directions in which the data vary. Range:
+      `True` or `False`.
+    """
+    if not null_space_correction:
+        return _first_omega(context, omega_initialiser, latent_dim, normalised)
+    if not context.space.flat:
+        raise ValueError("`null_space_correction` needs a flat space: in a curved one, data span no subspace.")
+    data = Subspace.spanned_by(context.x, **context.weighting)
+    x = context.x.reshape(len(context.x), -1) @ data.basis
+    inside = dataclasses.replace(context, x=x, space=Euclidean(data.rank))
+    return Chain(data, _first_omega(inside, omega_initialiser, latent_dim, normalised))
 
 
-omega = linear_maps(lambda context, first: first)
-local_omega = linear_maps(lambda context, first: LocalOmega.repeated(first, len(context.prototypes)))
-class_omega = linear_maps(lambda context, first: ClassOmega.repeated(first, context.classes))
+@with_options_of(omega)
+def local_omega(context: Context, **options: Any) -> AbstractAdaptation:
+    """A projection Ω for each prototype (`metrics.LocalOmega`), all equal at first."""
+    return _each(omega(context, **options), lambda first: LocalOmega.repeated(first, len(context.prototypes)))
 
 
+@with_options_of(omega)
+def class_omega(context: Context, **options: Any) -> AbstractAdaptation:
+    """A projection Ω for each class (`metrics.ClassOmega`), all equal at first."""
+    return _each(omega(context, **options), lambda first: ClassOmega.repeated(first, context.classes))
+
+
+def _each(one: AbstractAdaptation, repeated: Callable[[Any], AbstractAdaptation]) -> AbstractAdaptation:
+    """Projections that start as `one`, behind the same projection on the data if there is one."""
+    return Chain(one.first, repeated(one.second)) if isinstance(one, Chain) else repeated(one)
+
+
+@explained_by(omega)
 def projection(
     context: Context, *, omega_dim: int | None = None, normalised: bool = True, omega_initialiser: str = "identity"
 ) -> AbstractAdaptation:
+    """One projection Ω of what the encoder makes of samples (`metrics.Omega`).
+
+    - `omega_dim`: how many columns Ω has. Range: from 1 to the number of the encoder's outputs.
+      Default: as many as there may be.
+    """
     # Behind an encoder, whose output the option `latent_dim` measures already.
     return _first_omega(context, omega_initialiser, omega_dim, normalised, "omega_dim")
 
@@ -285,27 +363,39 @@ def _first_omega(
 
 
 def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
+    """A subspace through each prototype, along which distance does not count (`metrics.Tangent`).
+
+    - `subspace_dim`: the dimension of the subspaces. Range: from 0 to one less than the number of
+      features.
+    """
     return Tangent.from_data(context.x, context.prototypes, subspace_dim, context.y, **context.weighting)
 
 
 def gaussian_kernel(inner: Callable) -> Callable:
-    """The kernel of another maker's metric; the options are those of that maker."""
+    """A maker of the Gaussian kernel of another maker's metric."""
 
-    @functools.wraps(inner)
+    @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
         return GaussianKernel.from_data(inner(context, **options), context.x, context.prototypes, context.y, context.weight)
 
+    make.__name__ = f"gaussian_kernel_of_{inner.__name__}"
+    make.__doc__ = f"A Gaussian kernel (`metrics.GaussianKernel`), and in it: {summary(inner)}"
     return make
 
 
 def exponential_kernel(context: Context, *, latent_dim: int | None = None) -> AbstractMetric:
+    """The kernel exp(xΛw) with a learned Λ (`metrics.ExponentialKernel`).
+
+    - `latent_dim`: how many columns its projection has. Range: from 1 to the number of features.
+      Default: as many as there may be.
+    """
     return ExponentialKernel.from_data(context.x, latent_dim, context.weight)
 
 
 def wasserstein(inner: Callable) -> Callable:
-    """Prototypes with variances, which start as those of the classes; the options are those of the inner maker."""
+    """A maker of distances between distributions; variances start as those of the classes."""
 
-    @functools.wraps(inner)
+    @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
         x, labels = np.asarray(context.x), context.prototypes.labels
         x = x.reshape(len(x), -1)
@@ -319,10 +409,18 @@ def wasserstein(inner: Callable) -> Callable:
         floor = 1e-6 * np.where(most > 0, most, most.max() or 1.0)
         return Wasserstein(inner(context, **options), jnp.log(np.maximum(variances, floor)))
 
+    make.__name__ = f"wasserstein_of_{inner.__name__}"
+    make.__doc__ = f"Prototypes that have variances (`metrics.Wasserstein`), compared by: {summary(inner)}"
     return make
 
 
 def mahalanobis(context: Context, *, covariance: str = "full", regularisation: float | None = None) -> AbstractQuadratic:
+    """A Gaussian density about each prototype (`metrics.Mahalanobis`).
+
+    - `covariance`: whether features covary or only vary. Range: `"full"` or `"diagonal"`.
+    - `regularisation`: what is added to every variance, in squared units of the data. Range: not
+      negative. Default: a millionth of each feature's variance near a prototype.
+    """
     return Mahalanobis.from_data(context.x, context.prototypes, covariance, regularisation, context.weight)
 
 
@@ -332,9 +430,18 @@ def mahalanobis(context: Context, *, covariance: str = "full", regularisation: f
 def glvq(
     context: Context, *, transfer: str | Callable = "identity", margin: float = 0.0, steepness: float | None = None
 ) -> AbstractLoss:
+    """Generalised LVQ (`losses.GLVQ`): a function f of the relative difference of two distances.
+
+    - `transfer`: the function f that makes a loss of the difference. Range: `"identity"`,
+      `"sigmoid"`, `"swish"` or a function of difference and steepness.
+    - `margin`: what is added to the difference before f. Range: any number; only 0 with the
+      identity.
+    - `steepness`: how steep f is, unless it is the identity. Range: above 0. Default: 10.
+    """
     return GLVQ(transfer, margin, steepness)
 
 
+@explained_by(glvq)
 def supervised_neural_gas(
     context: Context,
     *,
@@ -344,25 +451,47 @@ def supervised_neural_gas(
     neighbourhood: float | None = None,
     final_neighbourhood: float = 0.01,
 ) -> AbstractLoss:
+    """Generalised LVQ (`losses.GLVQ`) of all prototypes of a class, by rank.
+
+    - `neighbourhood`: the range of cooperation in ranks, when training begins. Range: above 0.
+      Default: half the number of prototypes that cooperate.
+    - `final_neighbourhood`: the range when training ends; near 0, the nearest prototype learns
+      alone. Range: above 0.
+    """
     return GLVQ(transfer, margin, steepness, _annealed(context, neighbourhood, final_neighbourhood))
 
 
 def lvq1(context: Context) -> AbstractLoss:
+    """Kohonen's first rule (`losses.LVQ1`): the nearest prototype comes nearer or goes away."""
     return LVQ1()
 
 
 def lvq21(context: Context, *, window: float = 0.3) -> AbstractLoss:
+    """Kohonen's rule for two prototypes on both sides of a border (`losses.LVQ21`).
+
+    - `window`: the relative width of the window about the border in which samples count. Range:
+      above 0 and at most 1, where all of them count.
+    """
     return LVQ21(window)
 
 
 def soft_lvq(context: Context, *, variance: float | AbstractSchedule | None = None) -> AbstractLoss:
+    """Soft LVQ (`losses.SoftLVQ`): the likelihood ratio of right and wrong classes.
+
+    - `variance`: that of the Gaussian about each prototype in squared units of the data, a number
+      or a schedule of training progress. Range: above 0. Default: the mean dissimilarity between
+      a sample and its prototype, divided by the number of features.
+    """
     return SoftLVQ(_variance(context) if variance is None else variance)
 
 
+@explained_by(soft_lvq)
 def rslvq(context: Context, *, variance: float | AbstractSchedule | None = None) -> AbstractLoss:
+    """Robust soft LVQ (`losses.RSLVQ`): the posterior of the right class."""
     return RSLVQ(_variance(context) if variance is None else variance)
 
 
+@explained_by(rslvq)
 def rslvq_neural_gas(
     context: Context,
     *,
@@ -370,6 +499,13 @@ def rslvq_neural_gas(
     neighbourhood: float | None = None,
     final_neighbourhood: float | None = None,
 ) -> AbstractLoss:
+    """Robust soft LVQ (`losses.RSLVQ`) with all prototypes cooperating by rank.
+
+    - `neighbourhood`: the range of cooperation in ranks, when training begins. Range: above 0.
+      Default: half the number of prototypes.
+    - `final_neighbourhood`: the range when training ends; it grows until all count alike. Range:
+      above 0. Default: a hundred times the number of prototypes.
+    """
     # Ranks among all prototypes: a range near zero would leave the nearest one alone, with a posterior of zero or one and
     # no gradient. So the range grows, from a few prototypes to all of them, where the loss is RSLVQ's.
     count = len(context.prototypes)
@@ -382,9 +518,15 @@ def rslvq_neural_gas(
 
 
 def cross_entropy(context: Context, *, temperature: float | None = None) -> AbstractLoss:
+    """Cross-entropy of the classes' nearest prototypes (`losses.CrossEntropy`).
+
+    - `temperature`: what dissimilarities are divided by. Range: above 0. Default: the mean
+      dissimilarity between a sample and its prototype.
+    """
     return CrossEntropy(context.scale() if temperature is None else temperature)
 
 
+@explained_by(cross_entropy, supervised_neural_gas)
 def cross_entropy_neural_gas(
     context: Context,
     *,
@@ -392,11 +534,20 @@ def cross_entropy_neural_gas(
     neighbourhood: float | None = None,
     final_neighbourhood: float = 0.01,
 ) -> AbstractLoss:
+    """Cross-entropy (`losses.CrossEntropy`) of all prototypes of a class, by rank."""
     cooperation = _annealed(context, neighbourhood, final_neighbourhood)
     return CrossEntropy(context.scale() if temperature is None else temperature, cooperation)
 
 
 def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None) -> AbstractLoss:
+    """Classification by components (`losses.CBC`).
+
+    - `margin`: by how much the right class should be more probable than others. Range: from 0 to
+      1.
+    - `variance`: of the Gaussian by which a component is detected, in the units of
+      dissimilarities. Range: above 0. Default: the mean dissimilarity between a sample and its
+      nearest component.
+    """
     variance = context.scale() if variance is None else variance
     positive(variance, "variance")
     delta, y, weight, factor = context.distances()
@@ -406,6 +557,10 @@ def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None)
 
 
 def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss:
+    """A vote of neighbours (`losses.NearestNeighbours`).
+
+    - `neighbours`: how many vote. Range: from 1 to the number of samples.
+    """
     positive_integer(neighbours, "neighbours")
     if neighbours > len(context.prototypes):
         raise ValueError(f"`neighbours` is {neighbours}, but there are only {len(context.prototypes)} samples.")
@@ -413,22 +568,31 @@ def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss
 
 
 def classwise_clustering(context: Context) -> AbstractLoss:
+    """The distance to the nearest prototype of the own class (`losses.ClasswiseClustering`)."""
     return ClasswiseClustering()
 
 
 def hard_clustering(context: Context) -> AbstractLoss:
+    """k-means (`losses.HardClustering`)."""
     return HardClustering()
 
 
 def fuzzy(context: Context, *, fuzzifier: float = 2.0) -> AbstractLoss:
+    """Fuzzy c-means (`losses.Fuzzy`).
+
+    - `fuzzifier`: how much clusters overlap; near 1, hardly. Range: above 1.
+    """
     return Fuzzy(fuzzifier)
 
 
+@explained_by(supervised_neural_gas)
 def neural_gas(context: Context, *, neighbourhood: float | None = None, final_neighbourhood: float = 0.01) -> AbstractLoss:
+    """Neural gas (`losses.Cooperative`)."""
     return Cooperative(_annealed(context, neighbourhood, final_neighbourhood))
 
 
 def mixture(context: Context) -> AbstractLoss:
+    """A mixture of components (`losses.Mixture`), equally probable at first."""
     return Mixture.uniform(len(context.prototypes))
 
 

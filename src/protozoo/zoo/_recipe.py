@@ -1,7 +1,9 @@
 """A row of the table: from data to a model, part by part."""
 
 import dataclasses
+import functools
 import inspect
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ import equinox as eqx
 import jax
 
 from .._checks import as_key, as_samples, counted, of_kind, refuse_missing_classes, refuse_nonfinite
+from .._sources import Source, bibtex
 from .._types import Array, ArrayLike, PRNGKeyArray
 from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
@@ -18,25 +21,35 @@ from ..persistence._pickling import reduced
 from ..prototypes import Prototypes
 from ..training import AbstractRule, Trainer
 from ._makers import Context, no_encoder
+from ._options import Option, options_of, summary
+
+
+#: The parts that a recipe has makers of, in the order in which they are made.
+_PARTS = ("encoder", "prototypes", "metric", "loss")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Recipe:
     """A published model as a composition of parts; calling it builds the model from data.
 
-    Each part is made by a function of the data and of the parts before it; the keyword arguments of these functions are the
-    recipe's `options`. Parameters that depend on distances (bandwidths, variances) start from the data *in the assembled
-    model's own metric*.
+    Each part is made by a function of the data and of the parts before it; the keyword arguments of
+    these functions are the recipe's `options`, which their docstrings explain (`explained`, and `help`
+    of the recipe). Parameters that depend on distances (bandwidths, variances) start from the data *in
+    the assembled model's own metric*.
 
-    - `name`, `citation`: as published.
+    - `name`, `sources`: as published; there may be no sources.
     - `encoder`, `prototypes`, `metric`, `loss`: the makers, called in this order.
     - `encode_prototypes`: prototypes live among the samples and go through the encoder (siamese), or in its output space.
     - `training`: makes its default trainer; a function, so that importing the table computes nothing.
     - `space`: from the shape of a sample to the default space.
+
+    **Raises:** `ValueError` if an option belongs to two makers, or has the name of an argument of
+    `__call__` or of `Trainer`: nobody could tell which of them is meant. `TypeError` if sources are of
+    another kind.
     """
 
     name: str
-    citation: str
+    sources: tuple[Source, ...]
     prototypes: Callable
     metric: Callable
     loss: Callable
@@ -46,9 +59,23 @@ class Recipe:
     space: Callable[[tuple[int, ...]], AbstractManifold] = Euclidean
     supervised: bool = True
 
+    def __post_init__(self):
+        if not all(isinstance(source, Source) for source in self.sources):
+            raise TypeError(f"`sources` must hold entries of kind `Source`, got {self.sources!r}.")
+        _refuse_shared_names(self)
+
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
-        return f"Recipe({self.name}: {self.citation} Options: {options})"
+        return f"Recipe({self.name}: {self.citation or 'no source'}. Options: {options})"
+
+    @property
+    def citation(self) -> str:
+        """Where the model was published."""
+        return "; ".join(map(str, self.sources))
+
+    def bibtex(self) -> str:
+        """Where the model was published, as a BibTeX file; `model.citation()` is about a model's parts."""
+        return bibtex(self.sources)
 
     @property
     def rule(self) -> AbstractRule:
@@ -58,7 +85,12 @@ class Recipe:
     @property
     def options(self) -> dict[str, Any]:
         """The options and their defaults."""
-        return {name: value for maker in self._makers() for name, value in _keywords(maker).items()}
+        return {name: option.default for name, option in self.explained.items()}
+
+    @property
+    def explained(self) -> dict[str, Option]:
+        """The options and what there is to say about them."""
+        return {name: option for maker in self._makers() for name, option in options_of(maker).items()}
 
     def __call__(
         self,
@@ -141,7 +173,7 @@ class Recipe:
     def _check_encoder(self, encoder: Callable, x: Array, options: dict[str, Any]) -> None:
         if not callable(encoder):
             raise TypeError(f"`encoder` must be a callable module of one sample, got {encoder!r}.")
-        if beside := set(options) & set(_keywords(self.encoder)):
+        if beside := set(options) & set(options_of(self.encoder)):
             raise ValueError(
                 f"{', '.join(f'`{name}`' for name in sorted(beside))}: an option of the network of {self.name}, whose place "
                 "`encoder` takes. Leave it out."
@@ -149,12 +181,77 @@ class Recipe:
         encoded_shape(encoder, x)
 
     def _makers(self) -> tuple[Callable, ...]:
-        return self.encoder, self.prototypes, self.metric, self.loss
+        return tuple(getattr(self, part) for part in _PARTS)
 
     def _make(self, maker: Callable, options: dict[str, Any], context: Context) -> Any:
-        kinds = {name: p.annotation for name, p in inspect.signature(maker).parameters.items()}
-        known = {name: value for name, value in options.items() if name in _keywords(maker)}
-        return maker(context, **{name: of_kind(value, kinds[name], name) for name, value in known.items()})
+        known = {name: option.kind for name, option in options_of(maker).items() if name in options}
+        return maker(context, **{name: of_kind(options[name], kind, name) for name, kind in known.items()})
+
+
+def _refuse_shared_names(recipe: Recipe) -> None:
+    owners = dict(_arguments())
+    for part, maker in zip(_PARTS, recipe._makers(), strict=True):
+        mine = f"an option of the {part}"
+        for name in options_of(maker):
+            if name in owners:
+                raise ValueError(f"`{name}` is {owners[name]} and {mine} of {recipe.name}: give one of them another name.")
+            owners[name] = mine
+
+
+@functools.cache
+def _arguments() -> dict[str, str]:
+    """The names that no option may have."""
+    owners = {name: "an argument of `Trainer`" for name in inspect.signature(Trainer).parameters}
+    return owners | {name: "an argument of `Recipe`" for name in inspect.signature(Recipe.__call__).parameters}
+
+
+class _OfRow:
+    """An attribute of each row that `help` and editors look for, while the class has another one or
+    none. It is made when they do, so that importing the table takes no time."""
+
+    def __init__(self, of_row: Callable[[Recipe], Any], of_class: Any = None):
+        self.of_row, self.of_class = of_row, of_class
+
+    def __get__(self, row: Recipe | None, cls: type) -> Any:
+        if row is not None:
+            return self.of_row(row)
+        if self.of_class is None:
+            raise AttributeError
+        return self.of_class
+
+
+def _explanation(recipe: Recipe) -> str:
+    """What a row is made of, and what its options mean."""
+    parts = {part: summary(maker) for part, maker in zip(_PARTS, recipe._makers(), strict=True)}
+    options = {f"`{name}`": str(option) for name, option in recipe.explained.items()}
+    paragraphs = [
+        f"`{recipe.name}({'x, y' if recipe.supervised else 'x'}, key=0)` builds the untrained model, of these parts:",
+        _bullets(parts),
+        "**Options** (`help(pz.zoo.Recipe)` explains the arguments that all rows have):",
+        _bullets(options),
+    ]
+    if recipe.sources:
+        paragraphs.append(textwrap.fill(f"Source: {recipe.citation}.", 100))
+    return "\n\n".join(paragraphs)
+
+
+def _bullets(texts: dict[str, str]) -> str:
+    return "\n".join(textwrap.fill(f"- {name}: {text}", 100, subsequent_indent="  ") for name, text in texts.items())
+
+
+def _signature(recipe: Recipe) -> inspect.Signature:
+    """The arguments of `__call__`, with the row's options by their names."""
+    _, *arguments, _ = inspect.signature(Recipe.__call__).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        inspect.Parameter(name, keyword, default=option.default, annotation=option.kind)
+        for name, option in recipe.explained.items()
+    ]
+    return inspect.Signature([*arguments, *options], return_annotation=PrototypeModel)
+
+
+Recipe.__doc__ = _OfRow(_explanation, Recipe.__doc__)  # pyright: ignore[reportAttributeAccessIssue]
+Recipe.__signature__ = _OfRow(_signature)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def taken(builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None) -> tuple[Array, Any, Any]:
@@ -174,8 +271,3 @@ def taken(builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayL
 @eqx.filter_jit
 def _encode(encoder: Callable, x: Array) -> Array:
     return encode(encoder, x)
-
-
-def _keywords(maker: Callable) -> dict[str, Any]:
-    parameters = inspect.signature(maker).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}

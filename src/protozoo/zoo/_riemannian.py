@@ -2,16 +2,11 @@
 
 from collections.abc import Callable
 
+from .._sources import BARACHANT_2012, HAMMER_2005, SCHNEIDER_2009, Source
 from ..manifolds import SPD
 from ._makers import omega, per_class, squared_euclidean, supervised_neural_gas
 from ._recipe import Recipe
-from ._supervised import HAMMER_2005, SCHNEIDER_2009, adam
-
-
-BARACHANT_2012 = (
-    "Geodesic distances of covariance matrices as in A. Barachant et al.: Multiclass brain-computer interface classification "
-    "by Riemannian geometry. IEEE Transactions on Biomedical Engineering 59, 920-928, 2012."
-)
+from ._supervised import adam
 
 
 _training = adam(5e-2, epochs=100)
@@ -23,11 +18,10 @@ def _symmetric_positive_definite(shape: tuple[int, ...]) -> SPD:
     return SPD(shape[0])
 
 
-def _row(name: str, citation: str, metric: Callable) -> Recipe:
-    return Recipe(name, citation, per_class, metric, supervised_neural_gas, _training, space=_symmetric_positive_definite)
+def _row(name: str, sources: list[Source], metric: Callable) -> Recipe:
+    parts = per_class, metric, supervised_neural_gas, _training
+    return Recipe(name, tuple(sources), *parts, space=_symmetric_positive_definite)
 
 
-ROWS = (
-    _row("RiemannianSRNG", f"{HAMMER_2005} {BARACHANT_2012}", squared_euclidean),
-    _row("RiemannianSMNG", f"{HAMMER_2005} {SCHNEIDER_2009} {BARACHANT_2012}", omega),
-)
+RiemannianSRNG = _row("RiemannianSRNG", [HAMMER_2005, BARACHANT_2012], squared_euclidean)
+RiemannianSMNG = _row("RiemannianSMNG", [HAMMER_2005, SCHNEIDER_2009, BARACHANT_2012], omega)

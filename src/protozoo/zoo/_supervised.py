@@ -4,6 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from .._schedules import Linear
+from .._sources import (
+    COVER_1967,
+    HAMMER_2002,
+    HAMMER_2005,
+    HASTIE_2009,
+    KOHONEN_1990,
+    NEBEL_2015,
+    SARALAJEW_2016,
+    SARALAJEW_2019,
+    SATO_1995,
+    SCHNEIDER_2009,
+    SEO_2003,
+    VILLANI_2009,
+    VILLMANN_2015,
+    VILLMANN_2017,
+    Source,
+)
 from ..training import AlternatingOptimization, GradientDescent, Lazy, MedianOptimization, Stopping, Trainer
 from ._makers import (
     all_samples,
@@ -37,42 +54,6 @@ from ._makers import (
     wasserstein,
 )
 from ._recipe import Recipe
-
-
-SATO_1995 = "A. Sato, K. Yamada: Generalized learning vector quantization. NIPS 8, 1995."
-KOHONEN_1990 = "T. Kohonen: Improved versions of learning vector quantization. IJCNN 1990."
-HAMMER_2002 = "B. Hammer, T. Villmann: Generalized relevance learning vector quantization. Neural Networks 15, 2002."
-SCHNEIDER_2009 = (
-    "P. Schneider, M. Biehl, B. Hammer: Adaptive relevance matrices in learning vector quantization. Neural Computation 21, "
-    "2009."
-)
-HAMMER_2005 = (
-    "B. Hammer, M. Strickert, T. Villmann: Supervised neural gas with general similarity measure. Neural Processing Letters "
-    "21, 2005."
-)
-SARALAJEW_2016 = (
-    "S. Saralajew, T. Villmann: Adaptive tangent distances in generalized learning vector quantization for transformation "
-    "and distortion invariant classification learning. IJCNN 2016."
-)
-SEO_2003 = "S. Seo, K. Obermayer: Soft learning vector quantization. Neural Computation 15, 2003."
-VILLMANN_2015 = (
-    "T. Villmann, S. Haase, M. Kaden: Kernelized vector quantization in gradient-descent learning. Neurocomputing 147, 2015."
-)
-VILLMANN_2017 = (
-    "T. Villmann, A. Bohnsack, M. Kaden: Can learning vector quantization be an alternative to SVM and deep learning? "
-    "Journal of Artificial Intelligence and Soft Computing Research 7, 2017."
-)
-COVER_1967 = "T. Cover, P. Hart: Nearest neighbor pattern classification. IEEE Trans. Information Theory 13, 1967."
-HASTIE_2009 = "T. Hastie, R. Tibshirani, J. Friedman: The elements of statistical learning, section 13.2. Springer, 2009."
-NEBEL_2015 = (
-    "D. Nebel, B. Hammer, K. Frohberg, T. Villmann: Median variants of learning vector quantization for learning of "
-    "dissimilarity data. Neurocomputing 169, 2015."
-)
-SARALAJEW_2019 = (
-    "S. Saralajew, L. Holdijk, M. Rees, E. Asan, T. Villmann: Classification-by-components: probabilistic modeling of "
-    "reasoning over a set of components. NeurIPS 2019."
-)
-VILLANI_2009 = "C. Villani: Optimal transport: old and new. Springer, 2009."
 
 
 def adam(rates: Any, epochs: int = 300) -> Callable[[], Trainer]:
@@ -111,70 +92,85 @@ def _lazy() -> Trainer:
     return Trainer(Lazy(), epochs=1)
 
 
-def _row(name: str, citation: str, metric: Callable, loss: Callable, training: Callable = _gradient, **parts: Any) -> Recipe:
-    return Recipe(name, citation, metric=metric, loss=loss, training=training, **{"prototypes": per_class, **parts})
+def _row(
+    name: str,
+    sources: list[Source],
+    metric: Callable,
+    loss: Callable,
+    training: Callable = _gradient,
+    **parts: Any,
+) -> Recipe:
+    parts = {"prototypes": per_class, **parts}
+    return Recipe(name, tuple(sources), metric=metric, loss=loss, training=training, **parts)
 
 
-SIAMESE = {"encoder": mlp, "encode_prototypes": True}
-IMAGE = {"encoder": cnn, "encode_prototypes": True}
+_SIAMESE = {"encoder": mlp, "encode_prototypes": True}
+_IMAGE = {"encoder": cnn, "encode_prototypes": True}
 
-ROWS = (
-    # Without a metric or a margin to learn.
-    _row("KNN", COVER_1967, euclidean_or_given, nearest_neighbours, _lazy, prototypes=all_samples),
-    _row("NPC", HASTIE_2009, squared_euclidean, classwise_clustering, _closed_form),
-    _row("MedianLVQ", NEBEL_2015, euclidean_or_given, glvq, _median),
-    # Hard winners.
-    _row("LVQ1", KOHONEN_1990, squared_euclidean, lvq1, _kohonen),
-    _row("LVQ21", KOHONEN_1990, squared_euclidean, lvq21, _kohonen),
-    _row("GLVQ1", f"{SATO_1995} {KOHONEN_1990}", squared_euclidean, lvq1),
-    _row("GLVQ21", f"{SATO_1995} {KOHONEN_1990}", squared_euclidean, lvq21),
-    _row("GLVQ", SATO_1995, squared_euclidean, glvq, prototypes=per_class_means),
-    _row("GRLVQ", HAMMER_2002, relevance, glvq),
-    _row("GMLVQ", SCHNEIDER_2009, omega, glvq, _matrix),
-    _row("LGMLVQ", SCHNEIDER_2009, local_omega, glvq, _local),
-    _row("GTLVQ", SARALAJEW_2016, tangent, glvq),
-    # Neural-gas cooperation.
-    _row("SNG", HAMMER_2005, squared_euclidean, supervised_neural_gas, prototypes=per_class_means),
-    _row("SRNG", HAMMER_2005, relevance, supervised_neural_gas),
-    _row("SMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", omega, supervised_neural_gas, _matrix),
-    _row("SLNG", f"{HAMMER_2005} {SCHNEIDER_2009}", local_omega, supervised_neural_gas, _local),
-    _row("SCMNG", f"{HAMMER_2005} {SCHNEIDER_2009}", class_omega, supervised_neural_gas, _matrix),
-    _row("STNG", f"{HAMMER_2005} {SARALAJEW_2016}", tangent, supervised_neural_gas),
-    # Soft posteriors.
-    _row("SLVQ", SEO_2003, squared_euclidean, soft_lvq, _brief, prototypes=per_class_means),
-    _row("RSLVQ", SEO_2003, squared_euclidean, rslvq, prototypes=per_class_means),
-    _row("MRSLVQ", f"{SCHNEIDER_2009} {SEO_2003}", omega, rslvq, _matrix),
-    _row("LMRSLVQ", f"{SCHNEIDER_2009} {SEO_2003}", local_omega, rslvq, _local),
-    _row("RSLVQ_NG", f"{SEO_2003} {HAMMER_2005}", squared_euclidean, rslvq_neural_gas),
-    _row("MRSLVQ_NG", f"{SCHNEIDER_2009} {SEO_2003} {HAMMER_2005}", omega, rslvq_neural_gas, _matrix),
-    _row("LMRSLVQ_NG", f"{SCHNEIDER_2009} {SEO_2003} {HAMMER_2005}", local_omega, rslvq_neural_gas, _local),
-    # Cross-entropy.
-    _row("CELVQ", VILLMANN_2017, squared_euclidean, cross_entropy),
-    _row("CELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005}", squared_euclidean, cross_entropy_neural_gas),
-    _row("MCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SCHNEIDER_2009}", omega, cross_entropy_neural_gas, _matrix),
-    _row("LCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SCHNEIDER_2009}", local_omega, cross_entropy_neural_gas, _local),
-    _row("TCELVQ_NG", f"{VILLMANN_2017} {HAMMER_2005} {SARALAJEW_2016}", tangent, cross_entropy_neural_gas),
-    # Kernels.
-    _row("DKGLVQ", VILLMANN_2015, gaussian_kernel(squared_euclidean), glvq),
-    _row("DKGRLVQ", f"{VILLMANN_2015} {HAMMER_2002}", gaussian_kernel(relevance), glvq, _kernel),
-    _row("DKGMLVQ", f"{VILLMANN_2015} {SCHNEIDER_2009}", exponential_kernel, glvq, _kernel),
-    _row("DKGLVQ_NG", f"{VILLMANN_2015} {HAMMER_2005}", gaussian_kernel(squared_euclidean), supervised_neural_gas),
-    _row("DKGRLVQ_NG", f"{VILLMANN_2015} {HAMMER_2005}", gaussian_kernel(relevance), supervised_neural_gas, _kernel),
-    _row("DKGMLVQ_NG", f"{VILLMANN_2015} {HAMMER_2005}", exponential_kernel, supervised_neural_gas, _kernel),
-    # Prototypes that are distributions.
-    _row("WGLVQ", f"{SATO_1995} {VILLANI_2009}", wasserstein(squared_euclidean), glvq),
-    _row("WGRLVQ", f"{HAMMER_2002} {VILLANI_2009}", wasserstein(relevance), glvq),
-    _row("WGMLVQ", f"{SCHNEIDER_2009} {VILLANI_2009}", wasserstein(omega), glvq, _matrix),
-    # Components that belong to no class.
-    _row("CBC", SARALAJEW_2019, squared_euclidean, cbc, prototypes=components),
-    # Behind neural networks.
-    _row("LVQMLN", VILLMANN_2017, squared_euclidean, glvq, _network, encoder=mlp),
-    _row("PLVQ", f"{VILLMANN_2017} {SEO_2003}", squared_euclidean, rslvq, _network, encoder=mlp),
-    _row("SiameseGLVQ", f"{SATO_1995} {VILLMANN_2017}", squared_euclidean, glvq, _network, **SIAMESE),
-    _row("SiameseGMLVQ", f"{SCHNEIDER_2009} {VILLMANN_2017}", projection, glvq, _network, **SIAMESE),
-    _row("SiameseGTLVQ", f"{SARALAJEW_2016} {VILLMANN_2017}", tangent, glvq, _network, **SIAMESE),
-    _row("ImageGLVQ", f"{SATO_1995} {VILLMANN_2017}", squared_euclidean, glvq, _network, **IMAGE),
-    _row("ImageGMLVQ", f"{SCHNEIDER_2009} {VILLMANN_2017}", projection, glvq, _network, **IMAGE),
-    _row("ImageGTLVQ", f"{SARALAJEW_2016} {VILLMANN_2017}", tangent, glvq, _network, **IMAGE),
-    _row("ImageCBC", SARALAJEW_2019, squared_euclidean, cbc, _reasoning, prototypes=components, **IMAGE),
-)
+
+# Without a metric or a margin to learn.
+KNN = _row("KNN", [COVER_1967], euclidean_or_given, nearest_neighbours, _lazy, prototypes=all_samples)
+NPC = _row("NPC", [HASTIE_2009], squared_euclidean, classwise_clustering, _closed_form)
+MedianLVQ = _row("MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median)
+
+# Hard winners.
+LVQ1 = _row("LVQ1", [KOHONEN_1990], squared_euclidean, lvq1, _kohonen)
+LVQ21 = _row("LVQ21", [KOHONEN_1990], squared_euclidean, lvq21, _kohonen)
+GLVQ1 = _row("GLVQ1", [SATO_1995, KOHONEN_1990], squared_euclidean, lvq1)
+GLVQ21 = _row("GLVQ21", [SATO_1995, KOHONEN_1990], squared_euclidean, lvq21)
+GLVQ = _row("GLVQ", [SATO_1995], squared_euclidean, glvq, prototypes=per_class_means)
+GRLVQ = _row("GRLVQ", [HAMMER_2002], relevance, glvq)
+GMLVQ = _row("GMLVQ", [SCHNEIDER_2009], omega, glvq, _matrix)
+LGMLVQ = _row("LGMLVQ", [SCHNEIDER_2009], local_omega, glvq, _local)
+GTLVQ = _row("GTLVQ", [SARALAJEW_2016], tangent, glvq)
+
+# Neural-gas cooperation.
+SNG = _row("SNG", [HAMMER_2005], squared_euclidean, supervised_neural_gas, prototypes=per_class_means)
+SRNG = _row("SRNG", [HAMMER_2005], relevance, supervised_neural_gas)
+SMNG = _row("SMNG", [HAMMER_2005, SCHNEIDER_2009], omega, supervised_neural_gas, _matrix)
+SLNG = _row("SLNG", [HAMMER_2005, SCHNEIDER_2009], local_omega, supervised_neural_gas, _local)
+SCMNG = _row("SCMNG", [HAMMER_2005, SCHNEIDER_2009], class_omega, supervised_neural_gas, _matrix)
+STNG = _row("STNG", [HAMMER_2005, SARALAJEW_2016], tangent, supervised_neural_gas)
+
+# Soft posteriors.
+SLVQ = _row("SLVQ", [SEO_2003], squared_euclidean, soft_lvq, _brief, prototypes=per_class_means)
+RSLVQ = _row("RSLVQ", [SEO_2003], squared_euclidean, rslvq, prototypes=per_class_means)
+MRSLVQ = _row("MRSLVQ", [SCHNEIDER_2009, SEO_2003], omega, rslvq, _matrix)
+LMRSLVQ = _row("LMRSLVQ", [SCHNEIDER_2009, SEO_2003], local_omega, rslvq, _local)
+RSLVQ_NG = _row("RSLVQ_NG", [SEO_2003, HAMMER_2005], squared_euclidean, rslvq_neural_gas)
+MRSLVQ_NG = _row("MRSLVQ_NG", [SCHNEIDER_2009, SEO_2003, HAMMER_2005], omega, rslvq_neural_gas, _matrix)
+LMRSLVQ_NG = _row("LMRSLVQ_NG", [SCHNEIDER_2009, SEO_2003, HAMMER_2005], local_omega, rslvq_neural_gas, _local)
+
+# Cross-entropy.
+CELVQ = _row("CELVQ", [VILLMANN_2017], squared_euclidean, cross_entropy)
+CELVQ_NG = _row("CELVQ_NG", [VILLMANN_2017, HAMMER_2005], squared_euclidean, cross_entropy_neural_gas)
+MCELVQ_NG = _row("MCELVQ_NG", [VILLMANN_2017, HAMMER_2005, SCHNEIDER_2009], omega, cross_entropy_neural_gas, _matrix)
+LCELVQ_NG = _row("LCELVQ_NG", [VILLMANN_2017, HAMMER_2005, SCHNEIDER_2009], local_omega, cross_entropy_neural_gas, _local)
+TCELVQ_NG = _row("TCELVQ_NG", [VILLMANN_2017, HAMMER_2005, SARALAJEW_2016], tangent, cross_entropy_neural_gas)
+
+# Kernels.
+DKGLVQ = _row("DKGLVQ", [VILLMANN_2015], gaussian_kernel(squared_euclidean), glvq)
+DKGRLVQ = _row("DKGRLVQ", [VILLMANN_2015, HAMMER_2002], gaussian_kernel(relevance), glvq, _kernel)
+DKGMLVQ = _row("DKGMLVQ", [VILLMANN_2015, SCHNEIDER_2009], exponential_kernel, glvq, _kernel)
+DKGLVQ_NG = _row("DKGLVQ_NG", [VILLMANN_2015, HAMMER_2005], gaussian_kernel(squared_euclidean), supervised_neural_gas)
+DKGRLVQ_NG = _row("DKGRLVQ_NG", [VILLMANN_2015, HAMMER_2005], gaussian_kernel(relevance), supervised_neural_gas, _kernel)
+DKGMLVQ_NG = _row("DKGMLVQ_NG", [VILLMANN_2015, HAMMER_2005], exponential_kernel, supervised_neural_gas, _kernel)
+
+# Prototypes that are distributions.
+WGLVQ = _row("WGLVQ", [SATO_1995, VILLANI_2009], wasserstein(squared_euclidean), glvq)
+WGRLVQ = _row("WGRLVQ", [HAMMER_2002, VILLANI_2009], wasserstein(relevance), glvq)
+WGMLVQ = _row("WGMLVQ", [SCHNEIDER_2009, VILLANI_2009], wasserstein(omega), glvq, _matrix)
+
+# Components that belong to no class.
+CBC = _row("CBC", [SARALAJEW_2019], squared_euclidean, cbc, prototypes=components)
+
+# Behind neural networks.
+LVQMLN = _row("LVQMLN", [VILLMANN_2017], squared_euclidean, glvq, _network, encoder=mlp)
+PLVQ = _row("PLVQ", [VILLMANN_2017, SEO_2003], squared_euclidean, rslvq, _network, encoder=mlp)
+SiameseGLVQ = _row("SiameseGLVQ", [SATO_1995, VILLMANN_2017], squared_euclidean, glvq, _network, **_SIAMESE)
+SiameseGMLVQ = _row("SiameseGMLVQ", [SCHNEIDER_2009, VILLMANN_2017], projection, glvq, _network, **_SIAMESE)
+SiameseGTLVQ = _row("SiameseGTLVQ", [SARALAJEW_2016, VILLMANN_2017], tangent, glvq, _network, **_SIAMESE)
+ImageGLVQ = _row("ImageGLVQ", [SATO_1995, VILLMANN_2017], squared_euclidean, glvq, _network, **_IMAGE)
+ImageGMLVQ = _row("ImageGMLVQ", [SCHNEIDER_2009, VILLMANN_2017], projection, glvq, _network, **_IMAGE)
+ImageGTLVQ = _row("ImageGTLVQ", [SARALAJEW_2016, VILLMANN_2017], tangent, glvq, _network, **_IMAGE)
+ImageCBC = _row("ImageCBC", [SARALAJEW_2019], squared_euclidean, cbc, _reasoning, prototypes=components, **_IMAGE)

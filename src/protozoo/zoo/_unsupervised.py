@@ -2,6 +2,15 @@
 
 from collections.abc import Callable
 
+from .._sources import (
+    ARTHUR_2007,
+    BEZDEK_1981,
+    COTTRELL_2006,
+    DEMPSTER_1977,
+    LLOYD_1982,
+    MARTINETZ_1993,
+    Source,
+)
 from ..training import AlternatingOptimization, Stopping, Trainer
 from ._makers import (
     clusters,
@@ -16,24 +25,9 @@ from ._makers import (
 from ._recipe import Recipe
 
 
-LLOYD_1982 = (
-    "S. Lloyd: Least squares quantization in PCM. IEEE Transactions on Information Theory 28, 129-137, 1982. Seeding: "
-    "D. Arthur, S. Vassilvitskii: k-means++: the advantages of careful seeding. SODA 2007."
-)
-BEZDEK_1981 = "J. Bezdek: Pattern recognition with fuzzy objective function algorithms. Plenum Press, 1981."
-COTTRELL_2006 = (
-    "M. Cottrell, B. Hammer, A. Hasenfuß, T. Villmann: Batch and median neural gas. Neural Networks 19, 762-771, 2006. After "
-    "T. Martinetz, S. Berkovich, K. Schulten, IEEE Transactions on Neural Networks 4, 558-569, 1993."
-)
-DEMPSTER_1977 = (
-    "A. Dempster, N. Laird, D. Rubin: Maximum likelihood from incomplete data via the EM algorithm. Journal of the Royal "
-    "Statistical Society B 39, 1-38, 1977."
-)
-
-
 def _row(
     name: str,
-    citation: str,
+    sources: list[Source],
     metric: Callable,
     loss: Callable,
     epochs: int,
@@ -43,13 +37,13 @@ def _row(
     def training() -> Trainer:
         return Trainer(AlternatingOptimization(), epochs, stopping=Stopping(tolerance=tolerance))
 
-    return Recipe(name, citation, prototypes, metric, loss, training, supervised=False)
+    return Recipe(name, tuple(sources), prototypes, metric, loss, training, supervised=False)
 
 
-ROWS = (
-    _row("HCM", LLOYD_1982, squared_euclidean, hard_clustering, 300, tolerance=0.0),
-    _row("FCM", BEZDEK_1981, squared_euclidean, fuzzy, 300, tolerance=0.0),
-    # The neighbourhood shrinks over all epochs: an early end would leave it wide.
-    _row("NeuralGas", COTTRELL_2006, squared_euclidean, neural_gas, 100, tolerance=None),
-    _row("GaussianMixture", DEMPSTER_1977, mahalanobis, mixture, 100, tolerance=1e-3, prototypes=gaussian_components),
+HCM = _row("HCM", [LLOYD_1982, ARTHUR_2007], squared_euclidean, hard_clustering, 300, tolerance=0.0)
+FCM = _row("FCM", [BEZDEK_1981], squared_euclidean, fuzzy, 300, tolerance=0.0)
+# The neighbourhood shrinks over all epochs: an early end would leave it wide.
+NeuralGas = _row("NeuralGas", [COTTRELL_2006, MARTINETZ_1993], squared_euclidean, neural_gas, 100, tolerance=None)
+GaussianMixture = _row(
+    "GaussianMixture", [DEMPSTER_1977], mahalanobis, mixture, 100, tolerance=1e-3, prototypes=gaussian_components
 )

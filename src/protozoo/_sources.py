@@ -1,0 +1,399 @@
+"""The table of sources: every paper and book that the library builds on, once.
+
+The docstring of a part ends in a paragraph `Source: …` that quotes entries of this table, as
+`str(source)` writes them in full or `source.short` in short. That is all a part has to say:
+`sources_of` reads it there, so what a reader sees and what BibTeX is made from are one sentence.
+"""
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Literal
+
+
+#: Where a source appeared, as BibTeX calls it for each kind.
+_PLACE = {
+    "article": "journal",
+    "inproceedings": "booktitle",
+    "book": "publisher",
+    "misc": "howpublished",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A paper or a book.
+
+    - `kind`: what BibTeX calls it.
+    - `authors`: initials and family names, with commas between authors.
+    - `title`: in lower case, but for names.
+    - `venue`: the journal, the conference or the publisher; empty if there is none.
+    - `year`: of publication.
+    - `volume`: of the journal or the series, if there is one.
+    """
+
+    kind: Literal["article", "inproceedings", "book", "misc"]
+    authors: str
+    title: str
+    venue: str
+    year: int
+    volume: int | None = None
+
+    def __str__(self) -> str:
+        # A conference is called after its year: IJCNN 1990.
+        if self.kind == "inproceedings" and self.volume is None:
+            where = [f"{self.venue} {self.year}"]
+        else:
+            where = [f"{self.venue} {self.volume or ''}".strip(), str(self.year)]
+        return ", ".join(filter(None, [self.authors, f"*{self.title}*", *where]))
+
+    @property
+    def short(self) -> str:
+        """Family names and the year: Hammer & Villmann 2002."""
+        *others, last = self._families
+        if len(others) > 2:
+            return f"{others[0]} et al. {self.year}"
+        return f"{', '.join(others)} & {last} {self.year}" if others else f"{last} {self.year}"
+
+    @property
+    def key(self) -> str:
+        """What BibTeX cites it by: hammer2002generalized."""
+        first_word = re.findall(r"\w{2,}", self.title)[0]
+        name = f"{self._families[0]}{self.year}{first_word}".lower()
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        return re.sub(r"\W", "", plain)
+
+    def bibtex(self) -> str:
+        """The entry of a BibTeX file."""
+        fields = {
+            "author": self.authors.replace(", ", " and "),
+            # A second pair of braces keeps capitals: PCM, k-means++.
+            "title": f"{{{self.title}}}",
+            _PLACE[self.kind]: self.venue,
+            "volume": self.volume,
+            "year": self.year,
+        }
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+        return "\n".join([f"@{self.kind}{{{self.key},", *lines, "}"])
+
+    @property
+    def _families(self) -> list[str]:
+        return [re.sub(r"^(\S+\. )+", "", author) for author in self.authors.split(", ")]
+
+
+def bibtex(sources: tuple[Source, ...]) -> str:
+    """A BibTeX file of these sources."""
+    return "\n\n".join(source.bibtex() for source in sources)
+
+
+def sources_of(thing: Any) -> tuple[Source, ...]:
+    """The sources that a part and all parts within it name, each once.
+
+    Docstrings are where they are named: with `python -OO`, which drops docstrings, there are none.
+    """
+    return tuple(dict.fromkeys(source for cls in _classes(thing) for source in quoted(cls.__doc__)))
+
+
+def _classes(thing: Any) -> Iterator[type]:
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        yield type(thing)
+        for field in dataclasses.fields(thing):
+            yield from _classes(getattr(thing, field.name, None))
+    elif isinstance(thing, tuple | list):
+        for item in thing:
+            yield from _classes(item)
+
+
+def quoted(docstring: str | None) -> list[Source]:
+    """The entries of the table that the source paragraph of a docstring quotes, in its order."""
+    paragraph = source_paragraph(docstring)
+
+    def place(source: Source) -> int:
+        return max(paragraph.find(str(source)), paragraph.find(source.short))
+
+    return sorted((source for source in SOURCES if place(source) >= 0), key=place)
+
+
+def source_paragraph(docstring: str | None) -> str:
+    """What follows `Source:` in a docstring, in one line; nothing if there is none."""
+    return " ".join((docstring or "").partition("Source:")[2].split())
+
+
+# Learning vector quantisation.
+
+KOHONEN_1990 = Source(
+    "inproceedings",
+    "T. Kohonen",
+    "Improved versions of learning vector quantization",
+    "IJCNN",
+    1990,
+)
+KOHONEN_1995 = Source("book", "T. Kohonen", "Self-organizing maps", "Springer", 1995)
+SATO_1995 = Source(
+    "inproceedings",
+    "A. Sato, K. Yamada",
+    "Generalized learning vector quantization",
+    "NIPS",
+    1995,
+    8,
+)
+HAMMER_2002 = Source(
+    "article",
+    "B. Hammer, T. Villmann",
+    "Generalized relevance learning vector quantization",
+    "Neural Networks",
+    2002,
+    15,
+)
+SEO_2003 = Source(
+    "article",
+    "S. Seo, K. Obermayer",
+    "Soft learning vector quantization",
+    "Neural Computation",
+    2003,
+    15,
+)
+HAMMER_2005 = Source(
+    "article",
+    "B. Hammer, M. Strickert, T. Villmann",
+    "Supervised neural gas with general similarity measure",
+    "Neural Processing Letters",
+    2005,
+    21,
+)
+SCHNEIDER_2009 = Source(
+    "article",
+    "P. Schneider, M. Biehl, B. Hammer",
+    "Adaptive relevance matrices in learning vector quantization",
+    "Neural Computation",
+    2009,
+    21,
+)
+SCHNEIDER_2010_HYPERPARAMETERS = Source(
+    "article",
+    "P. Schneider, M. Biehl, B. Hammer",
+    "Hyperparameter learning in probabilistic prototype-based models",
+    "Neurocomputing",
+    2010,
+    73,
+)
+SCHNEIDER_2010_REGULARIZATION = Source(
+    "article",
+    "P. Schneider, K. Bunte, H. Stiekema, B. Hammer, T. Villmann, M. Biehl",
+    "Regularization in matrix relevance learning",
+    "IEEE Trans. Neural Networks",
+    2010,
+    21,
+)
+BUNTE_2012 = Source(
+    "article",
+    "K. Bunte, P. Schneider, B. Hammer, F.-M. Schleif, T. Villmann, M. Biehl",
+    "Limited rank matrix learning, discriminative dimension reduction and visualization",
+    "Neural Networks",
+    2012,
+    26,
+)
+STRICKERT_2013 = Source(
+    "inproceedings",
+    "M. Strickert, B. Hammer, T. Villmann, M. Biehl",
+    "Regularization and improved interpretation of linear data mappings and adaptive distance measures",
+    "IEEE CIDM",
+    2013,
+)
+NEBEL_2015 = Source(
+    "article",
+    "D. Nebel, B. Hammer, K. Frohberg, T. Villmann",
+    "Median variants of learning vector quantization for learning of dissimilarity data",
+    "Neurocomputing",
+    2015,
+    169,
+)
+VILLMANN_2015 = Source(
+    "article",
+    "T. Villmann, S. Haase, M. Kaden",
+    "Kernelized vector quantization in gradient-descent learning",
+    "Neurocomputing",
+    2015,
+    147,
+)
+SARALAJEW_2016 = Source(
+    "inproceedings",
+    "S. Saralajew, T. Villmann",
+    "Adaptive tangent distances in generalized learning vector quantization for transformation and "
+    "distortion invariant classification learning",
+    "IJCNN",
+    2016,
+)
+VAN_VEEN_2016 = Source(
+    "misc",
+    "L. van Veen",
+    "Analysis of missing data with matrix relevance learning vector quantization",
+    "",
+    2016,
+)
+VILLMANN_2017 = Source(
+    "article",
+    "T. Villmann, A. Bohnsack, M. Kaden",
+    "Can learning vector quantization be an alternative to SVM and deep learning?",
+    "Journal of Artificial Intelligence and Soft Computing Research",
+    2017,
+    7,
+)
+SARALAJEW_2019 = Source(
+    "inproceedings",
+    "S. Saralajew, L. Holdijk, M. Rees, E. Asan, T. Villmann",
+    "Classification-by-components: probabilistic modeling of reasoning over a set of components",
+    "NeurIPS",
+    2019,
+)
+
+# Clustering, neural gas, mixtures, neighbours.
+
+COVER_1967 = Source(
+    "article",
+    "T. Cover, P. Hart",
+    "Nearest neighbor pattern classification",
+    "IEEE Trans. Information Theory",
+    1967,
+    13,
+)
+DEMPSTER_1977 = Source(
+    "article",
+    "A. Dempster, N. Laird, D. Rubin",
+    "Maximum likelihood from incomplete data via the EM algorithm",
+    "Journal of the Royal Statistical Society B",
+    1977,
+    39,
+)
+BEZDEK_1981 = Source(
+    "book",
+    "J. Bezdek",
+    "Pattern recognition with fuzzy objective function algorithms",
+    "Plenum Press",
+    1981,
+)
+LLOYD_1982 = Source(
+    "article",
+    "S. Lloyd",
+    "Least squares quantization in PCM",
+    "IEEE Trans. Information Theory",
+    1982,
+    28,
+)
+MARTINETZ_1993 = Source(
+    "article",
+    "T. Martinetz, S. Berkovich, K. Schulten",
+    '"Neural-gas" network for vector quantization and its application to time-series prediction',
+    "IEEE Trans. Neural Networks",
+    1993,
+    4,
+)
+HATHAWAY_1995 = Source(
+    "article",
+    "R. Hathaway, J. Bezdek",
+    "Optimization of clustering criteria by reformulation",
+    "IEEE Trans. Fuzzy Systems",
+    1995,
+    3,
+)
+AHA_1997 = Source("book", "D. Aha", "Lazy learning", "Kluwer", 1997)
+KOHONEN_2002 = Source(
+    "article",
+    "T. Kohonen, P. Somervuo",
+    "How to make large self-organizing maps for nonvectorial data",
+    "Neural Networks",
+    2002,
+    15,
+)
+COTTRELL_2006 = Source(
+    "article",
+    "M. Cottrell, B. Hammer, A. Hasenfuß, T. Villmann",
+    "Batch and median neural gas",
+    "Neural Networks",
+    2006,
+    19,
+)
+ARTHUR_2007 = Source(
+    "inproceedings",
+    "D. Arthur, S. Vassilvitskii",
+    "k-means++: the advantages of careful seeding",
+    "SODA",
+    2007,
+)
+HASTIE_2009 = Source(
+    "book",
+    "T. Hastie, R. Tibshirani, J. Friedman",
+    "The elements of statistical learning",
+    "Springer",
+    2009,
+)
+
+# Spaces and distances.
+
+PENNEC_2006 = Source(
+    "article",
+    "X. Pennec, P. Fillard, N. Ayache",
+    "A Riemannian framework for tensor computing",
+    "International Journal of Computer Vision",
+    2006,
+    66,
+)
+VILLANI_2009 = Source("book", "C. Villani", "Optimal transport: old and new", "Springer", 2009)
+BARACHANT_2012 = Source(
+    "article",
+    "A. Barachant, S. Bonnet, M. Congedo, C. Jutten",
+    "Multiclass brain-computer interface classification by Riemannian geometry",
+    "IEEE Trans. Biomedical Engineering",
+    2012,
+    59,
+)
+MARTINS_2016 = Source(
+    "inproceedings",
+    "A. Martins, R. Astudillo",
+    "From softmax to sparsemax: a sparse model of attention and multi-label classification",
+    "ICML",
+    2016,
+)
+
+# Training.
+
+POLYAK_1992 = Source(
+    "article",
+    "B. Polyak, A. Juditsky",
+    "Acceleration of stochastic approximation by averaging",
+    "SIAM J. Control and Optimization",
+    1992,
+    30,
+)
+KUMAR_2010 = Source(
+    "inproceedings",
+    "M. P. Kumar, B. Packer, D. Koller",
+    "Self-paced learning for latent variable models",
+    "NIPS",
+    2010,
+)
+KULESZA_2012 = Source(
+    "article",
+    "A. Kulesza, B. Taskar",
+    "Determinantal point processes for machine learning",
+    "Foundations and Trends in Machine Learning",
+    2012,
+    5,
+)
+LOSHCHILOV_2017 = Source(
+    "inproceedings",
+    "I. Loshchilov, F. Hutter",
+    "SGDR: stochastic gradient descent with warm restarts",
+    "ICLR",
+    2017,
+)
+ZHANG_2019 = Source(
+    "inproceedings",
+    "M. Zhang, J. Lucas, G. Hinton, J. Ba",
+    "Lookahead optimizer: k steps forward, 1 step back",
+    "NeurIPS",
+    2019,
+)
+
+SOURCES = tuple(entry for entry in list(globals().values()) if isinstance(entry, Source))
