@@ -36,7 +36,7 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
     147, 2015.
     """
 
-    matrix: Float[Array, "d l"] = learned()
+    matrix: Float[Array, "d l"] = learned(decays=False)
     degree: ClassVar[int] = 0
 
     def in_units(self, unit: Scalar) -> "ExponentialKernel":

@@ -1,7 +1,7 @@
 """Prototypes, a metric, a loss and an encoder: one model, and all its answers from one matrix."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -22,7 +22,7 @@ from .._checks import (
     refuse_unknown_classes,
     truth,
 )
-from .._module import all_finite, static
+from .._module import all_finite, declarations, static
 from .._products import accumulated
 from .._schedules import as_scalar
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
@@ -40,6 +40,7 @@ from ..prototypes import Prototypes
 from ._bound import transformable
 from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
+from ._selection import extended, kept, labels_of_added, reordered
 from ._units import Judge, magnitude
 from ._variances import coordinate_variances
 
@@ -259,6 +260,52 @@ class PrototypeModel(eqx.Module):
             refuse_unknown_classes(labels, self.prototypes.classes)
             winner = winner[self.prototypes.labels[winner] == labels]
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
+
+    # The same model with other prototypes.
+
+    def select(self, keep: ArrayLike | Sequence[int] | Sequence[bool]) -> "PrototypeModel":
+        """The model of some of its prototypes, with all that belongs to them: their maps, bandwidths, priors.
+
+        **Arguments:**
+
+        - `keep`: a mask `(p,)`, or the numbers of the prototypes in their new order (grouped by class).
+
+        Predictions are those of a model that was built with these prototypes alone.
+
+        **Raises:** `ValueError` for numbers that are no prototypes or mix up classes, and if a class is left with none.
+        """
+        return kept(self.prototypes, self.classes, keep).of(self)
+
+    def grow(
+        self, points: Float[ArrayLike, "q ..."], labels: Int[ArrayLike, " q"] | Sequence[int] | None = None
+    ) -> "PrototypeModel":
+        """The model with more prototypes.
+
+        **Arguments:**
+
+        - `points`: the new prototypes, in the space of the others.
+        - `labels`: their classes, if the others have some; a class may be new, and is then the next number.
+
+        What belongs to each prototype (a map, a bandwidth, a prior) is that of the nearest prototype of its class, as the
+        model measures; what belongs to a new class, that of the class of the nearest prototype.
+
+        **Raises:** `ValueError` for points outside the space, and for labels that do not fit.
+        """
+        added = Prototypes(points, None, self.prototypes.space)
+        known = labels_of_added(self.prototypes, labels, len(added))
+        points = self.encode(added.points) if self.encode_prototypes else added.points
+        selection, places = extended(self.prototypes, self.classes, np.asarray(self.dissimilarities(points)), known)
+        grown = selection.of(self)
+        moved = grown.prototypes.points.at[places].set(added.points.astype(grown.prototypes.points.dtype))
+        return eqx.tree_at(lambda m: m.prototypes.points, grown, moved)
+
+    def relabelled(self, order: Int[ArrayLike, " c"] | Sequence[int]) -> "PrototypeModel":
+        """The model whose class k is the class `order[k]` of this one, with all that belongs to it.
+
+        **Raises:** `ValueError` unless `order` is a permutation of the classes.
+        """
+        axes = [axis for declared in jax.tree.leaves(declarations(self)) for axis in declared.axes]
+        return reordered(self.prototypes, self.classes, order, of_prototypes="class" not in axes).of(self)
 
     # How they are asked.
 
