@@ -23,7 +23,7 @@ from .._checks import (
     truth,
 )
 from .._module import all_finite, declarations, static
-from .._products import accumulated
+from .._products import accumulated, flattened
 from .._schedules import as_scalar
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, Scalar
 from ..backbones import Rematerialised
@@ -129,6 +129,16 @@ class PrototypeModel(eqx.Module):
             if few is not None:
                 return loss.reduce(loss.of_columns(*accumulated(few)), weight)
         return loss.objective(accumulated(metric(points, prototypes)), labels, y, weight, progress)
+
+    @transformable
+    def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n c"]:
+        """The scores of the classes, logarithms of unnormalised probabilities: the forward pass that all predictions read.
+
+        Nothing is checked, and nothing happens on the host; any number of samples will do, also one that is not known yet
+        (`jax.export` with a symbolic batch size). The answers below work in chunks, and say what is wrong.
+        """
+        prototypes = self.encoded_prototypes()
+        return _Seen(self, Judge.of(prototypes, self.metric, self.loss), self.encode(x)).scores()
 
     # Answers.
 
@@ -421,7 +431,7 @@ def _check_parts(model: PrototypeModel) -> None:
         raise ValueError(f"`metric`: {kind}: it makes a matrix (n, {delta.shape[-1]}) of {len(prototypes)} prototypes.")
     kind = f"{type(loss).__name__} does not fit {len(prototypes)} prototypes"
     scores = shape_of(f"`loss`: {kind}", lambda m, d: m.scores(accumulated(d), labels), loss, delta)
-    if scores.ndim != 2 or len(scores) != len(delta):
+    if scores.ndim != 2 or scores.shape[0] != delta.shape[0]:
         raise ValueError(f"`loss`: {kind}: its scores must have shape (n, classes), got {scores.shape} for n={len(delta)}.")
     if loss.supervised:
         _refuse_other_classes(model, scores.shape[1])
@@ -569,7 +579,7 @@ def _transform(seen: _Seen) -> Array:
     metric, prototypes = model._quadratic("transform"), model.encoded_prototypes()
     linear, space = metric.linear_map(prototypes), prototypes.space
     if space.flat and not metric.local:
-        return linear.apply(points.reshape(len(points), -1))
+        return linear.apply(flattened(points))
     winner = _winner(seen)
 
     def adapted(x: Array, j: Array) -> Array:
