@@ -15,7 +15,7 @@ HEADLESS = {"MPLBACKEND": "Agg"}
 
 
 def compiled_once(session: nox.Session) -> dict[str, str]:
-    """Processes, and later runs, take over each other's compiled programs: most of the tests' time went into compiling again."""
+    """Processes, and later runs, take over each other's compiled programs: most of the tests' time is compiling."""
     return {
         **HEADLESS,
         "JAX_COMPILATION_CACHE_DIR": str(Path(session.create_tmp()).resolve() / "compiled"),

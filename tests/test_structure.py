@@ -26,6 +26,7 @@ ORDER = [
     "_products",
     "_statistics",
     "_checks",
+    "_constraints",
     "_module",
     "_schedules",
     "manifolds",

@@ -15,7 +15,14 @@ from . import (
     training as training,
     zoo as zoo,
 )
-from ._module import AbstractConstrained as AbstractConstrained
+from ._constraints import (
+    AbstractConstraint as AbstractConstraint,
+    AbstractProjected as AbstractProjected,
+    Box as Box,
+    Orthonormal as Orthonormal,
+    UnitTrace as UnitTrace,
+)
+from ._module import buffer as buffer, hyper as hyper, learned as learned, part as part, static as static
 from ._namespace import public as _public
 from ._schedules import (
     AbstractSchedule as AbstractSchedule,

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import equinox as eqx
 import jax
@@ -12,8 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._checks import allows_none, as_finite, as_floats, fitting, of_kind
+from ._constraints import FREE, AbstractConstraint
 from ._types import Array, Float, PyTree
 
+
+#: What an axis of an array belongs to.
+Axis = Literal["prototype", "class"]
 
 Module = TypeVar("Module", bound=eqx.Module)
 
@@ -47,9 +51,56 @@ def converted(function: Callable[[Any, Any, str], Any], **kwargs: Any) -> Any:
     return named
 
 
-def learned(**kwargs: Any) -> Any:
-    """Declare an array of parameters: of floats, whatever it is made from, in as many axes as the annotation says."""
-    return converted(_parameters, **kwargs)
+@dataclasses.dataclass(frozen=True)
+class Declaration:
+    """What a field says of the arrays in it; a plain annotation says what `learned()` does."""
+
+    #: `"learned"`: by gradients; `"hyper"`: set, and nothing moves it; `"buffer"`: rules may move it, gradients never do.
+    kind: Literal["learned", "hyper", "buffer"] = "learned"
+    #: What the leading axes of an array belong to.
+    axes: tuple[Axis, ...] = ()
+    #: Which values it may take.
+    constraint: AbstractConstraint = FREE
+    #: Whether weight decay shrinks it; `None`: if it is a matrix, and no row of it belongs to a prototype or a class.
+    decays: bool | None = None
+
+
+def said(kind: str, **more: Any) -> dict[str, Any]:
+    """The metadata of a field of this kind, for one whose values are not what the functions below make of them."""
+    return {"declared": {"kind": kind, **more}}
+
+
+def learned(
+    *,
+    axis: Axis | tuple[Axis, ...] | None = None,
+    constraint: AbstractConstraint | Callable[[Any], AbstractConstraint] = FREE,
+    decays: bool | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Declare an array of parameters: of floats, whatever it is made from, in as many axes as the annotation says.
+
+    **Arguments:**
+
+    - `axis`: what its first axis belongs to, `"prototype"` or `"class"`; of several leading axes, a tuple. An array that has
+      fewer axes serves all of them. Models are cut, extended and put into another order by it (`model.select`).
+    - `constraint`: which values it may take, an `AbstractConstraint`, or a function of the module that gives one.
+    - `decays`: whether weight decay shrinks it; by default, if it is a matrix without such an axis.
+    """
+    metadata = said("learned", axes=_axes(axis), constraint=constraint, decays=decays)
+    return converted(_parameters, metadata=metadata, **kwargs)
+
+
+def buffer(*, axis: Axis | tuple[Axis, ...] | None = None, **kwargs: Any) -> Any:
+    """Declare an array that training may move, but not by a gradient: what is alive, an age, a running mean."""
+    return converted(_buffer, metadata=said("buffer", axes=_axes(axis)), **kwargs)
+
+
+def _axes(axis: Axis | tuple[Axis, ...] | None) -> tuple[Axis, ...]:
+    return () if axis is None else axis if isinstance(axis, tuple) else (axis,)
+
+
+def _buffer(value: Any, annotation: Any, name: str) -> Any:
+    return None if value is None and allows_none(annotation) else fitting(jnp.asarray(value), annotation, name)
 
 
 def _parameters(value: Any, annotation: Any, name: str) -> Any:
@@ -60,9 +111,9 @@ def hyper(**kwargs: Any) -> Any:
     """Declare a number that is set, not learned: it is finite and stored as an array, and no gradient ever reaches it.
 
     A Python float among the fields of a module would be part of the compiled program, so that each new value compiles
-    anew; an array is an argument of it. The mark in the field's metadata is what `trainable` reads.
+    anew; an array is an argument of it.
     """
-    return converted(as_finite, metadata={"trainable": False}, **kwargs)
+    return converted(as_finite, metadata=said("hyper"), **kwargs)
 
 
 def static(**kwargs: Any) -> Any:
@@ -87,26 +138,51 @@ def as_declared(module: eqx.Module, name: str) -> Any:
     return field.metadata["converter"](getattr(module, name))
 
 
-def trainable(tree: PyTree) -> PyTree:
-    """Which leaves of `tree` can be learned: inexact arrays whose field is not marked by `hyper`.
+def declarations(tree: PyTree) -> PyTree:
+    """What is declared of each leaf: a tree of `Declaration` with the structure of `tree`.
 
-    Returns a tree of bools with the structure of `tree`.
+    A leaf is what the innermost field around it says; beneath a field that no gradient reaches, none reaches anything.
     """
 
-    def learned(path: tuple, leaf: Any) -> bool:
-        node = tree
+    def declaration(path: tuple, leaf: Any) -> Declaration:
+        node, found = tree, Declaration()
         for key in path:
             if isinstance(key, jax.tree_util.GetAttrKey):
                 if dataclasses.is_dataclass(node):
                     (field,) = (f for f in dataclasses.fields(node) if f.name == key.name)
-                    if not field.metadata.get("trainable", True):
-                        return False
+                    own = _resolved(field.metadata.get("declared", {}), node)
+                    found = own if found.kind == "learned" else dataclasses.replace(own, kind=found.kind)
                 node = getattr(node, key.name)
             else:
                 node = node[key.key if isinstance(key, jax.tree_util.DictKey) else key.idx]
-        return eqx.is_inexact_array(leaf)
+        return found
 
-    return jax.tree_util.tree_map_with_path(learned, tree)
+    return jax.tree_util.tree_map_with_path(declaration, tree)
+
+
+def _resolved(declared: dict[str, Any], owner: Any) -> Declaration:
+    constraint = declared.get("constraint", FREE)
+    return Declaration(
+        **{**declared, "constraint": constraint if isinstance(constraint, AbstractConstraint) else constraint(owner)}
+    )
+
+
+def trainable(tree: PyTree) -> PyTree:
+    """Which leaves of `tree` can be learned: inexact arrays of fields that are declared `learned`, or not at all.
+
+    Returns a tree of bools with the structure of `tree`.
+    """
+    return jax.tree.map(lambda leaf, d: d.kind == "learned" and eqx.is_inexact_array(leaf), tree, declarations(tree))
+
+
+def decays(tree: PyTree) -> PyTree:
+    """What weight decay shrinks: matrices of an encoder and projections; no prototypes, biases, bandwidths or relevances."""
+
+    def shrinks(leaf: Any, declared: Declaration) -> bool:
+        matrix = leaf.ndim >= 2 and not declared.axes
+        return matrix if declared.decays is None else declared.decays
+
+    return jax.tree.map(shrinks, tree, declarations(tree))
 
 
 def replaced(module: Module, **fields: Any) -> Module:
@@ -117,59 +193,24 @@ def replaced(module: Module, **fields: Any) -> Module:
     return copy
 
 
-class AbstractConstrained(eqx.Module):
-    """A module whose parameters may not take every value: a point of a manifold, an orthonormal basis, a unit trace.
-
-    An optimiser adds; it knows nothing of constraints. So it is handed `chart()`, the module written in coordinates that
-    may be added to, and `pull(gradient)`; and what it returns is carried back by `retract`. Averages of parameters go through
-    `project`.
-    """
-
-    @abc.abstractmethod
-    def chart(self) -> "AbstractConstrained":
-        """This module in free coordinates centred on itself: `self.chart().retract(self)` is `self`."""
-
-    @abc.abstractmethod
-    def pull(self, gradient: PyTree) -> "AbstractConstrained":
-        """The gradient by this module's parameters as one by its coordinates: the chain rule through `retract`, or the
-        gradient itself, if what the constraint takes from it is lost in `retract` anyway."""
-
-    @abc.abstractmethod
-    def retract(self, base: PyTree) -> "AbstractConstrained":
-        """The module that these coordinates, in the chart of `base`, stand for."""
-
-    @abc.abstractmethod
-    def project(self) -> "AbstractConstrained":
-        """The nearest module, in some sense, that satisfies the constraint."""
-
-
-def _constrained(node: Any) -> bool:
-    return isinstance(node, AbstractConstrained)
-
-
 def chart(tree: PyTree) -> PyTree:
-    """Write every constrained module of `tree` in its own free coordinates."""
-    return jax.tree.map(lambda n: n.chart() if _constrained(n) else n, tree, is_leaf=_constrained)
+    """Parameters, each in the free coordinates of its constraint. What was taken out of the tree stays out."""
+    return jax.tree.map(lambda value, d: d.constraint.chart(value), tree, declarations(tree))
 
 
 def retract(coordinates: PyTree, base: PyTree) -> PyTree:
     """Undo `chart`: `coordinates` in the charts of `base`, carried back to parameters."""
-    return jax.tree.map(lambda n, b: n.retract(b) if _constrained(n) else n, coordinates, base, is_leaf=_constrained)
+    return jax.tree.map(lambda value, d, c: d.constraint.retract(c, value), base, declarations(base), coordinates)
 
 
 def pull(gradient: PyTree, base: PyTree) -> PyTree:
     """Write a gradient by the parameters `base` as one by the coordinates of their charts."""
-    return jax.tree.map(lambda n, g: n.pull(g) if _constrained(n) else g, base, gradient, is_leaf=_constrained)
-
-
-def by_chain_rule(module: Module, gradient: PyTree) -> Module:
-    """`pull` by automatic differentiation of `retract`."""
-    return jax.vjp(lambda coordinates: retract(coordinates, module), chart(module))[1](gradient)[0]
+    return jax.tree.map(lambda value, d, g: d.constraint.pull(g, value), base, declarations(base), gradient)
 
 
 def project(tree: PyTree) -> PyTree:
-    """Bring every constrained module of `tree` back onto its constraint."""
-    return jax.tree.map(lambda n: n.project() if _constrained(n) else n, tree, is_leaf=_constrained)
+    """Bring all parameters back onto their constraints."""
+    return jax.tree.map(lambda value, d: d.constraint.project(value), tree, declarations(tree))
 
 
 class AbstractHomogeneous(eqx.Module):

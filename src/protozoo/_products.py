@@ -1,9 +1,14 @@
-"""Matrix products of low-precision factors, accumulated in float32."""
+"""Rows of features, and matrix products of low-precision factors, accumulated in float32."""
 
 import jax
 import jax.numpy as jnp
 
 from ._types import Array, Float
+
+
+def flattened(x: Float[Array, "n ..."]) -> Float[Array, "n d"]:
+    """Samples as rows of features; how many there are need not be known yet."""
+    return x.reshape(x.shape[0], -1)
 
 
 def accumulated(x: Float[Array, "..."]) -> Float[Array, "..."]:

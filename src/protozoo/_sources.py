@@ -348,6 +348,13 @@ BARACHANT_2012 = Source(
     2012,
     59,
 )
+LEZCANO_CASADO_2019 = Source(
+    "inproceedings",
+    "M. Lezcano-Casado",
+    "Trivializations for gradient-based optimization on manifolds",
+    "NeurIPS",
+    2019,
+)
 MARTINS_2016 = Source(
     "inproceedings",
     "A. Martins, R. Astudillo",

@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from .._module import said
 from .._types import Array, Float
 
 
@@ -23,7 +24,7 @@ class Stateful(eqx.Module):
     """
 
     module: Any
-    statistics: dict[str, Any] = eqx.field(metadata={"trainable": False})
+    statistics: dict[str, Any] = eqx.field(metadata=said("hyper"))
 
     def __init__(self, module: Any, state: eqx.nn.State):
         indices = [node for node in jax.tree.leaves(module, is_leaf=_is_index) if _is_index(node)]

@@ -2,19 +2,19 @@
 
 from typing import ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .._checks import known_value, of_kinds
-from .._module import AbstractConstrained, AbstractHomogeneous, hyper, learned
+from .._constraints import Box
+from .._module import AbstractHomogeneous, hyper, learned
 from .._schedules import positive
-from .._types import Array, ArrayLike, Float, Labels, MaybeLabels, PerSample, PyTree, Scalar
+from .._types import Array, ArrayLike, Float, Labels, MaybeLabels, PerSample, Scalar
 from ._base import AbstractSampleLoss, PrototypeLabels, as_logarithm
 from ._pooling import own_class
 
 
-class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
+class CBC(AbstractSampleLoss, AbstractHomogeneous):
     """\\(\\ell = \\max(0,\\ m + \\max_{k \\ne y} p_k - p_y)\\), with \\(p_k\\) the probability that the reasoning for class
     k agrees with which components were detected:
 
@@ -40,7 +40,7 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
     reasoning over a set of components*, NeurIPS 2019 (with the Gaussian in place of the cosine as detection).
     """
 
-    reasoning: Float[Array, "c p 2"] = learned()
+    reasoning: Float[Array, "c p 2"] = learned(axis=("class", "prototype"), constraint=Box(0.0, 1.0))
     margin: Scalar = hyper(default=0.3)
     variance: Scalar = hyper(default=1.0)
     degree: ClassVar[int] = 0
@@ -111,20 +111,3 @@ class CBC(AbstractSampleLoss, AbstractConstrained, AbstractHomogeneous):
         agreed = detected @ (wanted - unwanted).T + jnp.sum(unwanted, axis=1)[None]
         asked = jnp.sum(wanted + unwanted, axis=1)
         return jnp.clip(agreed / jnp.where(asked > 0, asked, 1)[None], 0, 1)
-
-    # A frozen reasoning was taken out of the tree, and leaves `None`.
-
-    def chart(self) -> "CBC":
-        return self
-
-    def pull(self, gradient: PyTree) -> "CBC":
-        # The step is taken first and clipped then, so its gradient is whole even at a bound; that of a clip is half there.
-        return gradient
-
-    def retract(self, base: PyTree) -> "CBC":
-        return self.project()
-
-    def project(self) -> "CBC":
-        if self.reasoning is None:
-            return self
-        return eqx.tree_at(lambda s: s.reasoning, self, jnp.clip(self.reasoning, 0, 1))

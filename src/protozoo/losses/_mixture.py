@@ -30,7 +30,7 @@ class Mixture(AbstractSampleLoss, AbstractClosedForm):
     Royal Statistical Society B 39, 1977.
     """
 
-    logits: PerPrototype = learned()
+    logits: PerPrototype = learned(axis="prototype")
     relative: ClassVar[bool] = True
     supervised: ClassVar[bool] = False
 

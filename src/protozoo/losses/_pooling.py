@@ -17,7 +17,7 @@ def fold(delta: Float[Array, "n p"], labels: PrototypeLabels, fill: float = jnp.
     """Group the columns by class; classes with fewer prototypes than others are filled up with `fill`."""
     counts = np.bincount(labels)
     if (counts == counts[0]).all():
-        return delta.T.reshape(len(counts), counts[0], len(delta))
+        return delta.T.reshape(len(counts), counts[0], delta.shape[0])
     return jnp.pad(delta.T, ((0, 1), (0, 0)), constant_values=fill)[class_columns(labels)]
 
 

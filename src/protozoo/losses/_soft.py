@@ -90,8 +90,8 @@ class RSLVQ(AbstractSoftLoss):
     """
 
     variance: Schedule = scheduled(default=1.0)
-    log_scales: Float[Array, "*p"] | None = learned(default=None)
-    log_priors: PerPrototype | None = learned(default=None)
+    log_scales: Float[Array, "*p"] | None = learned(axis="prototype", default=None)
+    log_priors: PerPrototype | None = learned(axis="prototype", default=None)
     dimension: int = static(default=0)
     cooperation: AbstractCooperation = part(default=EqualShares())
     supervised: ClassVar[bool] = True
@@ -121,8 +121,8 @@ class SoftLVQ(AbstractSoftLoss):
     """
 
     variance: Schedule = scheduled(default=1.0)
-    log_scales: Float[Array, "*p"] | None = learned(default=None)
-    log_priors: PerPrototype | None = learned(default=None)
+    log_scales: Float[Array, "*p"] | None = learned(axis="prototype", default=None)
+    log_priors: PerPrototype | None = learned(axis="prototype", default=None)
     dimension: int = static(default=0)
     supervised: ClassVar[bool] = True
 

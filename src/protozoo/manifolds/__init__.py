@@ -2,6 +2,7 @@
 
 from .._namespace import public as _public
 from ._base import AbstractManifold as AbstractManifold
+from ._constraint import OnManifold as OnManifold
 from ._euclidean import Euclidean as Euclidean
 from ._spd import SPD as SPD
 from ._squares import (

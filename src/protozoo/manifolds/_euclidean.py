@@ -7,6 +7,7 @@ import jax
 
 from .._checks import positive_integer
 from .._module import static
+from .._products import flattened
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractManifold
 from ._squares import shared_squares
@@ -44,10 +45,10 @@ class Euclidean(AbstractManifold):
         return math.prod(self.shape)
 
     def coordinates(self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p k"]:
-        return x.reshape(len(x), 1, -1) - points.reshape(1, len(points), -1)
+        return x.reshape(x.shape[0], 1, -1) - points.reshape(1, len(points), -1)
 
     def squared_distances(self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
-        return shared_squares(x.reshape(len(x), -1), points.reshape(len(points), -1))
+        return shared_squares(flattened(x), flattened(points))
 
     def exp(self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]) -> Float[Array, "p ..."]:
         return points + coordinates.reshape(points.shape)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from .._types import Array, Float
 
@@ -68,15 +69,18 @@ def _left_svd(matrices: Array) -> tuple[Array, Array]:
     # Whole vectors of a processor. An accelerator has no such caches, and is idle unless it gets all
     # matrices at once.
     rows = 16 * max(1, TOGETHER // (16 * size**2))
-    blocks = functools.partial(_in_blocks, rows=min(rows, len(flat)))
+    rows = rows if is_symbolic_dim(flat.shape[0]) else min(rows, flat.shape[0])
+    blocks = functools.partial(_in_blocks, rows=rows)
     vectors, values = jax.lax.platform_dependent(flat, cpu=blocks, default=_decomposed)
     return vectors.reshape(matrices.shape), values.reshape(*batch, size)
 
 
 def _in_blocks(matrices: Float[Array, "n i i"], rows: int) -> tuple[Array, Array]:
-    n = len(matrices)
-    filled = jnp.pad(matrices, ((0, -n % rows), (0, 0), (0, 0)), mode="edge")
-    parts = jax.lax.map(_decomposed, filled.reshape(-1, rows, *matrices.shape[1:]))
+    n = matrices.shape[0]
+    # A symbolic number is seen to be divisible only if it is written as a product.
+    blocks = (n + rows - 1) // rows
+    filled = matrices.take(jnp.minimum(jnp.arange(blocks * rows), n - 1), axis=0)
+    parts = jax.lax.map(_decomposed, filled.reshape(blocks, rows, *matrices.shape[1:]))
     vectors, values = (a.reshape(-1, *a.shape[2:])[:n] for a in parts)
     return vectors, values
 

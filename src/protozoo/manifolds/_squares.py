@@ -113,7 +113,7 @@ def regained(
     - `maps`, `x`, `points`, `differences`: how they are computed again.
     - `subtracted`: they are squares of differences already, of points that were rounded before.
     """
-    rows, n = squares.T, len(x)
+    rows, n = squares.T, x.shape[0]
     each = jnp.arange(len(rows))[:, None]
     small = LOST * jnp.finfo(rows.dtype).eps
     small = small**2 if subtracted else small
@@ -129,7 +129,8 @@ def regained(
 
     def regain_some(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         rows, lost = carry
-        found, at = jax.lax.top_k(lost.astype(rows.dtype), min(n, TOGETHER))
+        # Filled up, so that it works for any number of samples, also one that is not known yet.
+        found, at = jax.lax.top_k(jnp.pad(lost, (0, TOGETHER)).astype(rows.dtype), TOGETHER)
         at = jnp.where(found > 0, at, n)
         mine, samples = own.at[:, at].get(mode="clip"), x.at[at].get(mode="clip")
         start = rows.at[:, at].get(mode="clip"), jnp.full(len(at), -1), jnp.asarray(True)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import AbstractScaleFree
-from .._products import accumulated
+from .._products import accumulated, flattened
 from .._types import Array, Bool, Float, Int
 from ..manifolds import centred, shared_squares
 from ..prototypes import Prototypes
@@ -143,7 +143,7 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
         """
         linear, space, points = self.map_for(x, prototypes), prototypes.space, prototypes.points
         if space.flat:
-            x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
+            x, points = flattened(x), flattened(points)
             if self.local:
                 return linear.local_squared_norms(x, points)
             return shared_squares(x, points, linear, relative)
@@ -173,7 +173,7 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
         - `x`, `prototypes`: what the entries are a function of, in a flat space.
         """
         linear, points = self.map_for(x, prototypes), prototypes.points
-        x, points = centred(x.reshape(len(x), -1), points.reshape(len(points), -1))
+        x, points = centred(flattened(x), flattened(points))
         if self.local:
             return chosen_local(squared, linear, x, points, columns)
         return chosen_shared(squared, linear.apply(x), linear.apply(points), columns)

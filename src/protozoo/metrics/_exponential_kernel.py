@@ -7,6 +7,7 @@ import numpy as np
 
 from .._checks import as_weights, of_kinds
 from .._module import AbstractHomogeneous, learned
+from .._products import flattened
 from .._statistics import mean_and_variance, present
 from .._types import Array, ArrayLike, Float, Scalar
 from ..manifolds import shared_squares, squared_lengths
@@ -36,7 +37,7 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
     147, 2015.
     """
 
-    matrix: Float[Array, "d l"] = learned()
+    matrix: Float[Array, "d l"] = learned(decays=False)
     degree: ClassVar[int] = 0
 
     def in_units(self, unit: Scalar) -> "ExponentialKernel":
@@ -58,7 +59,7 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         matrix = self.matrix if x.dtype.itemsize >= 4 else self.matrix.astype(x.dtype)
-        z, v = x.reshape(len(x), -1) @ matrix, prototypes.points.reshape(len(prototypes), -1) @ matrix
+        z, v = flattened(x) @ matrix, flattened(prototypes.points) @ matrix
         squared = shared_squares(z, v).T
         a, b = jnp.minimum(squared_lengths(z), LARGEST)[None], jnp.minimum(squared_lengths(v), LARGEST)[:, None]
         apart = (jnp.exp(b / 2) * jnp.expm1((a - b) / 2)) ** 2

@@ -32,7 +32,7 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     """
 
     metric: AbstractQuadratic = part()
-    log_bandwidths: Float[Array, "*p"] = learned(default=0.0)
+    log_bandwidths: Float[Array, "*p"] = learned(axis="prototype", default=0.0)
 
     @classmethod
     @of_kinds

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from .._products import accumulated, product
 from .._types import Array, Float, Int, PyTree
@@ -232,8 +233,9 @@ def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Fl
     def column(one: AbstractLinearMap, w: Float[Array, " d"]) -> Float[Array, " n"]:
         return one.squared_norm(x - w[None])
 
-    # Few samples leave a processor idle; a few prototypes at a time then make one product, but never all of them.
-    together = max(1, min(len(points) // 4, 2**18 // x.size))
+    # Few samples leave a processor idle; a few prototypes at a time then make one product, but never all of them. Of a program
+    # that is compiled before the number of samples is known, there may be many.
+    together = 1 if is_symbolic_dim(x.shape[0]) else max(1, min(len(points) // 4, 2**18 // x.size))
     return jax.lax.map(lambda args: column(*args), (maps, points), batch_size=together).T
 
 

@@ -33,8 +33,8 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
     same metric learns by EM and by gradient descent.
     """
 
-    log_scales: Float[Array, "p d"] = learned()
-    upper: Float[Array, "p d d"] | None = learned(default=None)
+    log_scales: Float[Array, "p d"] = learned(axis="prototype")
+    upper: Float[Array, "p d d"] | None = learned(axis="prototype", default=None)
     regularisation: Float[Array, "*d"] = hyper(default=1e-6)
     normalised: bool = static(default=True)
     unit: Float[Array, "*d"] = hyper(default=1.0)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import AbstractHomogeneous, degree, part
+from .._products import flattened
 from .._types import Array, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import AbstractLinearlyAdapted, AbstractQuadratic
@@ -49,7 +50,7 @@ class Missing(AbstractLinearlyAdapted, AbstractHomogeneous):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         if not prototypes.space.flat:
             raise ValueError(f"`Missing` needs a flat space: a point of {prototypes.space} with gaps is no point of it.")
-        x, points = x.reshape(len(x), -1), prototypes.points.reshape(len(prototypes), -1)
+        x, points = flattened(x), flattened(prototypes.points)
         there = ~jnp.isnan(x)
         # Filled before anything is subtracted: the derivative of a gap is zero, not NaN.
         x = jnp.where(there, x, 0)

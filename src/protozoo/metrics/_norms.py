@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import AbstractScaleFree, static
-from .._products import accumulated
+from .._products import accumulated, flattened
 from .._types import Array, Bool, Float
 from ..manifolds import shared_squares
 from ..prototypes import Prototypes
@@ -32,7 +32,7 @@ class LpNorm(AbstractMetric, AbstractScaleFree):
             raise ValueError(f"`order` must be at least 1, got {self.order}.")
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        x, points = x.reshape(len(x), -1), prototypes.points.reshape(len(prototypes), -1)
+        x, points = flattened(x), flattened(prototypes.points)
 
         @jax.checkpoint
         def to(w: Float[Array, " d"]) -> Float[Array, " n"]:
@@ -59,7 +59,7 @@ class Cosine(AbstractMetric, AbstractScaleFree):
     degree: ClassVar[int] = 0
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        (unit, is_direction), (other, are_directions) = (_unit(v.reshape(len(v), -1)) for v in (x, prototypes.points))
+        (unit, is_direction), (other, are_directions) = (_unit(flattened(v)) for v in (x, prototypes.points))
         half = jnp.minimum(0.5 * shared_squares(unit, other).T, 2)
         return jnp.where(is_direction & are_directions[:, None], half, 1).T
 

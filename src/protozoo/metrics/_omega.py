@@ -1,26 +1,29 @@
 """Learned linear projections of the displacement: one for all prototypes, one for each, or one for each class."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_labels, as_weights, of_kinds, positive_integer, refuse_zero
-from .._module import AbstractConstrained, as_declared, by_chain_rule, learned, replaced, static
+from .._constraints import FREE, AbstractConstraint, UnitTrace
+from .._module import as_declared, learned, static
 from .._statistics import present
-from .._types import Array, ArrayLike, Float, Num, PyTree
+from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Dense
 from ._principal import discriminant_directions, flat, principal_directions
 
 
-class AbstractOmega(AbstractAdaptation, AbstractConstrained):
+def _held(omega: "AbstractOmega") -> AbstractConstraint:
+    return UnitTrace() if omega.normalised else FREE
+
+
+class AbstractOmega(AbstractAdaptation):
     """What projections have in common: the trace of Λ = ΩΩᵀ may be held at one, as the papers do.
 
     The scale of Ω means nothing to a loss that is invariant to it (GLVQ); for a loss that is not (RSLVQ, cross-entropy) it is
-    an inverse temperature, which learning raises without bound. An optimiser always sees columns of unit length (on average):
-    the entries of Ω shrink as features are added, and a rate that suits four features would scramble the map of sixty-four.
+    an inverse temperature, which learning raises without bound.
     """
 
     matrix: eqx.AbstractVar[Float[Array, "*p d l"]]
@@ -31,25 +34,7 @@ class AbstractOmega(AbstractAdaptation, AbstractConstrained):
         _check_rank(self.matrix.shape)
         if self.normalised:
             refuse_zero(self.matrix, "matrix")
-            self.matrix = unit_trace(self.matrix)
-
-    # A frozen matrix was taken out of the tree, and leaves `None`.
-
-    def chart(self) -> "AbstractOmega":
-        if self.matrix is None or not self.normalised:
-            return self
-        return replaced(self, matrix=self.matrix * self.matrix.shape[-1] ** 0.5)
-
-    def pull(self, gradient: PyTree) -> "AbstractOmega":
-        return by_chain_rule(self, gradient)
-
-    def retract(self, base: PyTree) -> "AbstractOmega":
-        return self.project()
-
-    def project(self) -> "AbstractOmega":
-        if self.matrix is None or not self.normalised:
-            return self
-        return replaced(self, matrix=unit_trace(self.matrix))
+            self.matrix = UnitTrace().project(self.matrix)
 
 
 class Omega(AbstractOmega):
@@ -69,7 +54,7 @@ class Omega(AbstractOmega):
     reduction and visualization*, Neural Networks 26, 2012.
     """
 
-    matrix: Float[Array, "d l"] = learned()
+    matrix: Float[Array, "d l"] = learned(constraint=_held, decays=True)
     normalised: bool = static(default=False)
 
     @classmethod
@@ -151,7 +136,7 @@ class LocalOmega(AbstractOmega):
     Source: Schneider, Biehl & Hammer 2009 (see `Omega`), there called localised GMLVQ.
     """
 
-    matrix: Float[Array, "p d l"] = learned()
+    matrix: Float[Array, "p d l"] = learned(axis="prototype", constraint=_held, decays=True)
     normalised: bool = static(default=False)
 
     @classmethod
@@ -188,7 +173,7 @@ class ClassOmega(AbstractOmega):
     Source: Schneider, Biehl & Hammer 2009 (see `Omega`), there class-wise matrices.
     """
 
-    matrix: Float[Array, "c d l"] = learned()
+    matrix: Float[Array, "c d l"] = learned(axis="class", constraint=_held, decays=True)
     normalised: bool = static(default=False)
 
     @classmethod
@@ -212,12 +197,6 @@ class ClassOmega(AbstractOmega):
         if len(self.matrix) != prototypes.classes:  # an index beyond would be taken for the last
             raise ValueError(f"`matrix` has {len(self.matrix)} projections, and there are {prototypes.classes} classes.")
         return Dense(self.matrix[prototypes.labels])
-
-
-def unit_trace(matrix: Float[Array, "*p d l"]) -> Float[Array, "*p d l"]:
-    """Scale Ω so that tr ΩΩᵀ = ‖Ω‖² = 1, whatever its scale is."""
-    matrix = matrix / jax.lax.stop_gradient(jnp.max(jnp.abs(matrix), axis=(-2, -1), keepdims=True))
-    return matrix / jnp.sqrt(jnp.sum(matrix**2, axis=(-2, -1), keepdims=True))
 
 
 def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, "d l"]:

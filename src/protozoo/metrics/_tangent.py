@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_labels, as_weights, known_value, of_kinds, sample_numbers
-from .._module import AbstractConstrained, as_declared, learned, replaced
+from .._constraints import Orthonormal
+from .._module import as_declared, learned
 from .._statistics import BLOCK, present
-from .._types import Array, ArrayLike, Float, Int, Num, PyTree
+from .._types import Array, ArrayLike, Float, Int, Num
 from ..prototypes import Prototypes
 from ..prototypes._initialisers import curved_coordinates, curved_squares
 from ._base import AbstractAdaptation
@@ -16,7 +17,7 @@ from ._linear_maps import AbstractLinearMap, Residual
 from ._principal import completed, varying_directions
 
 
-class Tangent(AbstractAdaptation, AbstractConstrained):
+class Tangent(AbstractAdaptation):
     """\\(\\delta_j = \\lVert (I - B_jB_j^\\top)(x - w_j)\\rVert^2\\): the squared distance to an affine subspace through each
     prototype.
 
@@ -33,13 +34,13 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
     transformation and distortion invariant classification learning*, IJCNN 2016.
     """
 
-    bases: Float[Array, "p d s"] = learned()
+    bases: Float[Array, "p d s"] = learned(axis="prototype", constraint=Orthonormal())
 
     def __post_init__(self):
         self.bases = as_declared(self, "bases")
         _check_subspace(self.bases.shape[-1], self.bases.shape[-2])
         if self.bases.shape[-1]:
-            self.bases = _orthonormal(self.bases)
+            self.bases = Orthonormal().project(self.bases)
             _refuse_dependent(self.bases)
 
     @classmethod
@@ -92,23 +93,6 @@ class Tangent(AbstractAdaptation, AbstractConstrained):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         return Residual(self.bases)
 
-    # A frozen basis was taken out of the tree, and leaves `None`.
-
-    def chart(self) -> "Tangent":
-        return self
-
-    def pull(self, gradient: PyTree) -> "Tangent":
-        # A change within the span is no change of a subspace: `Residual` has no derivative along it.
-        return gradient
-
-    def retract(self, base: PyTree) -> "Tangent":
-        return self.project()
-
-    def project(self) -> "Tangent":
-        if self.bases is None or self.bases.shape[-1] == 0:
-            return self
-        return replaced(self, bases=_orthonormal(self.bases))
-
 
 def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int[np.ndarray, " n"]:
     """Which prototype (of its own class) is nearest to each sample."""
@@ -142,21 +126,6 @@ def _padded(function: Callable, prototypes: Prototypes, x: np.ndarray, points: A
     """Repeated up to a power of two: what is computed has few shapes, and each is compiled once."""
     filled = np.resize(np.arange(len(x)), 1 << (len(x) - 1).bit_length())
     return np.asarray(function(prototypes.space, points, jnp.asarray(x[filled])))[: len(x)]
-
-
-def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
-    """Gram and Schmidt's columns, each freed twice of those before it for full precision.
-
-    They are smooth where the columns are orthonormal already, as a line search has them; the derivatives of singular vectors,
-    by which the polar factor is found, are infinite there.
-    """
-    columns = []
-    for column in jnp.moveaxis(bases, -1, 0):
-        # Sums of products are faster than the many tiny matrices of a factorisation.
-        for before in 2 * columns:
-            column = column - jnp.sum(before * column, axis=-1, keepdims=True) * before
-        columns.append(column / jnp.sqrt(jnp.sum(column**2, axis=-1, keepdims=True)))
-    return jnp.stack(columns, axis=-1)
 
 
 def _refuse_dependent(bases: Float[Array, "p d s"]) -> None:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import degree, power_of_two
+from .._products import flattened
 from .._types import Array, Float
 from ..prototypes import Prototypes
 from ._base import AbstractLinearlyAdapted, AbstractMetric
@@ -59,7 +60,7 @@ def _unit(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "*d"]:
     """The power of two of the distances between prototypes, as the metric sees them; or what the metric says itself."""
     if isinstance(metric, Mahalanobis):
         return metric.own_unit
-    v = prototypes.points.reshape(len(prototypes), -1)
+    v = flattened(prototypes.points)
     v = v - v.mean(axis=0, keepdims=True)
     if isinstance(metric, AbstractLinearlyAdapted):
         linear = metric.linear_map(prototypes)

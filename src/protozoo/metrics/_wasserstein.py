@@ -26,7 +26,7 @@ class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
     """
 
     metric: AbstractAdaptation = part()
-    log_variances: Float[Array, "p k"] = learned()
+    log_variances: Float[Array, "p k"] = learned(axis="prototype")
     degree: ClassVar[int] = 2
 
     def in_units(self, unit: Scalar) -> "Wasserstein":

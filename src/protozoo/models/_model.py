@@ -1,7 +1,7 @@
 """Prototypes, a metric, a loss and an encoder: one model, and all its answers from one matrix."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -22,8 +22,8 @@ from .._checks import (
     refuse_unknown_classes,
     truth,
 )
-from .._module import all_finite, as_dtype, part, static
-from .._products import accumulated
+from .._module import all_finite, as_dtype, declarations, part, said, static
+from .._products import accumulated, flattened
 from .._schedules import as_scalar
 from .._sources import bibtex, sources_of
 from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, Num, PerSample, PyTree, Scalar
@@ -42,6 +42,7 @@ from ._base import AbstractTrainable
 from ._bound import transformable
 from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
+from ._selection import extended, kept, labels_of_added, reordered
 from ._units import Judge, magnitude
 from ._variances import coordinate_variances
 from ._winners import winner_losses
@@ -82,7 +83,7 @@ class PrototypeModel(AbstractTrainable):
     encoder: Callable = eqx.nn.Identity()
     encode_prototypes: bool = static(default=False)
     learn_through_prototypes: bool = static(default=True)
-    decision: AbstractDecision | None = part(default=None, metadata={"trainable": False})
+    decision: AbstractDecision | None = part(default=None, metadata=said("hyper"))
 
     def __check_init__(self):
         if not (self.learn_through_prototypes or self.encode_prototypes):
@@ -203,6 +204,16 @@ class PrototypeModel(AbstractTrainable):
         parts = [type(part).__name__ for part in (self.loss, self.metric, *encoder)]
         classes = f" of {self.prototypes.classes} classes" if self.prototypes.labelled else ""
         return f"PrototypeModel({', '.join(parts)}, {len(self.prototypes)} prototypes{classes})"
+
+    @transformable
+    def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n c"]:
+        """The scores of the classes, logarithms of unnormalised probabilities: the forward pass that all predictions read.
+
+        Nothing is checked, and nothing happens on the host; any number of samples will do, also one that is not known yet
+        (`jax.export` with a symbolic batch size). The answers below work in chunks, and say what is wrong.
+        """
+        prototypes = self.encoded_prototypes()
+        return _Seen(self, Judge.of(prototypes, self.metric, self.loss), self.encode(x)).scores()
 
     # Answers.
 
@@ -339,6 +350,52 @@ class PrototypeModel(AbstractTrainable):
             winner = winner[self.prototypes.labels[winner] == labels]
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
 
+    # The same model with other prototypes.
+
+    def select(self, keep: ArrayLike | Sequence[int] | Sequence[bool]) -> "PrototypeModel":
+        """The model of some of its prototypes, with all that belongs to them: their maps, bandwidths, priors.
+
+        **Arguments:**
+
+        - `keep`: a mask `(p,)`, or the numbers of the prototypes in their new order (grouped by class).
+
+        Predictions are those of a model that was built with these prototypes alone.
+
+        **Raises:** `ValueError` for numbers that are no prototypes or mix up classes, and if a class is left with none.
+        """
+        return kept(self.prototypes, self.classes, keep).of(self)
+
+    def grow(
+        self, points: Float[ArrayLike, "q ..."], labels: Int[ArrayLike, " q"] | Sequence[int] | None = None
+    ) -> "PrototypeModel":
+        """The model with more prototypes.
+
+        **Arguments:**
+
+        - `points`: the new prototypes, in the space of the others.
+        - `labels`: their classes, if the others have some; a class may be new, and is then the next number.
+
+        What belongs to each prototype (a map, a bandwidth, a prior) is that of the nearest prototype of its class, as the
+        model measures; what belongs to a new class, that of the class of the nearest prototype.
+
+        **Raises:** `ValueError` for points outside the space, and for labels that do not fit.
+        """
+        added = Prototypes(points, None, self.prototypes.space)
+        known = labels_of_added(self.prototypes, labels, len(added))
+        points = self.encode(added.points) if self.encode_prototypes else added.points
+        selection, places = extended(self.prototypes, self.classes, np.asarray(self.dissimilarities(points)), known)
+        grown = selection.of(self)
+        moved = grown.prototypes.points.at[places].set(added.points.astype(grown.prototypes.points.dtype))
+        return eqx.tree_at(lambda m: m.prototypes.points, grown, moved)
+
+    def relabelled(self, order: Int[ArrayLike, " c"] | Sequence[int]) -> "PrototypeModel":
+        """The model whose class k is the class `order[k]` of this one, with all that belongs to it.
+
+        **Raises:** `ValueError` unless `order` is a permutation of the classes.
+        """
+        axes = [axis for declared in jax.tree.leaves(declarations(self)) for axis in declared.axes]
+        return reordered(self.prototypes, self.classes, order, of_prototypes="class" not in axes).of(self)
+
     # How they are asked.
 
     @property
@@ -456,7 +513,7 @@ def _check_parts(model: PrototypeModel) -> None:
     for name, decision in decisions.items():
         kind = f"{type(decision).__name__} does not fit {len(prototypes)} prototypes"
         scores = shape_of(f"`{name}`: {kind}", lambda m, d: m.scores(accumulated(d), labels), decision, delta)
-        if scores.ndim != 2 or len(scores) != len(delta):
+        if scores.ndim != 2 or scores.shape[0] != delta.shape[0]:
             raise ValueError(
                 f"`{name}`: {kind}: its scores must have shape (n, classes), got {scores.shape} for n={len(delta)}."
             )
@@ -614,7 +671,7 @@ def _transform(seen: _Seen) -> Array:
     metric, prototypes = model._quadratic("transform"), model.encoded_prototypes()
     linear, space = metric.linear_map(prototypes), prototypes.space
     if space.flat and not metric.local:
-        return linear.apply(points.reshape(len(points), -1))
+        return linear.apply(flattened(points))
     winner = _winner(seen)
 
     def adapted(x: Array, j: Array) -> Array:

@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
 from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind, of_kinds, sample_numbers
-from .._module import AbstractConstrained, by_chain_rule, part, replaced, static
-from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray, PyTree
-from ..manifolds import AbstractManifold, Euclidean
+from .._module import learned, part, replaced, static
+from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray
+from ..manifolds import AbstractManifold, Euclidean, OnManifold
 from ._initialisers import initialise
 
 
-class Prototypes(AbstractConstrained):
+class Prototypes(eqx.Module):
     """p points of a space, grouped by the class that each of them represents.
 
     **Arguments:**
@@ -27,13 +26,12 @@ class Prototypes(AbstractConstrained):
     The labels are part of the model's structure, not of its arrays: which columns of the dissimilarity matrix belong to
     which class is known when a program is compiled, so that pooling over a class is one reduction.
 
-    In a curved space the points are trained by dynamic trivialisation (Lezcano-Casado 2019): an optimiser sees their
-    tangent coordinates, zero before each step, so that its gradient is the Riemannian one and they never leave the space.
+    Points are trained in their space (`manifolds.OnManifold`).
 
     **Raises:** `ValueError` for points that do not lie in the space, labels that are not grouped, a class without points.
     """
 
-    points: Float[Array, "p ..."]
+    points: Float[Array, "p ..."] = learned(axis="prototype", constraint=lambda prototypes: OnManifold(prototypes.space))
     space: AbstractManifold = part()
     counts: tuple[int, ...] | None = static()
 
@@ -132,26 +130,6 @@ class Prototypes(AbstractConstrained):
     def moved(self, points: Float[Array, "p ..."], space: AbstractManifold | None = None) -> "Prototypes":
         """The same classes at other points, perhaps of another space."""
         return replaced(self, points=points, space=self.space if space is None else space)
-
-    # A tree whose frozen leaves were taken out has `None` for its points: there is nothing to chart then.
-
-    def chart(self) -> "Prototypes":
-        if self.space.flat or self.points is None:
-            return self
-        return eqx.tree_at(lambda s: s.points, self, jnp.zeros((len(self), self.space.dimension), self.points.dtype))
-
-    def pull(self, gradient: PyTree) -> "Prototypes":
-        return by_chain_rule(self, gradient)
-
-    def retract(self, base: PyTree) -> "Prototypes":
-        if self.space.flat or self.points is None:
-            return self
-        return eqx.tree_at(lambda s: s.points, self, self.space.exp(base.points, self.points))
-
-    def project(self) -> "Prototypes":
-        if self.space.flat or self.points is None:
-            return self
-        return eqx.tree_at(lambda s: s.points, self, self.space.project(self.points))
 
 
 def _placed(x: ArrayLike, space: AbstractManifold | None) -> tuple[np.ndarray, AbstractManifold]:

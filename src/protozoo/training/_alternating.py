@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import degree, static
-from .._products import accumulated
+from .._products import accumulated, flattened
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, PRNGKeyArray, PyTree, Scalar
 from ..losses import AbstractSampleLoss
@@ -156,7 +156,7 @@ def displacement_moments(prototypes: Prototypes, x: Float[Array, "n ..."], w: Fl
     if not space.flat:
         v = space.coordinates(points, x)
         return Moments(weight, jnp.einsum("np,npk->pk", w, v), None)
-    x, points = x.reshape(len(x), -1), points.reshape(len(points), -1)
+    x, points = flattened(x), flattened(points)
     z, v = centred(x, points)
     total = jnp.sum(w, axis=0)[:, None]
     sums = w.T @ z

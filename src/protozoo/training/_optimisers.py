@@ -5,14 +5,13 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import equinox as eqx
 import jax
 import optax
 
 from .._checks import refuse_negative
+from .._module import decays
 from .._schedules import AbstractSchedule, OverRun, as_scalar
-from .._types import ArrayLike, PyTree
-from ..metrics import AbstractOmega
+from .._types import ArrayLike
 from ._freeze import Where
 
 
@@ -70,21 +69,3 @@ def by_name(
         raise ValueError(f"the weight decay of {name} shrinks everything, prototypes too: use `pz.training.WeightDecay`.")
     defaults = {mask: decays} if mask is not None else {"key": 0} if "key" in known else {}
     return make(learning_rate, **{**defaults, **options})
-
-
-def decays(params: PyTree) -> PyTree:
-    """What weight decay shrinks: matrices of an encoder and projections; no prototypes, biases, bandwidths or relevances."""
-
-    def projection(node: Any) -> bool:
-        return isinstance(node, AbstractOmega)
-
-    def matrices(part: PyTree) -> PyTree:
-        return jax.tree.map(lambda leaf: leaf.ndim >= 2, part)
-
-    nothing = jax.tree.map(lambda _: False, params)
-    metric = jax.tree.map(
-        lambda node: matrices(node) if projection(node) else jax.tree.map(lambda _: False, node),
-        params.metric,
-        is_leaf=projection,
-    )
-    return eqx.tree_at(lambda m: (m.encoder, m.metric), nothing, (matrices(params.encoder), metric))

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._checks import of_kinds
-from .._module import hyper
+from .._module import hyper, said
 from .._types import ArrayLike, Int, Scalar
 
 
@@ -26,7 +26,7 @@ class Stopping(eqx.Module):
     **Raises:** `ValueError` for a patience below one, or a negative `min_delta` or `tolerance`.
     """
 
-    patience: Int[ArrayLike, ""] = eqx.field(metadata={"trainable": False})
+    patience: Int[ArrayLike, ""] = eqx.field(metadata=said("hyper"))
     min_delta: Scalar = hyper()
     tolerance: Scalar = hyper()
 
