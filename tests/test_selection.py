@@ -117,3 +117,44 @@ def test_what_is_added_must_fit():
     clusters = pz.PrototypeModel(pz.Prototypes(np.array([[0.0], [1.0]])), metrics.SquaredEuclidean(), losses.HardClustering())
     with pytest.raises(ValueError, match="no classes"):
         clusters.grow(np.array([[2.0]]), [0])
+
+
+RULES = {"adam": pz.GradientDescent("adam", 0.05), "averaged": pz.Averaged(pz.GradientDescent("sgd", 0.05))}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_training_goes_on_with_some_of_the_prototypes(rule):
+    """Of prototypes that do not meet each other, each learns as it would without the others."""
+    x, y = np.array([[0.1, 0.2], [0.3, -0.1], [9.0, 9.5], [9.4, 9.1]]), np.array([0, 0, 1, 1])
+    points = jnp.asarray([[0.0, 0.0], [50.0, -50.0], [9.0, 9.0], [60.0, 60.0]])
+    model = pz.PrototypeModel(pz.Prototypes(points, [0, 0, 1, 1]), metrics.SquaredEuclidean(), losses.GLVQ())
+    trainer, keep = pz.Trainer(rule, 10), [0, 2]
+    all_of_them, few = trainer.init(model), trainer.init(model.select(keep))
+    for _ in range(3):
+        all_of_them, few = trainer.step(all_of_them, x, y)[0], trainer.step(few, x, y)[0]
+    selected = all_of_them.select(keep)
+    assert eqx.tree_equal(selected.loop, few.loop, rtol=1e-6, atol=1e-6)
+    after, _ = trainer.step(selected, x, y)
+    expected, _ = trainer.step(few, x, y)
+    np.testing.assert_allclose(after.model.prototypes.points, expected.model.prototypes.points, rtol=1e-6, atol=1e-6)
+
+
+def test_training_goes_on_with_more_prototypes_and_other_classes():
+    x, y = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 6.0]] * 2), np.array([0, 1, 2] * 2)
+    trainer = pz.Trainer(pz.GradientDescent("adam", 0.01), 10)
+    state, _ = trainer.step(trainer.init(assembled()), x, y)
+    grown = state.grow(np.array([[3.0, 3.0]]), [1])
+    assert grown.model.prototypes.counts == (2, 3, 1)
+    np.testing.assert_allclose(grown.model.prototypes.points[4], [3.0, 3.0])
+    grown, loss = trainer.step(grown, x, y)
+    assert np.isfinite(loss)
+    order = [2, 0, 1]
+    one, _ = trainer.step(grown, x, y)
+    other, _ = trainer.step(grown.relabelled(order), x, np.argsort(order)[y])
+    assert eqx.tree_equal(other.model, one.model.relabelled(order), rtol=1e-5, atol=1e-6)
+
+
+def test_what_has_no_axis_of_prototypes_cannot_be_selected_from():
+    trainer = pz.Trainer(pz.GradientDescent("lbfgs"), 10)
+    with pytest.raises(ValueError, match="begin with a new state"):
+        trainer.init(assembled()).select([0, 2, 4])

@@ -3,6 +3,7 @@
 from .._namespace import public as _public
 from ._base import AbstractTrainable as AbstractTrainable
 from ._model import PrototypeModel as PrototypeModel
+from ._selection import Selection as Selection
 
 
 __all__ = _public(globals())

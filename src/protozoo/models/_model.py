@@ -42,7 +42,7 @@ from ._base import AbstractTrainable
 from ._bound import transformable
 from ._chunks import map_chunks, rows_per_chunk
 from ._encoder import encoded_shape
-from ._selection import extended, kept, labels_of_added, reordered
+from ._selection import Selection, extended, kept, labels_of_added, reordered
 from ._units import Judge, magnitude
 from ._variances import coordinate_variances
 from ._winners import winner_losses
@@ -363,7 +363,7 @@ class PrototypeModel(AbstractTrainable):
 
         **Raises:** `ValueError` for numbers that are no prototypes or mix up classes, and if a class is left with none.
         """
-        return kept(self.prototypes, self.classes, keep).of(self)
+        return self.selection(keep).of(self)
 
     def grow(
         self, points: Float[ArrayLike, "q ..."], labels: Int[ArrayLike, " q"] | Sequence[int] | None = None
@@ -380,21 +380,35 @@ class PrototypeModel(AbstractTrainable):
 
         **Raises:** `ValueError` for points outside the space, and for labels that do not fit.
         """
-        added = Prototypes(points, None, self.prototypes.space)
-        known = labels_of_added(self.prototypes, labels, len(added))
-        points = self.encode(added.points) if self.encode_prototypes else added.points
-        selection, places = extended(self.prototypes, self.classes, np.asarray(self.dissimilarities(points)), known)
-        grown = selection.of(self)
-        moved = grown.prototypes.points.at[places].set(added.points.astype(grown.prototypes.points.dtype))
-        return eqx.tree_at(lambda m: m.prototypes.points, grown, moved)
+        selection, added = self.extension(points, labels)
+        return selection.moved(selection.of(self), added)
 
     def relabelled(self, order: Int[ArrayLike, " c"] | Sequence[int]) -> "PrototypeModel":
         """The model whose class k is the class `order[k]` of this one, with all that belongs to it.
 
         **Raises:** `ValueError` unless `order` is a permutation of the classes.
         """
+        return self.reordering(order).of(self)
+
+    # They are changes of anything that has the model's structure: of what an optimiser remembers, too.
+
+    def selection(self, keep: ArrayLike | Sequence[int] | Sequence[bool]) -> Selection:
+        """What `select` does."""
+        return kept(self.prototypes, self.classes, keep)
+
+    def extension(
+        self, points: Float[ArrayLike, "q ..."], labels: Int[ArrayLike, " q"] | Sequence[int] | None = None
+    ) -> tuple[Selection, Float[Array, "q ..."]]:
+        """What `grow` does, and the new points."""
+        added = Prototypes(points, None, self.prototypes.space).points
+        known = labels_of_added(self.prototypes, labels, len(added))
+        seen = self.encode(added) if self.encode_prototypes else added
+        return extended(self.prototypes, self.classes, np.asarray(self.dissimilarities(seen)), known), added
+
+    def reordering(self, order: Int[ArrayLike, " c"] | Sequence[int]) -> Selection:
+        """What `relabelled` does."""
         axes = [axis for declared in jax.tree.leaves(declarations(self)) for axis in declared.axes]
-        return reordered(self.prototypes, self.classes, order, of_prototypes="class" not in axes).of(self)
+        return reordered(self.prototypes, self.classes, order, of_prototypes="class" not in axes)
 
     # How they are asked.
 

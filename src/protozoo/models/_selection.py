@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -21,6 +22,8 @@ class Selection(NamedTuple):
     counts: tuple[int, ...] | None
     #: How many prototypes and classes there were.
     before: tuple[int, int]
+    #: Where prototypes at new points are, which are copies of others at first.
+    places: Int[np.ndarray, " a"] = np.zeros(0, int)
 
     def of(self, tree: PyTree) -> PyTree:
         """Everything in a model that has an entry for each prototype or class: the model, its parameters alone, or what an
@@ -47,6 +50,13 @@ class Selection(NamedTuple):
 
         taken_from = jax.tree.map(taken, tree, declarations(tree))
         return jax.tree.map(counted, taken_from, is_leaf=lambda node: isinstance(node, Prototypes))
+
+    def moved(self, tree: PyTree, points: Float[Array, "a ..."]) -> PyTree:
+        """The new prototypes of a model (or of its parameters alone, if points are among them) at their points."""
+        old = tree.prototypes.points
+        if old is None:
+            return tree
+        return eqx.tree_at(lambda m: m.prototypes.points, tree, old.at[self.places].set(points.astype(old.dtype)))
 
 
 def kept(prototypes: Prototypes, classes: int, keep: ArrayLike | Sequence[int] | Sequence[bool]) -> Selection:
@@ -97,23 +107,23 @@ def labels_of_added(
 
 def extended(
     prototypes: Prototypes, classes: int, delta: Float[np.ndarray, "q p"], labels: Int[np.ndarray, " q"] | None
-) -> tuple[Selection, Int[np.ndarray, " q"]]:
-    """The selection that adds a copy of the nearest prototype (of its class) for each new one, and where these copies are.
+) -> Selection:
+    """The selection that adds a copy of the nearest prototype (of its class) for each new one.
 
     A new class takes over what belongs to the class of the nearest prototype.
     """
     p = len(prototypes)
     if labels is None:
         together = np.concatenate([np.arange(p), delta.argmin(axis=1)])
-        return Selection(together, np.arange(classes), None, (p, classes)), np.arange(p, len(together))
+        return Selection(together, np.arange(classes), None, (p, classes), np.arange(p, len(together)))
     foreign = (labels[:, None] != prototypes.labels) & (labels < classes)[:, None]
     nearest = np.where(foreign, np.inf, delta).argmin(axis=1)
     every = np.concatenate([prototypes.labels, labels])
     order, counts = np.argsort(every, kind="stable"), np.bincount(every)
     models = [prototypes.labels[nearest[labels == k][0]] for k in range(classes, len(counts))]
     chosen = np.concatenate([np.arange(p), nearest])[order]
-    selection = Selection(chosen, np.array([*range(classes), *models]), tuple(counts.tolist()), (p, classes))
-    return selection, np.argsort(order)[p:]
+    every_class = np.array([*range(classes), *models])
+    return Selection(chosen, every_class, tuple(counts.tolist()), (p, classes), np.argsort(order)[p:])
 
 
 def reordered(prototypes: Prototypes, classes: int, order: ArrayLike | Sequence[int], of_prototypes: bool) -> Selection:

@@ -14,8 +14,8 @@ from jax.sharding import Mesh, NamedSharding
 
 from .._checks import as_key, positive_integer, refuse_single_class, truth
 from .._module import converted, part, static
-from .._types import Array, ArrayLike, PRNGKeyArray, PyTree, Scalar
-from ..models import AbstractTrainable
+from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
+from ..models import AbstractTrainable, PrototypeModel, Selection
 from ..models._base import Trainable
 from ..persistence._pickling import migration
 from ._callbacks import AbstractCallback, Calls, Progress, View
@@ -69,6 +69,50 @@ class TrainState(eqx.Module, Generic[Trainable]):
         """The model as it is now."""
         model = eqx.combine(self.plan.rule.evaluated(self.loop.params, self.loop.rule), self.rest)
         return model if self.plan.sharding is None else gathered(model)
+
+    def select(self, keep: ArrayLike | Sequence[int] | Sequence[bool]) -> "TrainState[Trainable]":
+        """Training of some of the prototypes goes on (`PrototypeModel.select`): what the rule remembers of them stays.
+
+        **Raises:** `ValueError` if the model has no prototypes, or the rule remembers them in a form that has no axis of
+        prototypes (`optax.lbfgs`).
+        """
+        return self._taken(self._prototyped("select").selection(keep))
+
+    def grow(
+        self, points: Float[ArrayLike, "q ..."], labels: Int[ArrayLike, " q"] | Sequence[int] | None = None
+    ) -> "TrainState[Trainable]":
+        """Training goes on with more prototypes (`PrototypeModel.grow`).
+
+        What the rule remembers of a new one is what it remembers of the nearest one; averages begin there, too.
+
+        **Raises:** as `select` does.
+        """
+        selection, added = self._prototyped("grow").extension(points, labels)
+        grown = self._taken(selection)
+        params, rest = (selection.moved(tree, added) for tree in (grown.loop.params, grown.rest))
+        return TrainState(grown.plan, dataclasses.replace(grown.loop, params=params), rest)
+
+    def relabelled(self, order: Int[ArrayLike, " c"] | Sequence[int]) -> "TrainState[Trainable]":
+        """Training goes on with the classes in another order (`PrototypeModel.relabelled`).
+
+        **Raises:** as `select` does.
+        """
+        return self._taken(self._prototyped("relabelled").reordering(order))
+
+    def _prototyped(self, asked: str) -> PrototypeModel:
+        if not isinstance(self.rest, PrototypeModel):
+            raise ValueError(f"`{asked}`: {type(self.rest).__name__} has no prototypes.")
+        return eqx.combine(self.loop.params, self.rest)
+
+    def _taken(self, selection: Selection) -> "TrainState[Trainable]":
+        """The same change of the model, of its parameters, and of all that the rule remembers in their structure."""
+
+        def is_model(node: Any) -> bool:
+            return isinstance(node, PrototypeModel)
+
+        changing = (self.loop, self.rest)
+        loop, rest = jax.tree.map(lambda n: selection.of(n) if is_model(n) else n, changing, is_leaf=is_model)
+        return TrainState(self.plan, loop, rest)
 
 
 class Trainer(eqx.Module):
