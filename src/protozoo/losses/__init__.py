@@ -6,6 +6,7 @@ from ._base import (
     AbstractSampleLoss as AbstractSampleLoss,
     AbstractWinnerLoss as AbstractWinnerLoss,
     Winners as Winners,
+    nearness as nearness,
 )
 from ._cbc import CBC as CBC
 from ._clustering import (

@@ -1,7 +1,7 @@
 """Some of a model's prototypes, more of them, or its classes in another order: one operation, by what fields say of axes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -33,7 +33,9 @@ class Selection(NamedTuple):
         """
         index = {"prototype": (self.prototypes, self.before[0]), "class": (self.classes, self.before[1])}
 
-        def taken(leaf: Array, declared: Declaration) -> Array:
+        def taken(leaf: Any, declared: Declaration) -> Any:
+            if not declared.axes:  # perhaps no array at all, but a function
+                return leaf
             # An array that has fewer axes serves all prototypes.
             for axis, name in enumerate(declared.axes[: leaf.ndim]):
                 entries, size = index[name]
