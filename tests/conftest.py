@@ -5,22 +5,33 @@ import itertools
 
 import jax
 import pytest
+from zoo import COVER, Case
 
 
 _count = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items):
-    """The tests of a file about one row of the table follow each other: what is compiled for a row is compiled once, before it
-    is forgotten, and by one process."""
+    """Rows whose kinds of parts others have as well are tried nightly.
+
+    The tests of a file about one row follow each other: what is compiled for a row is compiled once, before it is forgotten, and
+    by one process.
+    """
     rows: dict[str, int] = {}
     files: dict[str, int] = {}
 
-    def place(item):
+    def row(item):
         case = getattr(item, "callspec", None) and item.callspec.params.get("case")
-        row = rows.setdefault(str(case), len(rows) + 1) if case is not None else 0
-        return files.setdefault(item.nodeid.split("::")[0], len(files)), row
+        return case if isinstance(case, Case) else None
 
+    def place(item):
+        here = rows.setdefault(str(row(item)), len(rows) + 1) if row(item) is not None else 0
+        return files.setdefault(item.nodeid.split("::")[0], len(files)), here
+
+    for item in items:
+        if row(item) is not None and str(row(item)) not in COVER:
+            item.add_marker("nightly")
     items.sort(key=place)
 
 

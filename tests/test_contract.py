@@ -1,5 +1,6 @@
 """What every model of the zoo must satisfy."""
 
+import dataclasses
 import re
 
 import equinox as eqx
@@ -10,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 from compilations import count_compilations
-from zoo import CASES, CLASSES, Case, D, N
+from zoo import CASES, CLASSES, COVER, Case, D, N
 
 import protozoo as pz
 from protozoo._module import chart, project, pull, retract
@@ -23,6 +24,26 @@ def each(cases: list[Case]):
 
 def labels_of(case: Case, count: int = 1) -> jax.Array | None:
     return None if case.y is None else jnp.asarray(np.tile(case.y, count), jnp.int32)
+
+
+def parts(model: pz.PrototypeModel) -> set[str]:
+    """The kinds of everything in a model."""
+    found, nodes = set(), [model]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, eqx.Module):
+            found |= {type(node).__name__} if type(node).__module__.startswith("protozoo.") else set()
+            nodes += [getattr(node, field.name) for field in dataclasses.fields(node)]
+        elif isinstance(node, tuple | list):
+            nodes += node
+    return found
+
+
+@pytest.mark.nightly
+def test_the_rows_that_are_always_tried_have_every_kind_of_part():
+    every = {str(case): parts(case.model) for case in CASES}
+    assert set(every) >= COVER
+    assert set().union(*every.values()) == set().union(*(every[name] for name in COVER))
 
 
 def test_every_row_has_a_case():
@@ -90,9 +111,13 @@ def test_gradients_are_those_of_the_charts(case, x64):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10 * largest)
 
 
-@each([case for case in CASES if case.quadratic])
+@each(CASES)
 def test_the_relevance_matrix_is_symmetric_and_positive_semidefinite(case):
     model = case.model
+    if not case.quadratic:
+        with pytest.raises(ValueError, match="no linear adaptation"):
+            model.relevance_matrix()
+        return
     k = model.encoded_prototypes().space.dimension
     for matrix in (model.relevance_matrix()[None], model.relevance_matrix(per_prototype=True)):
         assert matrix.shape[1:] == (k, k)
@@ -105,10 +130,14 @@ def test_the_relevance_matrix_is_symmetric_and_positive_semidefinite(case):
     np.testing.assert_allclose(relevances.sum(), 1, rtol=1e-5)
 
 
-@each([case for case in CASES if case.quadratic])
+@each(CASES)
 def test_transform_is_the_space_of_the_metric(case):
     """Squared norms of differences (or of displacements from the winner) are the metric's inner dissimilarities."""
     model = case.model
+    if not case.quadratic:
+        with pytest.raises(ValueError, match="no linear adaptation"):
+            model.transform(case.x)
+        return
     z = model.transform(case.x)
     points = model.encode(jnp.asarray(case.x))
     prototypes = model.encoded_prototypes()

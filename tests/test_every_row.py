@@ -14,9 +14,9 @@ from zoo import CASES, CLASSES, Case, N, blobs
 import protozoo as pz
 
 
-#: A relative winner, a posterior of adapted distances, one map for each prototype, a kernel of the pair, a network that
+#: A relative winner, an adapted one, a posterior, a kernel of the pair, one map for each prototype behind a network that
 #: samples and prototypes go through, and densities.
-SAMPLE = ("GLVQ", "MRSLVQ", "GTLVQ", "DKGMLVQ", "SiameseGLVQ", "GaussianMixture")
+SAMPLE = ("GLVQ", "GMLVQ", "RSLVQ", "DKGMLVQ", "SiameseGTLVQ", "GaussianMixture")
 
 
 @pytest.fixture(

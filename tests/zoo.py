@@ -132,6 +132,16 @@ CASES = [
 ]
 
 
+#: Rows that have every kind of part between them (a test says so). The ordinary suite tries these, `nox -s nightly` all rows.
+COVER = frozenset(
+    [
+        *("KNN", "NPC", "MedianLVQ", "LVQ1", "LVQ21", "GLVQ", "GMLVQ", "SCMNG", "SLVQ", "RSLVQ", "LMRSLVQ_NG", "CELVQ"),
+        *("DKGRLVQ", "DKGMLVQ", "WGLVQ", "SiameseGTLVQ", "ImageCBC", "RiemannianSRNG"),
+        *("HCM", "FCM", "NeuralGas", "GaussianMixture"),
+    ]
+)
+
+
 @functools.cache
 def _build(name: str, label: str) -> pz.PrototypeModel:
     (case,) = [c for c in CASES if (c.name, c.label) == (name, label)]
