@@ -15,8 +15,8 @@ _count = itertools.count(1)
 def pytest_collection_modifyitems(items):
     """Rows whose kinds of parts others have as well are tried nightly.
 
-    The tests of a file about one row follow each other: what is compiled for a row is compiled once, before it is forgotten, and
-    by one process.
+    The tests of a file about one row follow each other: what is compiled for a row is compiled once, before it is forgotten,
+    and by one process.
     """
     rows: dict[str, int] = {}
     files: dict[str, int] = {}

@@ -35,7 +35,7 @@ ORDER = [
     "cooperation",
     "losses",
 ]
-ORDER += ["backbones", "models", "persistence", "training", "zoo", "plots", "cli", "__main__", "__init__"]
+ORDER += ["backbones", "models", "persistence", "training", "zoo", "testing", "plots", "cli", "__main__", "__init__"]
 
 
 def modules():
