@@ -103,7 +103,7 @@ def look_up(model: str | Recipe | Maker) -> Recipe | Composition:
         return _TABLE[model]
     if isinstance(model, Recipe):
         return model
-    if callable(model):
+    if callable(model) and not isinstance(model, PrototypeModel):  # a model is a function, too, and not of data and a key
         return Composition(model)
     given = "a model, which `Trainer.fit` trains" if isinstance(model, PrototypeModel) else repr(model)
     raise TypeError(f"`model` must be a name of the table, a `Recipe`, or a function that composes a model, got {given}.")
