@@ -32,6 +32,10 @@ MODEL = pz.PrototypeModel(POINTS, OMEGA, pz.losses.GLVQ())
 
 #: For every public class what it can be made of.
 CLASSES: dict[type, dict[str, Any]] = {
+    pz.Box: {"low": 0.0, "high": 1.0},
+    pz.Orthonormal: {},
+    pz.UnitTrace: {},
+    pz.manifolds.OnManifold: {"space": pz.manifolds.SPD(2)},
     pz.Constant: {"value": 1.0},
     pz.Cosine: {"start": 1.0},
     pz.Exponential: {"start": 1.0, "end": 0.1},
@@ -92,6 +96,7 @@ CLASSES: dict[type, dict[str, Any]] = {
     pz.backbones.CNN: {"shape": (6, 6, 1), "latent_dim": 2, "channels": (2,), "key": KEY},
     pz.backbones.MLP: {"sizes": (5, 2), "key": KEY},
     pz.backbones.Rematerialised: {"encoder": jax.nn.relu},
+    pz.training.Autodiff: {},
     pz.training.Diversity: {},
     pz.training.HistoryFile: {"path": "history.csv"},
     pz.training.OmegaLogDet: {},
@@ -122,7 +127,9 @@ MADE = {
     pz.training.View,
     pz.zoo.Context,
     pz.zoo.CrossValidation,
+    pz.zoo.Option,
     pz.zoo.Recipe,
+    pz.zoo.Source,
 }
 
 #: Functions that make parts, and what they can be given.

@@ -6,7 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._types import Array, Float
+from ._checks import as_finite
+from ._types import Array, Float, Scalar
 
 
 class AbstractConstraint(eqx.Module):
@@ -109,10 +110,17 @@ class Box(AbstractProjected):
     """Numbers in [`low`, `high`]: an update that leaves the interval is clipped.
 
     Its gradient is whole even at a bound, where that of a clip is half.
+
+    **Raises:** `ValueError` unless low < high.
     """
 
     low: float = eqx.field(static=True)
     high: float = eqx.field(static=True)
+
+    def __init__(self, low: float, high: float):
+        self.low, self.high = float(as_finite(low, Scalar, "low")), float(as_finite(high, Scalar, "high"))
+        if not self.low < self.high:
+            raise ValueError(f"`low` must be less than `high`, got {self.low:g} and {self.high:g}.")
 
     def project(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.clip(value, self.low, self.high)

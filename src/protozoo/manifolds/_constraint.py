@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from .._constraints import AbstractConstraint, by_chain_rule
+from .._module import part
 from .._types import Array, Float
 from ._base import AbstractManifold
 
@@ -16,7 +17,7 @@ class OnManifold(AbstractConstraint):
     Source: M. Lezcano-Casado, *Trivializations for gradient-based optimization on manifolds*, NeurIPS 2019.
     """
 
-    space: AbstractManifold
+    space: AbstractManifold = part()
 
     def project(self, value: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
         return value if self.space.flat else self.space.project(value)
