@@ -41,9 +41,11 @@ METRICS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "metric", sample(metrics.LocalOmega.identity(6, 5), every=METRICS), ids=lambda metric: type(metric).__name__
-)
+def kind(thing: object) -> str:
+    return type(thing).__name__
+
+
+@pytest.mark.parametrize("metric", sample(metrics.LocalOmega.identity(6, 5), every=METRICS), ids=kind)
 def test_the_metrics_keep_it(metric):
     testing.check_metric(metric, PROTOTYPES, X[:9])
 
