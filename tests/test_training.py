@@ -784,7 +784,8 @@ def test_a_batch_needs_memory_for_a_few_of_its_samples(name, key):
         x, labels, weight = (jax.ShapeDtypeStruct((n, *shape), kind) for shape, kind in (((2,), "f4"), ((), "i4"), ((), "f4")))
 
         def step(x: jax.Array, y: jax.Array, weight: jax.Array) -> Any:
-            return rule.step(params, rest, state, pz.training.Batch(x, y, weight, False), objective, 1.0)[::2]
+            batch = pz.training.Batch(x, y, weight, False)
+            return rule.step(params, rest, state, batch, objective, 1.0, key=key)[::2]
 
         analysis = jax.jit(step).lower(x, labels, weight).compile().memory_analysis()
         assert analysis is not None
