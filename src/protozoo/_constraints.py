@@ -1,13 +1,14 @@
 """Which values parameters may take, and how an optimiser that knows nothing of it gets to others of them."""
 
 import abc
+import math
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._checks import as_finite
-from ._types import Array, Float, Scalar
+from ._checks import of_kind
+from ._types import Array, Float
 
 
 class AbstractConstraint(eqx.Module):
@@ -118,9 +119,20 @@ class Box(AbstractProjected):
     high: float = eqx.field(static=True)
 
     def __init__(self, low: float, high: float):
-        self.low, self.high = float(as_finite(low, Scalar, "low")), float(as_finite(high, Scalar, "high"))
+        self.low, self.high = _finite(low, "low"), _finite(high, "high")
         if not self.low < self.high:
             raise ValueError(f"`low` must be less than `high`, got {self.low:g} and {self.high:g}.")
 
     def project(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.clip(value, self.low, self.high)
+
+
+def _finite(bound: float, name: str) -> float:
+    """A number as Python has it: constraints are declared while classes are, and no array is made then."""
+    try:
+        number = float(of_kind(bound, float, name))
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"`{name}` must be finite, got {number:g}.")
+    return number
