@@ -79,7 +79,8 @@ def _in_blocks(matrices: Float[Array, "n i i"], rows: int) -> tuple[Array, Array
     n = matrices.shape[0]
     # A symbolic number is seen to be divisible only if it is written as a product.
     blocks = (n + rows - 1) // rows
-    filled = matrices.take(jnp.minimum(jnp.arange(blocks * rows), n - 1), axis=0)
+    more = jnp.broadcast_to(matrices[-1:], (blocks * rows - n, *matrices.shape[1:]))
+    filled = jnp.concatenate([matrices, more])
     parts = jax.lax.map(_decomposed, filled.reshape(blocks, rows, *matrices.shape[1:]))
     vectors, values = (a.reshape(-1, *a.shape[2:])[:n] for a in parts)
     return vectors, values
