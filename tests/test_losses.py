@@ -268,3 +268,8 @@ def test_ranks_of_large_groups_agree_with_those_of_small_ones():
 def test_numbers_out_of_range(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_posterior_needs_a_share_for_every_prototype():
+    with pytest.raises(ValueError, match="`cooperation` must leave every prototype a share"):
+        losses.RSLVQ(1.0, cooperation=pz.WinnerTakesAll())

@@ -82,7 +82,8 @@ class RSLVQ(AbstractSoftLoss):
 
     Computed in the log domain: badly misclassified samples keep their gradient however small σ² is.
 
-    **Raises:** `ValueError` if the variance is not positive, or is learned without a `dimension`.
+    **Raises:** `ValueError` if the variance is not positive, or is learned without a `dimension`, and for a cooperation of the
+    winner alone.
 
     Source: S. Seo, K. Obermayer, *Soft learning vector quantization*, Neural Computation 15, 2003; learned variances:
     P. Schneider, M. Biehl, B. Hammer, *Hyperparameter learning in probabilistic prototype-based models*, Neurocomputing 73,
@@ -95,6 +96,13 @@ class RSLVQ(AbstractSoftLoss):
     dimension: int = static(default=0)
     cooperation: AbstractCooperation = part(default=EqualShares())
     supervised: ClassVar[bool] = True
+
+    def __check_init__(self):
+        if self.cooperation.winner_alone:
+            raise ValueError(
+                "`cooperation` must leave every prototype a share: with the winner alone, the loss of a misclassified sample "
+                "is infinite."
+            )
 
     def __call__(
         self,
