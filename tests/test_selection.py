@@ -158,3 +158,13 @@ def test_what_has_no_axis_of_prototypes_cannot_be_selected_from():
     trainer = pz.Trainer(pz.GradientDescent("lbfgs"), 10)
     with pytest.raises(ValueError, match="begin with a new state"):
         trainer.init(assembled()).select([0, 2, 4])
+
+
+def test_the_nearest_is_found_in_any_unit():
+    points = np.array([[0.0, 0.0], [4.0, 0.0]], np.float32)
+    for unit in (1e-25, 1.0, 1e25):
+        prototypes = pz.Prototypes(jnp.asarray(points * np.float32(unit)), [0, 0])
+        loss = losses.RSLVQ(1.0, log_priors=jnp.log(jnp.asarray([0.2, 0.8])))
+        model = pz.PrototypeModel(prototypes, metrics.SquaredEuclidean(), loss)
+        grown = model.grow(np.array([[3.5, 0.0]], np.float32) * np.float32(unit), [0])
+        np.testing.assert_allclose(grown.loss.log_priors, np.log([0.2, 0.8, 0.8]), rtol=1e-6)

@@ -35,6 +35,7 @@ from ..metrics import (
     AbstractLinearlyAdapted,
     AbstractMetric,
     AbstractQuadratic,
+    own_units,
     relative_dissimilarities,
 )
 from ..prototypes import Prototypes
@@ -210,10 +211,10 @@ class PrototypeModel(AbstractTrainable):
         """The scores of the classes, logarithms of unnormalised probabilities: the forward pass that all predictions read.
 
         Nothing is checked, and nothing happens on the host; any number of samples will do, also one that is not known yet
-        (`jax.export` with a symbolic batch size). The answers below work in chunks, and say what is wrong.
+        (`jax.export` with a symbolic batch size). Where nothing can be known, scores are NaN. The answers below work in chunks,
+        and say what is wrong.
         """
-        prototypes = self.encoded_prototypes()
-        return _Seen(self, Judge.of(prototypes, self.metric, self.loss), self.encode(x)).scores()
+        return _scores(self, x)
 
     # Answers.
 
@@ -402,8 +403,10 @@ class PrototypeModel(AbstractTrainable):
         """What `grow` does, and the new points."""
         added = Prototypes(points, None, self.prototypes.space).points
         known = labels_of_added(self.prototypes, labels, len(added))
-        seen = self.encode(added) if self.encode_prototypes else added
-        return extended(self.prototypes, self.classes, np.asarray(self.dissimilarities(seen)), known), added
+        units = own_units(self.metric, self.encoded_prototypes())
+        seen = units.of(self.encode(added) if self.encode_prototypes else added)
+        delta = accumulated(units.metric(seen, units.prototypes))
+        return extended(self.prototypes, self.classes, np.asarray(delta), known), added
 
     def reordering(self, order: Int[ArrayLike, " c"] | Sequence[int]) -> Selection:
         """What `relabelled` does."""
@@ -614,13 +617,21 @@ def _answer(model: PrototypeModel, x: Array, question: Callable) -> tuple[Any, _
     def one_chunk(rows: Array) -> tuple[Any, Array]:
         points = model.encode(rows)
         answer = question(_Seen(model, judge, points))
-        sound = jnp.stack([_finite_rows(rows, model.takes_gaps), _finite_rows(points, model.takes_gaps)])
+        sound = _sound_rows(model, rows, points)
         sure = known & jnp.all(sound, axis=0)
         answered = functools.reduce(jnp.logical_and, map(_known_rows, jax.tree.leaves(answer)))
         return jax.tree.map(lambda a: _where_known(sure & answered, a), answer), jnp.vstack([sound, answered[None]]).T
 
     answer, sound = map_chunks(one_chunk, x, rows_per_chunk(len(x), max(len(prototypes), x.size // len(x))))
     return answer, _Findings(known, *jnp.all(sound, axis=0))
+
+
+@eqx.filter_jit
+def _scores(model: PrototypeModel, x: Array) -> Float[Array, "n c"]:
+    points = model.encode(x)
+    sure = jnp.all(_sound_rows(model, x, points), axis=0) & _finite_parameters(model)
+    judge = Judge.of(model.encoded_prototypes(), model.metric, model.decides)
+    return _where_known(sure, _Seen(model, judge, points).scores())
 
 
 def _finite_parameters(model: PrototypeModel) -> Bool[Array, ""]:
@@ -630,6 +641,11 @@ def _finite_parameters(model: PrototypeModel) -> Bool[Array, ""]:
     for leaf in jax.tree.leaves(eqx.filter((model.loss, model.decision), eqx.is_inexact_array)):
         finite &= ~jnp.any(jnp.isnan(leaf))
     return finite
+
+
+def _sound_rows(model: PrototypeModel, rows: Array, points: Array) -> Bool[Array, "2 n"]:
+    """Whether samples are finite, and what the encoder makes of them."""
+    return jnp.stack([_finite_rows(rows, model.takes_gaps), _finite_rows(points, model.takes_gaps)])
 
 
 def _finite_rows(rows: Array, gaps: bool = False) -> Bool[Array, " n"]:
