@@ -4,6 +4,7 @@ import math
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 
 from .._checks import positive_integer
 from .._module import static
@@ -20,13 +21,14 @@ class Euclidean(AbstractManifold):
 
     - `shape`: the shape of one point, or its number of features d.
 
-    A point is flattened to its coordinates, k = prod(shape); displacements are plain differences, x - w.
+    A point is flattened to its coordinates, k = prod(shape); displacements are plain differences, x
+    - w.
 
     **Raises:** `ValueError` if a size is not positive.
     """
 
     shape: tuple[int, ...] = static()
-    flat: ClassVar[bool] = True
+    displacement_is_difference: ClassVar[bool] = True
 
     def __init__(self, shape: int | tuple[int, ...]):
         sizes = shape if isinstance(shape, tuple | list) else (shape,)
@@ -44,13 +46,31 @@ class Euclidean(AbstractManifold):
     def dimension(self) -> int:
         return math.prod(self.shape)
 
-    def coordinates(self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p k"]:
+    @property
+    def coordinate_size(self) -> int:
+        return self.dimension
+
+    @property
+    def injectivity_radius(self) -> float:
+        return math.inf
+
+    @property
+    def origin(self) -> Float[Array, "..."]:
+        return jnp.zeros(self.shape)
+
+    def coordinates(
+        self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
+    ) -> Float[Array, "n p k"]:
         return x.reshape(x.shape[0], 1, -1) - points.reshape(1, len(points), -1)
 
-    def squared_distances(self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
+    def squared_distances(
+        self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
+    ) -> Float[Array, "n p"]:
         return shared_squares(flattened(x), flattened(points))
 
-    def exp(self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]) -> Float[Array, "p ..."]:
+    def exp(
+        self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]
+    ) -> Float[Array, "p ..."]:
         return points + coordinates.reshape(points.shape)
 
     def project(self, points: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
@@ -60,4 +80,5 @@ class Euclidean(AbstractManifold):
         return None
 
     def random_points(self, key: PRNGKeyArray, count: int) -> Float[Array, "p ..."]:
+        """Independent standard normal numbers."""
         return jax.random.normal(key, (count, *self.shape))

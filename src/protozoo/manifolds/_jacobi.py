@@ -11,7 +11,8 @@ from jax.export import is_symbolic_dim
 from .._types import Array, Float
 
 
-#: Entries of the matrices that are rotated together: what stays in the nearest caches of a processor.
+#: Entries of the matrices that are rotated together: what stays in the nearest caches of a
+#: processor.
 TOGETHER = 2**15
 #: Sweeps after which nothing more is expected; ten are many.
 SWEEPS = 30
@@ -23,10 +24,10 @@ def left_svd(
 ) -> tuple[Float[Array, "*batch i i"], Float[Array, "*batch i"]]:
     """The left singular vectors U and the singular values s of M = U s Vᵀ, in no particular order.
 
-    One-sided Jacobi: rotations of two columns at a time until all are orthogonal; their lengths then
-    are the singular values. However much the columns of a well-conditioned matrix are scaled, every
-    value has the relative precision of the type (Demmel & Veselić 1992). Eigenvalues of MMᵀ lose
-    what is below the rounding of the largest one.
+    One-sided Jacobi: rotations of two columns at a time until all are orthogonal; their lengths
+    then are the singular values. However much the columns of a well-conditioned matrix are scaled,
+    every value has the relative precision of the type (Demmel & Veselić 1992). Eigenvalues of MMᵀ
+    lose what is below the rounding of the largest one.
 
     The derivatives of the vectors are NaN or infinite where values coincide, as they are undefined.
     """
@@ -46,19 +47,26 @@ def _left_svd_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple:
 
 
 def right_vectors(
-    m: Float[Array, "*batch i i"], left: Float[Array, "*batch i i"], values: Float[Array, "*batch i"]
+    m: Float[Array, "*batch i i"],
+    left: Float[Array, "*batch i i"],
+    values: Float[Array, "*batch i"],
 ) -> Float[Array, "*batch i i"]:
     """The right singular vectors that belong to the left ones."""
     return precise_product(m.mT, left) / values[..., None, :]
 
 
-def pairs(function: Callable[[Array, Array], Array], values: Float[Array, "*batch i"]) -> Float[Array, "*batch i i"]:
+def pairs(
+    function: Callable[[Array, Array], Array], values: Float[Array, "*batch i"]
+) -> Float[Array, "*batch i i"]:
     """`function` of each two values."""
     return function(values[..., :, None], values[..., None, :])
 
 
-def precise_product(a: Float[Array, "... i j"], b: Float[Array, "... j k"]) -> Float[Array, "... i k"]:
-    """AB. By default an accelerator may round the factors to a few bits; geometry does not survive that."""
+def precise_product(
+    a: Float[Array, "... i j"], b: Float[Array, "... j k"]
+) -> Float[Array, "... i k"]:
+    """AB. By default an accelerator may round the factors to a few bits; geometry does not survive
+    that."""
     return jnp.matmul(a, b, precision="highest")
 
 
@@ -66,8 +74,8 @@ def precise_product(a: Float[Array, "... i j"], b: Float[Array, "... j k"]) -> F
 def _left_svd(matrices: Array) -> tuple[Array, Array]:
     *batch, size, _ = matrices.shape
     flat = matrices.reshape(-1, size, size)
-    # Whole vectors of a processor. An accelerator has no such caches, and is idle unless it gets all
-    # matrices at once.
+    # Whole vectors of a processor. An accelerator has no such caches, and is idle unless it gets
+    # all matrices at once.
     rows = 16 * max(1, TOGETHER // (16 * size**2))
     rows = rows if is_symbolic_dim(flat.shape[0]) else min(rows, flat.shape[0])
     blocks = functools.partial(_in_blocks, rows=rows)
@@ -86,7 +94,9 @@ def _in_blocks(matrices: Float[Array, "n i i"], rows: int) -> tuple[Array, Array
     return vectors, values
 
 
-def _decomposed(matrices: Float[Array, "n i i"]) -> tuple[Float[Array, "n i i"], Float[Array, "n i"]]:
+def _decomposed(
+    matrices: Float[Array, "n i i"],
+) -> tuple[Float[Array, "n i i"], Float[Array, "n i"]]:
     # Side by side in memory: one instruction of a processor works on many matrices.
     columns = jnp.moveaxis(matrices, 0, -1)
     # By a power of two, which rounds nothing: squares of small entries would vanish, those of large
@@ -118,8 +128,11 @@ def _orthogonal(columns: Float[Array, "i j n"]) -> Float[Array, "i j n"]:
         t = jnp.where(turning, t, 0)
         c = 1 / jnp.sqrt(1 + t * t)
         s = c * t
-        left, right = _next_round(c[None] * left - s[None] * right, s[None] * left + c[None] * right)
-        # How much of the longer column is added to the shorter one, in units of the latter's length, at most.
+        left, right = _next_round(
+            c[None] * left - s[None] * right, s[None] * left + c[None] * right
+        )
+        # How much of the longer column is added to the shorter one, in units of the latter's
+        # length, at most.
         share = jnp.abs(s) * (1 + 2 * jnp.abs(slope) * aligned)
         return (left, right, settled, jnp.maximum(cosine, aligned), jnp.maximum(moved, share)), None
 
@@ -129,8 +142,8 @@ def _orthogonal(columns: Float[Array, "i j n"]) -> Float[Array, "i j n"]:
         start, rounds = (left, right, settled, none, none), max(2 * half - 1, 1)
         # A loop copies its state once in every turn: three rounds make a turn.
         (left, right, _, cosine, moved), _ = jax.lax.scan(play, start, length=rounds, unroll=3)
-        # By no more than this product do rotations disturb other pairs: if it is rounding, another sweep
-        # would find nothing to do.
+        # By no more than this product do rotations disturb other pairs: if it is rounding, another
+        # sweep would find nothing to do.
         unsettled = jnp.max(cosine, axis=0) * jnp.max(moved, axis=0) > rounding
         return i + 1, left, right, settled | ~unsettled[None]
 
@@ -153,6 +166,6 @@ def _next_round(left: Float[Array, "i j n"], right: Float[Array, "i j n"]) -> tu
 
 
 def _dot(a: Float[Array, "i j n"], b: Float[Array, "i j n"]) -> Float[Array, "j n"]:
-    # Written out: a compiler makes vector instructions of these sums, and few of a reduction over the
-    # first axis.
+    # Written out: a compiler makes vector instructions of these sums, and few of a reduction over
+    # the first axis.
     return functools.reduce(operator.add, [a[i] * b[i] for i in range(len(a))])

@@ -1,0 +1,230 @@
+"""Rotations."""
+
+import functools
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import positive_integer
+from .._module import static
+from .._types import Array, Float, PRNGKeyArray
+from ._base import AbstractSpectral
+from ._functions import orthonormalised, trigonometric
+from ._jacobi import left_svd, pairs, precise_product, right_vectors
+from ._membership import first, known, off_orthonormal, rounding
+
+
+class SO(AbstractSpectral):
+    """Rotations of n dimensions, with the metric that turns of the space before and after leave as
+    it is.
+
+    \\[ d(R, S) = \\lVert \\log(R^\\top S) \\rVert_F / \\sqrt 2 = \\Bigl(\\sum_i
+    \\theta_i^2\\Bigr)^{1/2}, \\]
+
+    with the angles of the rotation that leads from R to S, one for each plane that it turns. In
+    three dimensions, this is its angle.
+
+    **Arguments:**
+
+    - `n`: the number of rows, at least two.
+
+    A point is an orthogonal matrix (n, n) of determinant one, and has k = n(n-1)/2 coordinates: the
+    strict upper triangle of log(RᵀS). Where a plane is turned by π, both ways are shortest, and one
+    of them is taken; in up to three dimensions, distances are exact there.
+
+    **Raises:** `ValueError` if `n` is less than two.
+
+    Source: P.-A. Absil, R. Mahony, R. Sepulchre, *Optimization algorithms on matrix manifolds*,
+    Princeton University Press, 2008.
+    """
+
+    n: int = static()
+    displacement_is_difference: ClassVar[bool] = False
+
+    def __init__(self, n: int):
+        positive_integer(n, "n")
+        if n < 2:
+            raise ValueError(f"`n` must be at least 2, got {n}: one dimension has no rotations.")
+        self.n = int(n)
+
+    @property
+    def point_shape(self) -> tuple[int, ...]:
+        return (self.n, self.n)
+
+    @property
+    def dimension(self) -> int:
+        return self.n * (self.n - 1) // 2
+
+    @property
+    def coordinate_size(self) -> int:
+        return self.dimension
+
+    @property
+    def rank(self) -> int:
+        return self.n // 2
+
+    @property
+    def injectivity_radius(self) -> float:
+        return math.pi
+
+    @property
+    def origin(self) -> Float[Array, "..."]:
+        return jnp.eye(self.n)
+
+    def coordinates(
+        self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
+    ) -> Float[Array, "n p k"]:
+        return _logarithm(_between(points, x))[(..., *np.triu_indices(self.n, 1))]
+
+    def squared_distances(
+        self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
+    ) -> Float[Array, "n p"]:
+        return _squared_angle(_between(points, x))
+
+    def spectrum(
+        self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
+    ) -> Float[Array, "n p r"]:
+        """The angles of the planes that are turned, from the smallest on."""
+        turns = jax.lax.complex(jnp.zeros((), x.dtype), _logarithm(_between(points, x)))
+        return jnp.abs(jnp.linalg.eigvalsh(turns)[..., self.n - self.rank :])
+
+    def exp(
+        self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]
+    ) -> Float[Array, "p ..."]:
+        turn = _skew(coordinates, self.n)
+        versine, sine = trigonometric(precise_product(turn.mT, turn))
+        change = precise_product(turn, sine) - versine
+        return orthonormalised(points + precise_product(points, change))
+
+    def project(self, points: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
+        """The nearest rotations, in the Frobenius norm (Umeyama 1991)."""
+        left, _, right = jnp.linalg.svd(points)
+        sign = jnp.linalg.det(precise_product(left, right))
+        last = jnp.where(jnp.arange(self.n) == self.n - 1, jnp.sign(sign)[:, None], 1)
+        return precise_product(left * last[:, None, :], right)
+
+    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+        values = known(points)
+        if values is None:
+            return None
+        most = rounding(points)
+        reason = "is not orthogonal: products of its columns differ from those of axes by {off:.3g}"
+        if found := first(values, off_orthonormal(values), most, reason + "; ask `space.project`"):
+            return found
+        mirrored = (np.linalg.det(values) < 0).astype(float)
+        return first(values, mirrored, 0.5, "is a reflection: its determinant is -1")
+
+    def random_points(self, key: PRNGKeyArray, count: int) -> Float[Array, "p ..."]:
+        """Uniformly distributed, by the measure of Haar (Mezzadri 2007)."""
+        q, r = jnp.linalg.qr(jax.random.normal(key, (count, self.n, self.n)))
+        # A factorisation chooses signs, and so a part of the group; they are given back.
+        q = q * jnp.sign(jnp.diagonal(r, axis1=1, axis2=2))[:, None, :]
+        return q.at[:, :, 0].multiply(jnp.sign(jnp.linalg.det(q))[:, None])
+
+
+def _between(points: Float[Array, "p i i"], x: Float[Array, "n i i"]) -> Float[Array, "n p i i"]:
+    """RᵀS of all pairs."""
+    return jnp.einsum("pji,njk->npik", points, x, precision="highest")
+
+
+def _skew(coordinates: Float[Array, "*batch k"], n: int) -> Float[Array, "*batch n n"]:
+    rows, columns = np.triu_indices(n, 1)
+    upper = jnp.zeros((*coordinates.shape[:-1], n, n), coordinates.dtype)
+    upper = upper.at[(..., rows, columns)].set(coordinates)
+    return upper - upper.mT
+
+
+@jax.custom_jvp
+def _squared_angle(turns: Float[Array, "*batch i i"]) -> Float[Array, "*batch"]:
+    """‖log M‖² / 2."""
+    return jnp.sum(_logarithm(turns) ** 2, axis=(-2, -1)) / 2
+
+
+@_squared_angle.defjvp
+def _squared_angle_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # The gradient of half the square is the logarithm itself: nothing is decomposed to find it.
+    (turns,), (change,) = primals, tangents
+    logarithm = _logarithm(turns)
+    slope = jnp.sum(logarithm * precise_product(turns.mT, change), axis=(-2, -1))
+    return jnp.sum(logarithm**2, axis=(-2, -1)) / 2, slope
+
+
+def _logarithm(turns: Float[Array, "*batch i i"]) -> Float[Array, "*batch i i"]:
+    """The skew matrix A with exp A = M."""
+    by_size = {2: _logarithm_of_two, 3: _logarithm_of_three}
+    return by_size.get(turns.shape[-1], _logarithm_of_many)(turns)
+
+
+def _logarithm_of_two(turns: Float[Array, "*batch 2 2"]) -> Float[Array, "*batch 2 2"]:
+    sine, cosine = turns[..., 0, 1] - turns[..., 1, 0], turns[..., 0, 0] + turns[..., 1, 1]
+    return _skew(jnp.arctan2(sine, cosine)[..., None], 2)
+
+
+def _logarithm_of_three(turns: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 3 3"]:
+    """By the quaternion, which knows axis and angle also where the angle is π."""
+    m = turns
+    (a, b, c), (d, e, f), (g, h, i) = ([m[..., j, k] for k in range(3)] for j in range(3))
+    # 4 q qᵀ, of which the column with the largest diagonal entry is free of cancellation.
+    columns = [
+        [1 + a + e + i, h - f, c - g, d - b],
+        [h - f, 1 + a - e - i, b + d, c + g],
+        [c - g, b + d, 1 - a + e - i, f + h],
+        [d - b, c + g, f + h, 1 - a - e + i],
+    ]
+    largest = jnp.argmax(jnp.stack([columns[j][j] for j in range(4)]), axis=0)
+    q = [jnp.choose(largest, [columns[j][k] for j in range(4)], mode="clip") for k in range(4)]
+    norm = jnp.sqrt(sum(v * v for v in q))
+    sign = jnp.where(q[0] < 0, -1, 1) / norm
+    w, (x, y, z) = q[0] * sign, (v * sign for v in q[1:])
+    squared = x * x + y * y + z * z
+    turned = squared > 0
+    sine = jnp.sqrt(jnp.where(turned, squared, 1))
+    factor = jnp.where(turned, 2 * jnp.arctan2(sine, w) / sine, 2 / jnp.where(turned, 1, w))
+    return _skew(jnp.stack([-z, y, -x], axis=-1) * factor[..., None], 3)
+
+
+@jax.custom_jvp
+def _logarithm_of_many(turns: Float[Array, "*batch i i"]) -> Float[Array, "*batch i i"]:
+    """Eight times the logarithm of the eighth root, whose angles are so small that a power series
+    has it."""
+    unit = jnp.broadcast_to(jnp.eye(turns.shape[-1], dtype=turns.dtype), turns.shape)
+    # The root of a rotation is the polar factor of M + 1. Where an angle is nearly π, it is nearly
+    # singular: singular values to their own precision keep what can be known.
+    shifted = turns + unit
+    # A turn by π exactly has two nearest roots; a little turn beyond chooses one.
+    ones = jnp.ones_like(unit)
+    shifted = shifted + jnp.finfo(turns.dtype).eps * (jnp.triu(ones) - jnp.tril(ones))
+    left, values = left_svd(shifted)
+    root = precise_product(left, right_vectors(shifted, left, values).mT)
+    for cosine in (math.cos(math.pi / 8), math.cos(math.pi / 16)):
+        # Its singular values are about one now.
+        root = (root + unit) / (1 + cosine)
+        root = functools.reduce(lambda r, _: orthonormalised(r), range(5), root)
+    sine = (root - root.mT) / 2
+    squares, power, total = -precise_product(sine, sine), sine, sine
+    for m in range(1, 9 if turns.dtype.itemsize < 8 else 20):
+        power = precise_product(power, squares) * ((2 * m - 1) / (2 * m))
+        total = total + power / (2 * m + 1)
+    return 8 * total
+
+
+@_logarithm_of_many.defjvp
+def _logarithm_of_many_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # d log M = ad / (1 - exp(-ad)) applied to MᵀdM, with ad X = AX - XA: in the eigenvectors of A,
+    # whose values are imaginary, a factor for each entry. Where values coincide, it is one.
+    (turns,), (change,) = primals, tangents
+    logarithm = _logarithm_of_many(turns)
+    angles, vectors = jnp.linalg.eigh(jax.lax.complex(jnp.zeros_like(logarithm), -logarithm))
+    half = pairs(jnp.subtract, angles) / 2
+    flat = jnp.abs(half) < 1e-6
+    away = jnp.where(flat, 1, half)
+    # z / (1 - e^-z) = (z/2) coth(z/2) + z/2 with z = 2i·half: half cot(half) + i half.
+    factor = jax.lax.complex(jnp.where(flat, 1, away / jnp.tan(away)), half)
+    moved = precise_product(turns.mT, change)
+    moved = (moved - moved.mT) / 2
+    adjoint = jnp.conj(vectors.mT)
+    inside = jnp.matmul(jnp.matmul(adjoint, moved.astype(vectors.dtype)), vectors)
+    return logarithm, jnp.real(jnp.matmul(jnp.matmul(vectors, factor * inside), adjoint))

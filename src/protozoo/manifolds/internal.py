@@ -1,0 +1,3 @@
+"""What other parts of the library use of `manifolds`; no promise to anybody else."""
+
+from ._squares import LOST as LOST, without_loops as without_loops
