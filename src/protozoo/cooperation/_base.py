@@ -27,7 +27,8 @@ class AbstractCooperation(eqx.Module):
         group: Float[Array, "*batch m n"],
         progress: Float[ArrayLike, ""],
     ) -> Float[Array, "*batch m n"]:
-        """log h_j, minus infinity for a member without a share. They carry no gradient.
+        """log h_j, minus infinity for a member without a share. Shares by rank carry no gradient,
+        smooth ones theirs.
 
         **Arguments:**
 
@@ -37,13 +38,23 @@ class AbstractCooperation(eqx.Module):
         **Returns:** the logarithms of shares that need not sum to one.
         """
 
+    def log_shares(
+        self,
+        group: Float[Array, "*batch m n"],
+        progress: Float[ArrayLike, ""],
+    ) -> Float[Array, "*batch m n"]:
+        """The logarithms of shares that sum to one. Members that are missing, whose dissimilarity
+        is infinite, have none."""
+        return jax.nn.log_softmax(self._of_present(group, progress), axis=-2)
+
     def pool(
         self,
         function: Callable[[Array], Array],
         group: Float[Array, "*batch m n"],
         progress: Float[ArrayLike, ""],
     ) -> Float[Array, "*batch n"]:
-        """The mean of a function of dissimilarities over a group, \\(\\sum_j h_j f(\\delta_j) / \\sum_j h_j\\).
+        """The mean of a function of dissimilarities over a group,
+        \\(\\sum_j h_j f(\\delta_j) / \\sum_j h_j\\).
 
         **Arguments:**
 
@@ -56,8 +67,25 @@ class AbstractCooperation(eqx.Module):
             return function(group[..., 0, :])
         if self.winner_alone:
             return function(jnp.min(group, axis=-2))
-        present = jnp.isfinite(group)
-        log_weights = jnp.where(present, self.log_weights(group, progress), -jnp.inf)
-        weights = jax.nn.softmax(log_weights, axis=-2)
+        weights = jax.nn.softmax(self._of_present(group, progress), axis=-2)
         # A missing member must not even be evaluated at infinity: 0·NaN would reach the gradient.
-        return jnp.sum(weights * function(jnp.where(present, group, 1)), axis=-2)
+        return jnp.sum(weights * function(jnp.where(jnp.isfinite(group), group, 1)), axis=-2)
+
+    def _of_present(
+        self, group: Float[Array, "*batch m n"], progress: Float[ArrayLike, ""]
+    ) -> Float[Array, "*batch m n"]:
+        return jnp.where(jnp.isfinite(group), self.log_weights(group, progress), -jnp.inf)
+
+
+class AbstractCompetition(AbstractCooperation):
+    """A cooperation about a winner of its own: the member for which `compared` is the smallest, of
+    equals the first.
+
+    Where all prototypes cooperate (`losses.Cooperative`), a trained model decides by the same
+    comparison.
+    """
+
+    @abc.abstractmethod
+    def compared(self, group: Float[Array, "*batch m n"]) -> Float[Array, "*batch m n"]:
+        """What members are compared by when training has ended, from the dissimilarities of a
+        group: infinite for those that cannot win."""

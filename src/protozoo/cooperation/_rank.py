@@ -13,16 +13,18 @@ class RankCooperation(AbstractCooperation):
 
     **Arguments:**
 
-    - `neighbourhood`: γ > 0, in ranks: a number or a schedule of training progress (usually falling).
+    - `neighbourhood`: γ > 0, in ranks: a number or a schedule of training progress (usually
+      falling).
 
     Ranks carry no gradient. γ → 0 recovers `WinnerTakesAll`, γ → ∞ `EqualShares`. Cooperation is a
     matter of training: a trained model decides by its dissimilarities alone.
 
     **Raises:** `ValueError` if γ is not positive.
 
-    Source: T. Martinetz, S. Berkovich, K. Schulten, *"Neural-gas" network for vector quantization and its application to
-    time-series prediction*, IEEE Trans. Neural Networks 4, 1993; B. Hammer, M. Strickert, T. Villmann, *Supervised neural
-    gas with general similarity measure*, Neural Processing Letters 21, 2005.
+    Source: T. Martinetz, S. Berkovich, K. Schulten, *"Neural-gas" network for vector quantization
+    and its application to time-series prediction*, IEEE Trans. Neural Networks 4, 1993; B. Hammer,
+    M. Strickert, T. Villmann, *Supervised neural gas with general similarity measure*, Neural
+    Processing Letters 21, 2005.
     """
 
     neighbourhood: AbstractSchedule
@@ -40,11 +42,22 @@ class RankCooperation(AbstractCooperation):
 
 
 def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
-    """How many members are smaller (ties: are earlier). Counting beats sorting twice while the group is small."""
+    """How many members are smaller (ties: are earlier). Counting beats sorting twice, unless a
+    group is very large."""
     group = jax.lax.stop_gradient(group)
     m = group.shape[-2]
-    if m > 48:
+    if m > 1024:
         return jnp.argsort(jnp.argsort(group.swapaxes(-1, -2))).swapaxes(-1, -2)
+    if m > 48:
+        number = jnp.arange(m)[:, None]
+
+        def counted(j: Int[Array, ""], rank: Int[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
+            # One member after the other, for all samples: what is compared stays in a processor's
+            # cache.
+            other = jax.lax.dynamic_slice_in_dim(group, j, 1, axis=-2)
+            return rank + jnp.where(number > j, other <= group, other < group)
+
+        return jax.lax.fori_loop(0, m, counted, jnp.zeros(group.shape, jnp.int32))
     mine, other = group[..., :, None, :], group[..., None, :, :]
     earlier = jnp.tri(m, k=-1, dtype=bool)[:, :, None]
     return jnp.sum(jnp.where(earlier, other <= mine, other < mine), axis=-2)

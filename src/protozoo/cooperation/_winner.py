@@ -10,7 +10,8 @@ from ._base import AbstractCooperation
 
 
 class WinnerTakesAll(AbstractCooperation):
-    """\\(h_j = 1\\) for the nearest member (the first of equals), zero for all others: pool(f) = f(min δ)."""
+    """\\(h_j = 1\\) for the nearest member (the first of equals), zero for all others: pool(f) =
+    f(min δ)."""
 
     winner_alone: ClassVar[bool] = True
 

@@ -3,7 +3,9 @@
 from .._namespace import public as _public
 from ._base import (
     AbstractLoss as AbstractLoss,
+    AbstractMemberships as AbstractMemberships,
     AbstractSampleLoss as AbstractSampleLoss,
+    AbstractTypicalities as AbstractTypicalities,
     AbstractWinnerLoss as AbstractWinnerLoss,
     Winners as Winners,
     nearness as nearness,
@@ -21,12 +23,34 @@ from ._glvq import GLVQ as GLVQ
 from ._lvq import LVQ1 as LVQ1, LVQ21 as LVQ21
 from ._mixture import Mixture as Mixture
 from ._nearest_neighbours import NearestNeighbours as NearestNeighbours
+from ._one_class import (
+    SVQOCC as SVQOCC,
+    AbstractOneClass as AbstractOneClass,
+    ContrastiveSVQOCC as ContrastiveSVQOCC,
+    DataDescription as DataDescription,
+    OneClass as OneClass,
+    RejectedShare as RejectedShare,
+)
+from ._open_set import (
+    AbstractVisibility as AbstractVisibility,
+    Calibrated as Calibrated,
+    Level as Level,
+    OpenSet as OpenSet,
+    Radii as Radii,
+)
 from ._pooling import (
     class_logsumexp as class_logsumexp,
     class_minimum as class_minimum,
     winners as winners,
 )
+from ._possibilistic import (
+    Columnwise as Columnwise,
+    Possibilistic as Possibilistic,
+    Saturated as Saturated,
+)
+from ._radial import AbstractRadial as AbstractRadial, Cauchy as Cauchy, Welsch as Welsch
 from ._soft import RSLVQ as RSLVQ, AbstractSoftLoss as AbstractSoftLoss, SoftLVQ as SoftLVQ
+from ._sum import Sum as Sum
 from ._transfer import identity as identity, sigmoid as sigmoid, swish as swish
 
 

@@ -12,15 +12,22 @@ from ._decision import AbstractDecision, PrototypeLabels
 
 
 class AbstractLoss(AbstractDecision):
-    """A judgement of the dissimilarity matrix: what training lowers, and what prediction reads unless it is told otherwise."""
+    """A judgement of the dissimilarity matrix: what training lowers, and what prediction reads
+    unless it is told otherwise."""
 
     #: Whether the loss needs a class for each sample.
     supervised: eqx.AbstractClassVar[bool]
     #: Whether it has a derivative that learning could follow.
     differentiable: ClassVar[bool] = True
+    #: Whether it can learn from samples of class 0 alone, the targets, which then need no labels.
+    targets_only: ClassVar[bool] = False
+
+    #: Whether it is a sum over samples; then `loss(delta, labels, y, progress)` is a value for each
+    #: of them.
+    additive: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def objective(
+    def total(
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
@@ -28,7 +35,24 @@ class AbstractLoss(AbstractDecision):
         weight: PerSample,
         progress: Float[ArrayLike, ""],
     ) -> Scalar:
-        """The number that training lowers; `weight` holds each sample's share (an average if the shares sum to one)."""
+        """The number that training lowers; `weight` holds each sample's share (an average if the
+        shares sum to one)."""
+
+
+class AbstractMemberships(eqx.Module):
+    """What knows how prototypes share a sample."""
+
+    @abc.abstractmethod
+    def memberships(self, delta: Float[Array, "n p"]) -> Float[Array, "n p"]:
+        """How the prototypes share each sample."""
+
+
+class AbstractTypicalities(eqx.Module):
+    """What knows how far away is untypical of a prototype."""
+
+    @abc.abstractmethod
+    def typicalities(self, delta: Float[Array, "n p"]) -> Float[Array, "n p"]:
+        """How typical a sample is of each prototype, in [0, 1], whatever the others are."""
 
 
 class AbstractSampleLoss(AbstractLoss):
@@ -36,6 +60,8 @@ class AbstractSampleLoss(AbstractLoss):
 
     A loss of your own needs `__call__`, `scores` and `supervised`.
     """
+
+    additive: ClassVar[bool] = True
 
     @abc.abstractmethod
     def __call__(
@@ -47,7 +73,7 @@ class AbstractSampleLoss(AbstractLoss):
     ) -> PerSample:
         """One value for each sample."""
 
-    def objective(
+    def total(
         self,
         delta: Float[Array, "n p"],
         labels: PrototypeLabels,
@@ -63,7 +89,8 @@ class AbstractSampleLoss(AbstractLoss):
 
 
 class Winners(NamedTuple):
-    """A few entries of each row of δ, and where they are; `found` is no function of δ for a derivative."""
+    """A few entries of each row of δ, and where they are; `found` is no function of δ for a
+    derivative."""
 
     found: Float[Array, "k n"]
     columns: Int[Array, "k n"]  # p for a member that a smaller class lacks, whose entry is infinite
@@ -72,9 +99,9 @@ class Winners(NamedTuple):
 class AbstractWinnerLoss(AbstractSampleLoss):
     """A loss that depends on a few entries in each row of δ, those of the winners.
 
-    `winners` finds them, `of_winners` says what the loss makes of them. Where they are `few`, training
-    differentiates these entries alone: a matrix of dissimilarities is then computed once, and never
-    differentiated.
+    `winners` finds them, `of_winners` says what the loss makes of them. Where they are `few`,
+    training differentiates these entries alone: a matrix of dissimilarities is then computed once,
+    and never differentiated.
     """
 
     #: Whether there are few winners of a sample, however many prototypes there are.
@@ -109,7 +136,8 @@ class AbstractWinnerLoss(AbstractSampleLoss):
 
 
 def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
-    """Scores of a decision by distance, \\(-\\log(\\delta_k / \\min_j \\delta_j)\\): probabilities ∝ 1/δ in any unit.
+    """Scores of a decision by distance, \\(-\\log(\\delta_k / \\min_j \\delta_j)\\): probabilities
+    ∝ 1/δ in any unit.
 
     A sample on a prototype is certain of it; the other scores are then minus infinity.
     """
@@ -120,13 +148,15 @@ def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
 
 
 def as_logarithm(share: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """The logarithm of numbers in [0, 1], finite where they are zero: of classes that share nothing, each is as good."""
+    """The logarithm of numbers in [0, 1], finite where they are zero: of classes that share
+    nothing, each is as good."""
     return jnp.log(share + float(jnp.finfo(share.dtype).tiny) ** 0.45)
 
 
 @jax.custom_vjp
 def entries(delta: Float[Array, "n p"], winners: Winners) -> Float[Array, "k n"]:
-    """The winners' entries as a function of δ. The derivative of a minimum is a one at the winner."""
+    """The winners' entries as a function of δ. The derivative of a minimum is a one at the
+    winner."""
     return winners.found
 
 
@@ -138,7 +168,9 @@ def _entries_backward(residuals: tuple[Array, Array], cotangents: Array) -> tupl
     columns, shape = residuals
     p, n = shape.shape[1], columns.shape[1]
     if len(columns) > 2:
-        gradient = jnp.zeros((p, n), shape.dtype).at[columns, jnp.arange(n)].add(cotangents, mode="drop")
+        gradient = (
+            jnp.zeros((p, n), shape.dtype).at[columns, jnp.arange(n)].add(cotangents, mode="drop")
+        )
         return gradient.T, None
     # Few columns are written in a single pass over the matrix, where a scatter goes entry by entry.
     rows, gradient = jnp.arange(p)[:, None], jnp.zeros((), shape.dtype)

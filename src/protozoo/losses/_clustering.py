@@ -1,4 +1,5 @@
-"""Quantisation errors. Their derivatives ∂ℓ/∂δ are the textbook's assignments, memberships, neighbourhoods."""
+"""Quantisation errors. Their derivatives ∂ℓ/∂δ are the textbook's assignments, memberships,
+neighbourhoods."""
 
 from typing import ClassVar
 
@@ -9,13 +10,20 @@ from .._argmin import nearest_column
 from .._module import AbstractScaleFree, hyper
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
-from ._base import AbstractSampleLoss, AbstractWinnerLoss, PrototypeLabels, Winners, nearness
+from ._base import (
+    AbstractMemberships,
+    AbstractSampleLoss,
+    AbstractWinnerLoss,
+    PrototypeLabels,
+    Winners,
+    nearness,
+)
 from ._pooling import class_minimum, find_winners
 
 
-class HardClustering(AbstractWinnerLoss, AbstractScaleFree):
-    """\\(\\ell = \\min_j \\delta_j\\): the quantisation error. ∂ℓ/∂δ is the assignment; alternating optimisation is Lloyd's
-    k-means.
+class HardClustering(AbstractWinnerLoss, AbstractMemberships, AbstractScaleFree):
+    """\\(\\ell = \\min_j \\delta_j\\): the quantisation error. ∂ℓ/∂δ is the assignment; alternating
+    optimisation is Lloyd's k-means.
 
     Decision: the nearest prototype; probabilities ∝ 1/δ_j.
 
@@ -43,13 +51,17 @@ class HardClustering(AbstractWinnerLoss, AbstractScaleFree):
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)
 
+    def memberships(self, delta: Float[Array, "n p"]) -> Float[Array, "n p"]:
+        return jax.nn.one_hot(nearest_column(delta), delta.shape[1], dtype=delta.dtype)
+
 
 class ClasswiseClustering(AbstractWinnerLoss, AbstractScaleFree):
-    """\\(\\ell = d^+\\), the dissimilarity to the nearest prototype of the sample's own class: `HardClustering` within each
-    class.
+    """\\(\\ell = d^+\\), the dissimilarity to the nearest prototype of the sample's own class:
+    `HardClustering` within each class.
 
-    With one prototype for each class, alternating optimisation finds the class means (the nearest-mean classifier); with
-    more, it is k-means for classification. Decision: classes have probability ∝ 1/d_k.
+    With one prototype for each class, alternating optimisation finds the class means (the
+    nearest-mean classifier); with more, it is k-means for classification. Decision: classes have
+    probability ∝ 1/d_k.
 
     Source: T. Hastie, R. Tibshirani, J. Friedman, *The elements of statistical learning*, Springer,
     2009 (section 13.2.1).
@@ -77,17 +89,19 @@ class ClasswiseClustering(AbstractWinnerLoss, AbstractScaleFree):
         return nearness(class_minimum(delta, labels))
 
 
-class Fuzzy(AbstractSampleLoss, AbstractScaleFree):
-    """\\(\\ell = \\bigl(\\sum_j \\delta_j^{-1/(m-1)}\\bigr)^{-(m-1)}\\): fuzzy c-means with its memberships eliminated.
+class Fuzzy(AbstractSampleLoss, AbstractMemberships, AbstractScaleFree):
+    """\\(\\ell = \\bigl(\\sum_j \\delta_j^{-1/(m-1)}\\bigr)^{-(m-1)}\\): fuzzy c-means with its
+    memberships eliminated.
 
-    ∂ℓ/∂δ_j = u_j^m with the memberships \\(u_j \\propto \\delta_j^{-1/(m-1)}\\), which are also the predicted probabilities.
+    ∂ℓ/∂δ_j = u_j^m with the memberships \\(u_j \\propto \\delta_j^{-1/(m-1)}\\), which are also the
+    predicted probabilities.
 
     **Arguments:**
 
     - `fuzzifier`: m > 1; m → 1 recovers `HardClustering`.
 
-    Computed from the ratios of dissimilarities, in the log domain: any m and any unit will do, and a sample on a prototype
-    belongs to it.
+    Computed from the ratios of dissimilarities, in the log domain: any m and any unit will do, and
+    a sample on a prototype belongs to it.
 
     **Raises:** `ValueError` unless m > 1.
 
@@ -114,6 +128,9 @@ class Fuzzy(AbstractSampleLoss, AbstractScaleFree):
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta) / (self.fuzzifier - 1)  # log u, but for the normaliser
+
+    def memberships(self, delta: Float[Array, "n p"]) -> Float[Array, "n p"]:
+        return jax.nn.softmax((nearness(delta) / (self.fuzzifier - 1)).T, axis=0).T
 
 
 @jax.custom_jvp

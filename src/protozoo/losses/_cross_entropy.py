@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, hyper, part
+from .._module import AbstractHomogeneous, hyper, part, with_parts_in_units
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
@@ -14,18 +14,20 @@ from ._pooling import class_minimum, fold, log_total, own_class
 
 
 class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
-    """\\(\\ell = -\\log \\mathrm{softmax}_k(-d_k/T)_y\\), d_k the dissimilarity to the nearest prototype of class k.
+    """\\(\\ell = -\\log \\mathrm{softmax}_k(-d_k/T)_y\\), d_k the dissimilarity to the nearest
+    prototype of class k.
 
     **Arguments:**
 
     - `temperature`: T > 0, in the units of δ.
-    - `cooperation`: `RankCooperation` replaces each d_k, in training, by the rank-weighted mean over the class's prototypes.
+    - `cooperation`: `RankCooperation` replaces each d_k, in training, by the rank-weighted mean
+      over the class's prototypes.
 
     **Raises:** `ValueError` if the temperature is not positive.
 
     Source: T. Villmann, A. Bohnsack, M. Kaden, *Can learning vector quantization be an alternative
-    to SVM and deep learning?*, Journal of Artificial Intelligence and Soft Computing Research 7, 2017
-    (probabilistic variants of LVQ).
+    to SVM and deep learning?*, Journal of Artificial Intelligence and Soft Computing Research 7,
+    2017 (probabilistic variants of LVQ).
     """
 
     temperature: Scalar = hyper(default=1.0)
@@ -45,7 +47,10 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
         pooled = self.cooperation.pool(lambda d: d, fold(delta, labels), progress)
-        logits = -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0, keepdims=True))) / self.temperature
+        logits = (
+            -(pooled - jax.lax.stop_gradient(jnp.min(pooled, axis=0, keepdims=True)))
+            / self.temperature
+        )
         return log_total(logits) - own_class(logits, y)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
@@ -53,4 +58,4 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
         return -(minimum - jnp.min(minimum, axis=1, keepdims=True)) / self.temperature
 
     def in_units(self, unit: Scalar) -> "CrossEntropy":
-        return CrossEntropy(self.temperature / unit, self.cooperation)
+        return with_parts_in_units(self, unit, temperature=self.temperature / unit)

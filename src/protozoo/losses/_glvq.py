@@ -6,33 +6,36 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from .._checks import known_value
 from .._module import AbstractScaleFree, hyper, part, static
-from .._schedules import as_scalar, positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
 from ._base import AbstractWinnerLoss, PrototypeLabels, Winners, nearness
 from ._pooling import class_columns, class_minimum, find_winners, fold, own_class
-from ._transfer import as_transfer, identity
+from ._transfer import with_numbers
 
 
 class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
-    """\\(\\ell = f(\\mu + m)\\) with \\(\\mu = (d^+ - d^-)/(d^+ + d^-) \\in [-1, 1]\\), negative for a correct decision.
+    """\\(\\ell = f(\\mu + m)\\) with \\(\\mu = (d^+ - d^-)/(d^+ + d^-) \\in [-1, 1]\\), negative
+    for a correct decision.
 
-    d⁺ is the dissimilarity to the nearest prototype of the sample's own class, d⁻ to the nearest of any other.
+    d⁺ is the dissimilarity to the nearest prototype of the sample's own class, d⁻ to the nearest of
+    any other.
 
     **Arguments:**
 
     - `transfer`: f: `"identity"`, `"sigmoid"`, `"swish"` or a function f(t, steepness).
-    - `margin`: m, shifts the point at which a nonlinear f pays attention. The identity has no such point, and refuses one.
+    - `margin`: m, shifts the point at which a nonlinear f pays attention. The identity has no such
+      point, and refuses one.
     - `steepness`: β of the transfer function; likewise (10 by default).
-    - `cooperation`: `RankCooperation` averages f over all prototypes of the sample's own class, by rank.
+    - `cooperation`: `RankCooperation` averages f over all prototypes of the sample's own class, by
+      rank.
 
-    Decision: classes have probability ∝ 1/d_k, d_k the dissimilarity to the nearest prototype of class k: between two
-    classes, μ is exactly the difference of their probabilities, and no unit of the data matters.
+    Decision: classes have probability ∝ 1/d_k, d_k the dissimilarity to the nearest prototype of
+    class k: between two classes, μ is exactly the difference of their probabilities, and no unit of
+    the data matters.
 
-    **Raises:** `ValueError` for an unknown transfer, a margin or steepness that the identity would ignore, a steepness that
-    is not positive.
+    **Raises:** `ValueError` for an unknown transfer, a margin or steepness that the identity would
+    ignore, a steepness that is not positive.
 
     Source: A. Sato, K. Yamada, *Generalized learning vector quantization*, NIPS 8, 1995.
     """
@@ -51,16 +54,8 @@ class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
         steepness: ArrayLike | None = None,
         cooperation: AbstractCooperation = WinnerTakesAll(),  # noqa: B008 (a module never changes)
     ):
-        self.transfer = as_transfer(transfer)
-        self.margin = as_scalar(margin, "margin")
-        self.steepness = as_scalar(10.0 if steepness is None else steepness, "steepness")
+        self.transfer, self.margin, self.steepness = with_numbers(transfer, margin, steepness)
         self.cooperation = cooperation
-        positive(self.steepness, "steepness")
-        if self.transfer is identity and (steepness is not None or (known_value(margin) is not None and margin != 0)):
-            raise ValueError(
-                "`margin` and `steepness` do nothing with the identity transfer; choose transfer='sigmoid' or 'swish', "
-                "or leave them out."
-            )
 
     @property
     def few(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -77,7 +72,12 @@ class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
         if self.few:
             return winners
         own = own_class(fold(delta, labels), y), jnp.asarray(class_columns(labels))[y].T
-        return Winners(*(jnp.concatenate([all_own, two[1:]]) for all_own, two in zip(own, winners, strict=True)))
+        return Winners(
+            *(
+                jnp.concatenate([all_own, two[1:]])
+                for all_own, two in zip(own, winners, strict=True)
+            )
+        )
 
     def of_winners(
         self,
@@ -104,7 +104,9 @@ def _relative_difference(a: Float[Array, "*m n"], b: Float[Array, "*m n"]) -> Fl
 
 
 @_relative_difference.defjvp
-def _relative_difference_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+def _relative_difference_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
     # In ratios: the square of a sum is out of range long before the sum is.
     (a, b), (da, db) = primals, tangents
     total = a + b

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from .._checks import known_value
 from .._module import AbstractScaleFree, hyper
+from .._schedules import within
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ._base import AbstractWinnerLoss, PrototypeLabels, Winners, nearness
 from ._pooling import class_minimum, find_winners
@@ -14,8 +14,8 @@ from ._pooling import class_minimum, find_winners
 class LVQ1(AbstractWinnerLoss, AbstractScaleFree):
     """\\(\\ell = d^+\\) if the winner is of the sample's own class, else \\(-d^-\\).
 
-    ∂ℓ/∂δ is one or minus one at the winner: alternating optimisation with a small step is LVQ1, in batches or (with one
-    sample at a time) online.
+    ∂ℓ/∂δ is one or minus one at the winner: alternating optimisation with a small step is LVQ1, in
+    batches or (with one sample at a time) online.
 
     Source: T. Kohonen, *Self-organizing maps*, Springer, 1995 (there learning vector quantization).
     """
@@ -44,13 +44,15 @@ class LVQ1(AbstractWinnerLoss, AbstractScaleFree):
 
 
 class LVQ21(AbstractWinnerLoss, AbstractScaleFree):
-    """\\(\\ell = d^+ - d^-\\) for samples in a window around the border between the two nearest prototypes, else zero.
+    """\\(\\ell = d^+ - d^-\\) for samples in a window around the border between the two nearest
+    prototypes, else zero.
 
     **Arguments:**
 
-    - `window`: relative width ω in (0, 1): a sample counts if \\(\\min(d^+/d^-, d^-/d^+) > ((1-\\omega)/(1+\\omega))^2\\) (δ
-      being a squared distance) and its two nearest prototypes are one of its own class and one of another. Without a window
-      (ω = 1) the cost has no lower bound, and prototypes of wrong classes are driven to infinity.
+    - `window`: relative width ω in (0, 1): a sample counts if
+      \\(\\min(d^+/d^-, d^-/d^+) > ((1-\\omega)/(1+\\omega))^2\\) (δ being a squared distance) and
+      its two nearest prototypes are one of its own class and one of another. Without a window (ω =
+      1) the cost has no lower bound, and prototypes of wrong classes are driven to infinity.
 
     **Raises:** `ValueError` for a window outside (0, 1].
 
@@ -62,9 +64,7 @@ class LVQ21(AbstractWinnerLoss, AbstractScaleFree):
     supervised: ClassVar[bool] = True
 
     def __check_init__(self):
-        known = known_value(self.window)
-        if known is not None and not 0 < known <= 1:
-            raise ValueError(f"`window` must lie in (0, 1], got {float(known):g}.")
+        within(self.window, "window", "(0, 1]")
 
     def of_winners(
         self,
@@ -85,7 +85,8 @@ class LVQ21(AbstractWinnerLoss, AbstractScaleFree):
         (closest, rival), (own, other) = find_winners(delta, labels, y)
         # Its two nearest prototypes are the two winners if no third one is nearer than the second.
         nearer = jnp.sum(delta.T < jnp.maximum(closest, rival)[None], axis=0)
-        # A sample that does not count is given its own winner for a rival: their difference is zero, and so is its derivative.
+        # A sample that does not count is given its own winner for a rival: their difference is
+        # zero, and so is its derivative.
         counts = nearer <= 1
         return Winners(
             jnp.stack([closest, jnp.where(counts, rival, closest)]),

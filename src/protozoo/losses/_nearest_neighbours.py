@@ -17,15 +17,17 @@ class NearestNeighbours(AbstractSampleLoss, AbstractScaleFree):
 
     **Arguments:**
 
-    - `neighbours`: how many vote. With all samples as prototypes this is the k-nearest-neighbour classifier.
+    - `neighbours`: how many vote. With all samples as prototypes this is the k-nearest-neighbour
+      classifier.
 
-    Decision: probabilities v_k; of classes with equally many votes, the first. A vote has no derivative: train what else
-    there is by another loss, and let a model of that metric vote,
+    Decision: probabilities v_k; of classes with equally many votes, the first. A vote has no
+    derivative: train what else there is by another loss, and let a model of that metric vote,
     `PrototypeModel(samples, fit.model.metric, fit.model.loss, decision=NearestNeighbours(5))`.
 
     **Raises:** `ValueError` unless 1 ≤ neighbours ≤ p.
 
-    Source: T. Cover, P. Hart, *Nearest neighbor pattern classification*, IEEE Trans. Information Theory 13, 1967.
+    Source: T. Cover, P. Hart, *Nearest neighbor pattern classification*, IEEE Trans. Information
+    Theory 13, 1967.
     """
 
     neighbours: int = static(default=5)
@@ -51,7 +53,9 @@ class NearestNeighbours(AbstractSampleLoss, AbstractScaleFree):
 
     def _shares(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         if self.neighbours > len(labels):
-            raise ValueError(f"`neighbours` is {self.neighbours}, but there are only {len(labels)} prototypes.")
+            raise ValueError(
+                f"`neighbours` is {self.neighbours}, but there are only {len(labels)} prototypes."
+            )
         nearest = jax.lax.top_k(-jax.lax.stop_gradient(delta), self.neighbours)[1]
         votes = jax.nn.one_hot(jnp.asarray(labels)[nearest], int(labels[-1]) + 1, dtype=delta.dtype)
         return jnp.mean(votes, axis=1)

@@ -1,7 +1,8 @@
 """Reductions of the dissimilarity matrix over classes.
 
-Prototypes are grouped by class, so the matrix folds into (c, m, n), m prototypes for each class: one reduction then serves
-all classes. Samples are the last axis, as they are where metrics write the matrix: a processor reduces many of them at once.
+Prototypes are grouped by class, so the matrix folds into (c, m, n), m prototypes for each class:
+one reduction then serves all classes. Samples are the last axis, as they are where metrics write
+the matrix: a processor reduces many of them at once.
 """
 
 import jax
@@ -13,8 +14,11 @@ from .._types import Array, Float, Int, Labels, Num, PerSample
 from ._base import PrototypeLabels, Winners, entries
 
 
-def fold(delta: Float[Array, "n p"], labels: PrototypeLabels, fill: float = jnp.inf) -> Float[Array, "c m n"]:
-    """Group the columns by class; classes with fewer prototypes than others are filled up with `fill`."""
+def fold(
+    delta: Float[Array, "n p"], labels: PrototypeLabels, fill: float = jnp.inf
+) -> Float[Array, "c m n"]:
+    """Group the columns by class; classes with fewer prototypes than others are filled up with
+    `fill`."""
     counts = np.bincount(labels)
     if (counts == counts[0]).all():
         return delta.T.reshape(len(counts), counts[0], delta.shape[0])
@@ -36,6 +40,12 @@ def class_minimum(delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[
     return jnp.min(fold(delta, labels), axis=1).T
 
 
+def nearest_of_classes(delta: Float[Array, "n p"], labels: PrototypeLabels) -> Int[Array, "n c"]:
+    """Which prototype is the nearest one, class by class; the first of equals."""
+    columns, members = jnp.asarray(class_columns(labels)), nearest_row(fold(delta, labels))
+    return jnp.take_along_axis(columns, members, axis=1).T
+
+
 def class_logsumexp(logits: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
     """The logarithm of each class's total of exp(logits)."""
     if len(labels) == labels[-1] + 1:
@@ -46,8 +56,9 @@ def class_logsumexp(logits: Float[Array, "n p"], labels: PrototypeLabels) -> Flo
 def log_total(logits: Float[Array, "..."], axis: int = 0) -> Float[Array, "..."]:
     """log Σ exp(logits) over one axis.
 
-    Beside `jax.nn.logsumexp`, it is safe when compiled: a logit and the largest one are perhaps computed twice, in other
-    roundings, and the difference of large ones is then positive, and large.
+    Beside `jax.nn.logsumexp`, it is safe when compiled: a logit and the largest one are perhaps
+    computed twice, in other roundings, and the difference of large ones is then positive, and
+    large.
     """
     largest = jax.lax.stop_gradient(jnp.max(logits, axis=axis, keepdims=True))
     shifted = logits - jnp.where(jnp.isfinite(largest), largest, 0)
@@ -66,7 +77,8 @@ def winners(
     labels: PrototypeLabels,
     y: Labels,
 ) -> tuple[PerSample, PerSample]:
-    """d⁺ and d⁻: the nearest prototype of each sample's own class and the nearest of any other class.
+    """d⁺ and d⁻: the nearest prototype of each sample's own class and the nearest of any other
+    class.
 
     The derivative of a minimum is a one at the winner, the first of equals.
     """

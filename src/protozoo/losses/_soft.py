@@ -1,4 +1,5 @@
-"""Soft learning vector quantisation: prototypes are the components of a Gaussian mixture, each of one class."""
+"""Soft learning vector quantisation: prototypes are the components of a Gaussian mixture, each of
+one class."""
 
 from typing import ClassVar
 
@@ -6,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._module import AbstractHomogeneous, learned, part, replaced, static
+from .._module import AbstractHomogeneous, learned, part, static, with_parts_in_units
 from .._schedules import Scaled, Schedule, positive, scheduled
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
 from ..cooperation import AbstractCooperation, EqualShares
@@ -15,8 +16,9 @@ from ._pooling import class_logsumexp, log_total, own_class
 
 
 class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
-    """What soft losses share: the components' logits \\(\\log\\pi_j - \\tfrac k2 \\log v_j - \\delta_j/2\\sigma^2v_j\\),
-    and the posterior as the decision."""
+    """What soft losses share: the components' logits
+    \\(\\log\\pi_j - \\tfrac k2 \\log v_j - \\delta_j/2\\sigma^2v_j\\), and the posterior as the
+    decision."""
 
     #: σ² > 0, in the units of δ: a number, or a schedule of training progress (annealing).
     variance: eqx.AbstractVar[Schedule]
@@ -32,9 +34,14 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
         for progress in (0.0, 1.0):
             positive(self.variance(progress), "variance")
         if self.log_scales is not None and self.dimension < 1:
-            raise ValueError("`dimension` must be that of the adapted space if variances are learned (`log_scales`).")
+            raise ValueError(
+                "`dimension` must be that of the adapted space if variances are learned "
+                "(`log_scales`)."
+            )
 
-    def logits(self, delta: Float[Array, "n p"], progress: Float[ArrayLike, ""]) -> Float[Array, "n p"]:
+    def logits(
+        self, delta: Float[Array, "n p"], progress: Float[ArrayLike, ""]
+    ) -> Float[Array, "n p"]:
         """The logarithms of the components' joint densities, up to a constant for each sample."""
         # Differences are taken before anything is divided by a variance that may be small.
         least = jax.lax.stop_gradient(jnp.min(delta.T, axis=0))[:, None]
@@ -45,7 +52,9 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
 
         if self.log_scales is not None:
             precisions = jnp.exp(-self.log_scales)
-            excess = excess * of_each(precisions) + least * of_each(precisions - jnp.min(precisions))
+            excess = excess * of_each(precisions) + least * of_each(
+                precisions - jnp.min(precisions)
+            )
         logits = -excess / (2 * self.variance(progress))
         if self.log_scales is not None:
             logits = logits - of_each(0.5 * self.dimension * self.log_scales)
@@ -59,35 +68,38 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
         return self.log_scales is None
 
     def in_units(self, unit: Scalar) -> "AbstractSoftLoss":
-        return replaced(self, variance=Scaled(self.variance, 1 / unit))
+        return with_parts_in_units(self, unit, variance=Scaled(self.variance, 1 / unit))
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return class_logsumexp(self.logits(delta, 1.0), labels)
 
 
 class RSLVQ(AbstractSoftLoss):
-    """\\(\\ell = -\\log P(y\\,|\\,x)\\), the posterior of a mixture of which each component belongs to one class:
-    \\(P(k\\,|\\,x) = \\sum_{j \\in k} \\pi_j e^{-\\delta_j/2\\sigma^2} / \\sum_j \\pi_j e^{-\\delta_j/2\\sigma^2}\\).
+    """\\(\\ell = -\\log P(y\\,|\\,x)\\), the posterior of a mixture of which each component belongs
+    to one class:
+    \\(P(k\\,|\\,x) = \\sum_{j \\in k} \\pi_j e^{-\\delta_j/2\\sigma^2} /
+    \\sum_j \\pi_j e^{-\\delta_j/2\\sigma^2}\\).
 
     **Arguments:**
 
     - `variance`: σ² > 0, in the units of δ: a number, or a schedule (annealing).
-    - `log_scales`: learned factors of the variance, \\(\\sigma_j^2 = \\sigma^2 e^{s_j}\\), `(p,)` or a scalar; one by
-      default.
+    - `log_scales`: learned factors of the variance, \\(\\sigma_j^2 = \\sigma^2 e^{s_j}\\), `(p,)`
+      or a scalar; one by default.
     - `log_priors`: learned logarithms of the π_j, `(p,)`; equal by default.
     - `dimension`: of the adapted space, to normalise components of different variances.
-    - `cooperation`: multiplies each component by its share h_j, of all prototypes. `RankCooperation` makes
-      those that are near count more; without a cooperation (`EqualShares`), the densities alone decide.
-      It takes part in training only; the posterior is that of the mixture.
+    - `cooperation`: multiplies each component by its share h_j, of all prototypes.
+      `RankCooperation` makes those that are near count more; without a cooperation (`EqualShares`),
+      the densities alone decide. It takes part in training only; the posterior is that of the
+      mixture.
 
     Computed in the log domain: badly misclassified samples keep their gradient however small σ² is.
 
-    **Raises:** `ValueError` if the variance is not positive, or is learned without a `dimension`, and for a cooperation of the
-    winner alone.
+    **Raises:** `ValueError` if the variance is not positive, or is learned without a `dimension`,
+    and for a cooperation of the winner alone.
 
-    Source: S. Seo, K. Obermayer, *Soft learning vector quantization*, Neural Computation 15, 2003; learned variances:
-    P. Schneider, M. Biehl, B. Hammer, *Hyperparameter learning in probabilistic prototype-based models*, Neurocomputing 73,
-    2010.
+    Source: S. Seo, K. Obermayer, *Soft learning vector quantization*, Neural Computation 15, 2003;
+    learned variances: P. Schneider, M. Biehl, B. Hammer, *Hyperparameter learning in probabilistic
+    prototype-based models*, Neurocomputing 73, 2010.
     """
 
     variance: Schedule = scheduled(default=1.0)
@@ -100,8 +112,8 @@ class RSLVQ(AbstractSoftLoss):
     def __check_init__(self):
         if self.cooperation.winner_alone:
             raise ValueError(
-                "`cooperation` must leave every prototype a share: with the winner alone, the loss of a misclassified sample "
-                "is infinite."
+                "`cooperation` must leave every prototype a share: with the winner alone, the "
+                "loss of a misclassified sample is infinite."
             )
 
     def __call__(
@@ -117,11 +129,12 @@ class RSLVQ(AbstractSoftLoss):
 
 
 class SoftLVQ(AbstractSoftLoss):
-    """\\(\\ell = -\\log \\bigl(P(y\\,|\\,x) / (1 - P(y\\,|\\,x))\\bigr)\\): the negative log-likelihood
-    ratio of the sample's own
+    """\\(\\ell = -\\log \\bigl(P(y\\,|\\,x) / (1 - P(y\\,|\\,x))\\bigr)\\): the negative
+    log-likelihood ratio of the sample's own
     class and all others, under the mixture of `RSLVQ`.
 
-    The arguments are those of `RSLVQ`, without the cooperation. The ratio has no lower bound: correct samples keep pulling.
+    The arguments are those of `RSLVQ`, without the cooperation. The ratio has no lower bound:
+    correct samples keep pulling.
 
     **Raises:** `ValueError` if the variance is not positive, or is learned without a `dimension`.
 

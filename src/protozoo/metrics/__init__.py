@@ -1,19 +1,38 @@
 """How far is a sample from each prototype?"""
 
-from .._module import AbstractHomogeneous as AbstractHomogeneous, AbstractScaleFree as AbstractScaleFree
+from .._module import (
+    AbstractHomogeneous as AbstractHomogeneous,
+    AbstractScaleFree as AbstractScaleFree,
+)
 from .._namespace import public as _public
 from ._base import (
     AbstractAdaptation as AbstractAdaptation,
-    AbstractClosedForm as AbstractClosedForm,
     AbstractLinearlyAdapted as AbstractLinearlyAdapted,
     AbstractMetric as AbstractMetric,
     AbstractQuadratic as AbstractQuadratic,
-    Moments as Moments,
     relative_dissimilarities as relative_dissimilarities,
 )
 from ._chain import Chain as Chain
+from ._closed_form import (
+    AbstractClosedForm as AbstractClosedForm,
+    Moments as Moments,
+    Step as Step,
+)
+from ._covariances import (
+    AbstractCovariances as AbstractCovariances,
+    AbstractTriangular as AbstractTriangular,
+    AbstractVariances as AbstractVariances,
+    Diagonal as Diagonal,
+    Full as Full,
+    Spherical as Spherical,
+    Tied as Tied,
+)
 from ._exponential_kernel import ExponentialKernel as ExponentialKernel
-from ._gaussian_kernel import GaussianKernel as GaussianKernel
+from ._gaussian_kernel import (
+    AbstractKernel as AbstractKernel,
+    GaussianKernel as GaussianKernel,
+    TangentExponentialKernel as TangentExponentialKernel,
+)
 from ._linear_maps import (
     AbstractApplied as AbstractApplied,
     AbstractLinearMap as AbstractLinearMap,
@@ -34,6 +53,7 @@ from ._omega import (
 )
 from ._precomputed import Precomputed as Precomputed
 from ._relevance import Relevance as Relevance, SparseRelevance as SparseRelevance
+from ._spectral import SpectralRelevance as SpectralRelevance
 from ._squared_euclidean import SquaredEuclidean as SquaredEuclidean
 from ._subspace import Subspace as Subspace
 from ._tangent import Tangent as Tangent

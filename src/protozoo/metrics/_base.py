@@ -1,14 +1,15 @@
-"""What a metric answers, and what it must answer besides so that closed forms can be found for it."""
+"""What a metric answers, and what it must answer besides so that closed forms can be found for
+it."""
 
 import abc
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .._module import AbstractScaleFree
-from .._products import accumulated, flattened
+from .._products import accumulated, flattened, is_low
 from .._types import Array, Bool, Float, Int
 from ..manifolds import centred, shared_squares
 from ..prototypes import Prototypes
@@ -16,7 +17,8 @@ from ._linear_maps import AbstractLinearMap, Identity
 from ._pairs import chosen_local, chosen_shared
 
 
-#: Which prototypes the columns of a matrix belong to, as an index of anything that has an entry for each prototype.
+#: Which prototypes the columns of a matrix belong to, as an index of anything that has an entry for
+#: each prototype.
 Columns = slice | Int[Array, "m n"]
 ALL = slice(None)
 
@@ -36,14 +38,32 @@ class AbstractMetric(eqx.Module):
         """The dissimilarities δ, small where a sample resembles a prototype."""
 
 
-def relative_dissimilarities(metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-    """Dissimilarities for a decision to which it is all one if those of a sample grow by the same number.
+def refuse_curved(metric: AbstractMetric, prototypes: Prototypes) -> None:
+    """Refuse points of a curved space, in a metric that compares them entry by entry."""
+    if not prototypes.space.displacement_is_difference:
+        raise ValueError(
+            f"{type(metric).__name__} compares points entry by entry, which means nothing in "
+            f"{prototypes.space}: choose a metric of displacements, such as `SquaredEuclidean`, or "
+            "go through `backbones.TangentSpace`."
+        )
 
-    Far away from all prototypes, this number is all that can be told from rounding. It is left out where the metric can
-    be computed without it. Otherwise, what is no more than rounding is no difference; where nothing else is left, the
-    sample is seen from where its direction can still be told, which is as good as from far away.
+
+def relative_dissimilarities(
+    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
+) -> Float[Array, "n p"]:
+    """Dissimilarities for a decision to which it is all one if those of a sample grow by the same
+    number.
+
+    Far away from all prototypes, this number is all that can be told from rounding. It is left out
+    where the metric can be computed without it. Otherwise, what is no more than rounding is no
+    difference; where nothing else is left, the sample is seen from where its direction can still be
+    told, which is as good as from far away.
     """
-    if isinstance(metric, AbstractAdaptation) and prototypes.space.flat and not metric.local:
+    if (
+        isinstance(metric, AbstractAdaptation)
+        and prototypes.space.displacement_is_difference
+        and not metric.local
+    ):
         return accumulated(metric.squared(x, prototypes, relative=True))
 
     def seen_from(x: Float[Array, "n ..."]) -> tuple[Float[Array, "n p"], Bool[Array, "n p"]]:
@@ -52,7 +72,7 @@ def relative_dissimilarities(metric: AbstractMetric, x: Float[Array, "n ..."], p
         return excess, excess <= 2.0**4 * jnp.finfo(delta.dtype).eps * jnp.abs(delta)
 
     excess, rounding = seen_from(x)
-    if isinstance(metric, AbstractQuadratic) and prototypes.space.flat:
+    if isinstance(metric, AbstractQuadratic) and prototypes.space.displacement_is_difference:
         reference = prototypes.points.mean(axis=0, keepdims=True)
         axes = tuple(range(1, x.ndim))
         reach = 2.0**11 * jnp.max(jnp.abs(prototypes.points - reference))
@@ -61,53 +81,17 @@ def relative_dissimilarities(metric: AbstractMetric, x: Float[Array, "n ..."], p
 
         def brought_back() -> tuple[Float[Array, "n p"], Bool[Array, "n p"]]:
             closer = seen_from(reference + (x - reference) * (reach / away))
-            return jax.tree.map(lambda c, f: jnp.where(unclear[:, None], c, f), closer, (excess, rounding))
+            return jax.tree.map(
+                lambda c, f: jnp.where(unclear[:, None], c, f), closer, (excess, rounding)
+            )
 
         excess, rounding = jax.lax.cond(jnp.any(unclear), brought_back, lambda: (excess, rounding))
     return jnp.where(rounding, 0, excess)
 
 
-class Moments(eqx.Module):
-    """Weighted moments of the displacements x ⊖ w of all samples from each prototype: all that a closed form needs.
-
-    They add up over batches, so that a pass over the data needs memory for one batch.
-    """
-
-    weight: Float[Array, " p"]  # Σ_i |W_ij|
-    first: Float[Array, "p k"]  # Σ_i W_ij (x_i ⊖ w_j)
-    second: Float[Array, "p k"] | Float[Array, "p k k"] | None  # Σ_i W_ij (x_i ⊖ w_j)², or its outer products
-
-    def mean(self) -> Float[Array, "p k"]:
-        """The weighted mean displacement; zero for a prototype that no sample has any weight for."""
-        weight = jnp.where(self.weight > 0, self.weight, 1)
-        return jnp.where((self.weight > 0)[:, None], self.first / weight[:, None], 0)
-
-    def scatter(self, moved: Float[Array, "p k"]) -> Float[Array, "p k"] | Float[Array, "p k k"]:
-        """The weighted second moment about each prototype after it has moved by `moved`."""
-        weight = jnp.where(self.weight > 0, self.weight, 1)
-        mean, second = self.mean(), self.second
-        assert second is not None
-        if second.ndim == 2:
-            return second / weight[:, None] + moved * (moved - 2 * mean)
-        cross = moved[:, :, None] * (0.5 * moved - mean)[:, None, :]
-        return second / weight[:, None, None] + cross + cross.swapaxes(-1, -2)
-
-
-class AbstractClosedForm(eqx.Module):
-    """A part whose own parameters have a closed-form minimiser of Σ W·δ; alternating optimisation calls it."""
-
-    @property
-    @abc.abstractmethod
-    def second_moments(self) -> Literal["none", "diagonal", "full"]:
-        """Which second moments of the displacements it needs."""
-
-    @abc.abstractmethod
-    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "AbstractClosedForm":
-        """Move by `step` (1: all the way) towards the minimiser, the prototypes having moved by `moved`."""
-
-
 class AbstractLinearlyAdapted(AbstractMetric):
-    """A metric that adapts displacements by a linear map A before it measures them; Λ = AAᵀ tells what counts."""
+    """A metric that adapts displacements by a linear map A before it measures them; Λ = AAᵀ tells
+    what counts."""
 
     @property
     @abc.abstractmethod
@@ -119,39 +103,51 @@ class AbstractLinearlyAdapted(AbstractMetric):
         """The map A; if `local`, its arrays have a leading axis p."""
 
     def map_for(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> AbstractLinearMap:
-        """The map A, found in the precision of its parameters, to be applied in that of samples below float32."""
+        """The map A, found in the precision of its parameters, to be applied in that of samples
+        below float32."""
         linear = self.linear_map(prototypes)
-        return linear if x.dtype.itemsize >= 4 else jax.tree.map(lambda a: a.astype(x.dtype), linear)
+        return jax.tree.map(lambda a: a.astype(x.dtype), linear) if is_low(x.dtype) else linear
 
 
 class AbstractQuadratic(AbstractLinearlyAdapted):
-    """δ = radial(‖(x ⊖ w) A‖²): a squared norm of the linearly adapted displacement, and a function of it.
+    """δ = radial(‖(x ⊖ w) A‖²): a squared norm of the linearly adapted displacement, and a function
+    of it.
 
-    The displacement is x - w in a flat space and the geodesic coordinates of x at w in a curved one. Because the inner
-    dissimilarity is quadratic in the points, weighted means are its minimisers, whatever the radial function.
+    The displacement is x - w in a flat space and the geodesic coordinates of x at w in a curved
+    one. Because the inner dissimilarity is quadratic in the points, weighted means are its
+    minimisers, whatever the radial function.
     """
 
     @abc.abstractmethod
-    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
-        """The dissimilarities as an increasing function of the squared norms; `at` tells which prototypes these belong to."""
+    def radial(
+        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
+    ) -> Float[Array, "a b"]:
+        """The dissimilarities as an increasing function of the squared norms; `at` tells which
+        prototypes these belong to."""
 
-    def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False) -> Float[Array, "n p"]:
+    def squared(
+        self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False
+    ) -> Float[Array, "n p"]:
         """The squared norms of the adapted displacements.
 
-        With `relative`, those of a sample may all be off by the same number: far away from all prototypes, this keeps
-        what differs between them.
+        With `relative`, those of a sample may all be off by the same number: far away from all
+        prototypes, this keeps what differs between them.
         """
         linear, space, points = self.map_for(x, prototypes), prototypes.space, prototypes.points
-        if space.flat:
+        if space.displacement_is_difference:
             x, points = flattened(x), flattened(points)
             if self.local:
                 return linear.local_squared_norms(x, points)
             return shared_squares(x, points, linear, relative)
         if not self.local and isinstance(linear, Identity):
             return space.squared_distances(points, x)
-        v = space.coordinates(points, x)
+        return self.norms(space.coordinates(points, x), linear)
+
+    def norms(self, v: Float[Array, "*n p k"], linear: AbstractLinearMap) -> Float[Array, "*n p"]:
+        """The squared norms of displacements from each prototype, adapted by
+        `linear_map(prototypes)`."""
         if self.local:
-            return jax.vmap(lambda a, u: a.squared_norm(u), (0, 1), 1)(linear, v)
+            return jax.vmap(lambda a, u: a.squared_norm(u), (0, -2), -1)(linear, v)
         return linear.squared_norm(v)
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
@@ -164,7 +160,8 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
         x: Float[Array, "n ..."],
         prototypes: Prototypes,
     ) -> Float[Array, "k n"]:
-        """A few entries of each row of `squared(x, prototypes)`, with a derivative that costs what these pairs cost.
+        """A few entries of each row of `squared(x, prototypes)`, with a derivative that costs what
+        these pairs cost.
 
         **Arguments:**
 
@@ -180,9 +177,12 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
 
 
 class AbstractAdaptation(AbstractQuadratic, AbstractScaleFree):
-    """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by `Chain`."""
+    """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by
+    `Chain`."""
 
     degree: ClassVar[int] = 2
 
-    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
+    def radial(
+        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
+    ) -> Float[Array, "a b"]:
         return squared

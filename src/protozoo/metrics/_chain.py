@@ -10,7 +10,8 @@ from ._linear_maps import AbstractLinearMap, Composed
 
 
 class Chain(AbstractAdaptation):
-    """\\(\\delta = \\lVert (x - w)\\,A_1 A_2 \\rVert^2\\): the second adaptation acts on what the first one leaves.
+    """\\(\\delta = \\lVert (x - w)\\,A_1 A_2 \\rVert^2\\): the second adaptation acts on what the
+    first one leaves.
 
     **Arguments:**
 

@@ -1,13 +1,13 @@
-"""The squared distance in a Gaussian kernel's feature space."""
+"""Squared distances in the feature spaces of kernels that have a bandwidth."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_floats, as_labels, as_samples, as_weights, of_kinds
-from .._module import AbstractHomogeneous, degree, learned, part
+from .._module import AbstractHomogeneous, degree, learned, part, replaced
 from .._schedules import positive
 from .._statistics import present, weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
@@ -17,46 +17,50 @@ from ._linear_maps import AbstractLinearMap
 from ._units import own_units
 
 
-class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
-    """\\(\\delta = 2\\,(1 - e^{-s/(2\\sigma_j^2)})\\) in [0, 2), s the inner metric's dissimilarity.
+Kernel = TypeVar("Kernel", bound="AbstractKernel")
 
-    **Arguments:**
+#: Exponents beyond are continued by a straight line: e^60 and its products stay within float32.
+LARGEST = 60.0
 
-    - `metric`: the inner metric.
-    - `log_bandwidths`: \\(\\log\\sigma_j\\), shape `(p,)` or a scalar for all prototypes (σ = 1 by default): any
-      value is a valid bandwidth.
 
-    As σ → ∞, σ²δ → s. A sample much farther away than σ has no gradient: start from the data
-    (`GaussianKernel.from_data`). Source: T. Villmann, S. Haase, M. Kaden, *Kernelized vector quantization in
-    gradient-descent learning*, Neurocomputing 147, 2015.
+class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
+    """What kernels with a bandwidth σ_j for each prototype, or one for all, have in common.
+
+    As σ → ∞, σ²δ is the dissimilarity of the metric inside.
     """
 
-    metric: AbstractQuadratic = part()
-    log_bandwidths: Float[Array, "*p"] = learned(axis="prototype", default=0.0)
+    metric: eqx.AbstractVar[AbstractQuadratic]
+    log_bandwidths: eqx.AbstractVar[Float[Array, "*p"]]
 
     @classmethod
     @of_kinds
-    def with_bandwidths(cls, metric: AbstractQuadratic, bandwidths: Float[ArrayLike, "*p"]) -> "GaussianKernel":
+    def with_bandwidths(
+        cls: type[Kernel], metric: AbstractQuadratic, bandwidths: Float[ArrayLike, "*p"]
+    ) -> Kernel:
         """Given bandwidths σ_j > 0, in the units of the inner metric's square root."""
         positive(bandwidths, "bandwidths")
         widths = as_floats(bandwidths, "bandwidths")
         if widths.ndim > 1 or widths.size == 0:
-            raise ValueError(f"`bandwidths` must be a number or have shape (p,), got {widths.shape}.")
+            raise ValueError(
+                f"`bandwidths` must be a number or have shape (p,), got {widths.shape}."
+            )
         return cls(metric, jnp.log(widths))
 
     @classmethod
     @of_kinds
     def from_data(
-        cls,
+        cls: type[Kernel],
         metric: AbstractQuadratic,
         x: Float[ArrayLike, "n ..."],
         prototypes: Prototypes,
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> "GaussianKernel":
-        """σ_j = the median inner distance of prototype j to the samples of its class (to all samples without `y`).
+    ) -> Kernel:
+        """σ_j = the median inner distance of prototype j to the samples of its class (to all
+        samples without `y`).
 
-        Measured in the inner metric itself, so that the kernel starts where its gradient is largest.
+        Measured in the inner metric itself, so that the kernel starts where its gradient is
+        largest.
 
         **Arguments:**
 
@@ -65,13 +69,22 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
         - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
         x, units = as_samples(x, prototypes.space.point_shape), own_units(metric, prototypes)
-        weight, x, y = present(as_weights(sample_weight, len(x)), np.asarray(x), None if y is None else as_labels(y, len(x)))
-        squared = np.asarray(_squared(units.metric, units.of(as_floats(x)), units.prototypes), float)
+        weight, x, y = present(
+            as_weights(sample_weight, len(x)),
+            np.asarray(x),
+            None if y is None else as_labels(y, len(x)),
+        )
+        squared = np.asarray(
+            _squared(units.metric, units.of(as_floats(x)), units.prototypes), float
+        )
         medians = []
         for j, label in enumerate(prototypes.labels):
             mine = slice(None) if y is None else y == label
-            medians.append(weighted_median(np.sqrt(squared[mine, j]), None if weight is None else weight[mine]))
-        # A class that coincides with its prototype has no scale of its own; it borrows the typical one.
+            medians.append(
+                weighted_median(np.sqrt(squared[mine, j]), None if weight is None else weight[mine])
+            )
+        # A class that coincides with its prototype has no scale of its own; it borrows the typical
+        # one.
         typical = max(medians)
         floor = 1e-3 * typical if typical > 0 else 1.0
         scale = float(units.unit) ** (0.5 * (degree(metric) or 0))
@@ -82,9 +95,10 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
         """Zero, if that of the inner metric is known: bandwidths have its units."""
         return None if degree(self.metric) is None else 0
 
-    def in_units(self, unit: Scalar) -> "GaussianKernel":
+    def in_units(self: Kernel, unit: Scalar) -> Kernel:
         inner: Any = self.metric
-        return GaussianKernel(inner.in_units(unit), self.log_bandwidths - 0.5 * inner.degree * jnp.log(unit))
+        log_bandwidths = self.log_bandwidths - 0.5 * inner.degree * jnp.log(unit)
+        return replaced(self, metric=inner.in_units(unit), log_bandwidths=log_bandwidths)
 
     @property
     def bandwidths(self) -> Float[Array, "*p"]:
@@ -98,12 +112,74 @@ class GaussianKernel(AbstractQuadratic, AbstractHomogeneous):
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         return self.metric.linear_map(prototypes)
 
-    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
+    def exponents(
+        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
+    ) -> Float[Array, "a b"]:
+        """\\(s / (2\\sigma_j^2)\\) of the squared norms inside the metric."""
         precisions = jnp.broadcast_to(jnp.exp(-2 * self.log_bandwidths), len(prototypes))
         precisions = jnp.broadcast_to(precisions[at], squared.shape)
-        return -2 * jnp.expm1(-0.5 * precisions * self.metric.radial(squared, prototypes, at))
+        return 0.5 * precisions * self.metric.radial(squared, prototypes, at)
+
+
+class GaussianKernel(AbstractKernel):
+    """\\(\\delta = 2\\,(1 - e^{-s/(2\\sigma_j^2)})\\) in [0, 2), s the inner metric's
+    dissimilarity.
+
+    **Arguments:**
+
+    - `metric`: the inner metric.
+    - `log_bandwidths`: \\(\\log\\sigma_j\\), shape `(p,)` or a scalar for all prototypes (σ = 1 by
+      default): any value is a valid bandwidth.
+
+    As σ → ∞, σ²δ → s. A sample much farther away than σ has no gradient: start from the data
+    (`GaussianKernel.from_data`). Source: T. Villmann, S. Haase, M. Kaden, *Kernelized vector
+    quantization in gradient-descent learning*, Neurocomputing 147, 2015.
+    """
+
+    metric: AbstractQuadratic = part()
+    log_bandwidths: Float[Array, "*p"] = learned(axis="prototype", default=0.0)
+
+    def radial(
+        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
+    ) -> Float[Array, "a b"]:
+        return -2 * jnp.expm1(-self.exponents(squared, prototypes, at))
+
+
+class TangentExponentialKernel(AbstractKernel):
+    """\\(\\delta = 2\\,(e^{s/(2\\sigma_j^2)} - 1)\\), s the inner metric's dissimilarity: the
+    exponential kernel of displacements, as each prototype sees them from its own place.
+
+    The kernel \\(\\kappa(x, w) = e^{x\\hat\\Lambda w^\\top}\\) is a function of the pair
+    (`ExponentialKernel`), and in a curved space a pair has coordinates about one of them only: with
+    the prototype at zero, its squared distance is \\(e^{\\lVert v\\hat\\Omega\\rVert^2} - 1\\).
+    With one bandwidth, decisions are those of the inner metric; what changes is what distances mean
+    to a loss: far ones count for more.
+
+    **Arguments:**
+
+    - `metric`: the inner metric.
+    - `log_bandwidths`: \\(\\log\\sigma_j\\), shape `(p,)` or a scalar for all prototypes (σ = 1 by
+      default).
+
+    Exponents above 60 are continued by a straight line, so that nothing overflows and nothing ties.
+
+    Source: T. Villmann, S. Haase, M. Kaden, *Kernelized vector quantization in gradient-descent
+    learning*, Neurocomputing 147, 2015.
+    """
+
+    metric: AbstractQuadratic = part()
+    log_bandwidths: Float[Array, "*p"] = learned(axis="prototype", default=0.0)
+
+    def radial(
+        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
+    ) -> Float[Array, "a b"]:
+        exponents = self.exponents(squared, prototypes, at)
+        within = jnp.minimum(exponents, LARGEST)
+        return 2 * (jnp.expm1(within) + jnp.exp(within) * (exponents - within))
 
 
 @eqx.filter_jit
-def _squared(metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+def _squared(
+    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
+) -> Float[Array, "n p"]:
     return metric(x, prototypes)

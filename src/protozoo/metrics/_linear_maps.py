@@ -1,7 +1,8 @@
 """Linear maps of a displacement, and the squared norms of mapped displacements in a flat space.
 
-A map is shared by all prototypes, or *local*: every one of its arrays then has a leading axis p, one slice for each
-prototype. No map ever builds the (n, p, d) tensor of all displacements in a flat space.
+A map is shared by all prototypes, or *local*: every one of its arrays then has a leading axis p,
+one slice for each prototype. No map ever builds the (n, p, d) tensor of all displacements in a flat
+space.
 """
 
 import abc
@@ -33,14 +34,21 @@ class AbstractLinearMap(eqx.Module):
         """\\(\\lVert vA \\rVert^2\\) by one map."""
 
     @abc.abstractmethod
-    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+    def local_squared_norms(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"]
+    ) -> Float[Array, "n p"]:
         """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for a local map."""
 
     @abc.abstractmethod
     def pair_gradient(
-        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+        self,
+        x: Float[Array, "n d"],
+        points: Float[Array, "p d"],
+        columns: Int[Array, "m n"],
+        g: Float[Array, "m n"],
     ) -> "PairGradient":
-        """The derivatives of \\(\\sum_{ki} g_{ki} \\lVert (x_i - w_j)A_j \\rVert^2\\), j = `columns[k, i]`, for a local map."""
+        """The derivatives of \\(\\sum_{ki} g_{ki} \\lVert (x_i - w_j)A_j \\rVert^2\\), j =
+        `columns[k, i]`, for a local map."""
 
 
 #: Derivatives by a map, by samples and by points.
@@ -56,11 +64,17 @@ class Identity(AbstractLinearMap):
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
         return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
-    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+    def local_squared_norms(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"]
+    ) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
 
     def pair_gradient(
-        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+        self,
+        x: Float[Array, "n d"],
+        points: Float[Array, "p d"],
+        columns: Int[Array, "m n"],
+        g: Float[Array, "m n"],
     ) -> PairGradient:
         return by_displacements(lambda v, j, g: (self, 2 * g[:, None] * v), x, points, columns, g)
 
@@ -76,7 +90,8 @@ class Scale(AbstractLinearMap):
     squares: Float[Array, "*p d"]
 
     def apply(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch l"]:
-        # A square that is zero has no derivative here: it comes from a softmax or a projection, which has none there either.
+        # A square that is zero has no derivative here: it comes from a softmax or a projection,
+        # which has none there either.
         positive = self.squares > 0
         roots = jnp.where(positive, jnp.sqrt(jnp.where(positive, self.squares, 1)), 0)
         return v * _for_each(roots, v)
@@ -84,17 +99,30 @@ class Scale(AbstractLinearMap):
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
         return jnp.sum(accumulated(v) ** 2 * _for_each(self.squares, v), axis=-1)
 
-    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+    def local_squared_norms(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"]
+    ) -> Float[Array, "n p"]:
         # Σ_j a² (x - w)² expands into two matrix products.
         z, v = centred(x, points)
-        own, others = product(self.squares, (z * z).T), jnp.sum(accumulated(self.squares) * v**2, axis=1)[:, None]
+        own, others = (
+            product(self.squares, (z * z).T),
+            jnp.sum(accumulated(self.squares) * v**2, axis=1)[:, None],
+        )
         expanded = jnp.maximum(own + others - 2 * product(self.squares * v, z.T), 0).T
-        return regained(expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences)
+        return regained(
+            expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences
+        )
 
     def pair_gradient(
-        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+        self,
+        x: Float[Array, "n d"],
+        points: Float[Array, "p d"],
+        columns: Int[Array, "m n"],
+        g: Float[Array, "m n"],
     ) -> PairGradient:
-        def gradient(v: Float[Array, "q d"], j: Int[Array, " q"], g: Float[Array, " q"]) -> tuple[Scale, Float[Array, "q d"]]:
+        def gradient(
+            v: Float[Array, "q d"], j: Int[Array, " q"], g: Float[Array, " q"]
+        ) -> tuple[Scale, Float[Array, "q d"]]:
             squares = jax.ops.segment_sum(g[:, None] * accumulated(v) ** 2, j, len(self.squares))
             return Scale(squares.astype(self.squares.dtype)), 2 * g[:, None] * v * self.squares[j]
 
@@ -115,8 +143,8 @@ class Residual(AbstractLinearMap):
 
     - `basis`: B, orthonormal columns, shape `(d, s)`, or `(p, d, s)` for a local map.
 
-    A change of basis within its span changes nothing while the basis stays orthonormal, as it does: all derivatives by the
-    basis are orthogonal to the span.
+    A change of basis within its span changes nothing while the basis stays orthonormal, as it does:
+    all derivatives by the basis are orthogonal to the span.
     """
 
     basis: Float[Array, "*p d s"]
@@ -126,11 +154,15 @@ class Residual(AbstractLinearMap):
         return v - (v @ basis) @ basis.T
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        # Of what is left, rather than ‖v‖² - ‖vB‖²: near the subspace, this difference would be rounding.
+        # Of what is left, rather than ‖v‖² - ‖vB‖²: near the subspace, this difference would be
+        # rounding.
         return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
-    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-        # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and a (p, n) block each.
+    def local_squared_norms(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"]
+    ) -> Float[Array, "n p"]:
+        # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and a (p, n)
+        # block each.
         z, w = centred(x, points)
 
         @jax.checkpoint
@@ -140,23 +172,41 @@ class Residual(AbstractLinearMap):
         rest = pairwise_squares(z, w).T
         for vectors in jnp.moveaxis(_horizontal(self.basis), -1, 0):
             rest -= along(vectors)
-        own, others, expanded = squared_lengths(z)[None], squared_lengths(w)[:, None], jnp.maximum(rest, 0).T
-        return regained(expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences)
+        own, others, expanded = (
+            squared_lengths(z)[None],
+            squared_lengths(w)[:, None],
+            jnp.maximum(rest, 0).T,
+        )
+        return regained(
+            expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences
+        )
 
     def pair_gradient(
-        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+        self,
+        x: Float[Array, "n d"],
+        points: Float[Array, "p d"],
+        columns: Int[Array, "m n"],
+        g: Float[Array, "m n"],
     ) -> PairGradient:
-        # Sums over the samples of each prototype, instead of the displacement of every pair and what a basis leaves of it.
+        # Sums over the samples of each prototype, instead of the displacement of every pair and
+        # what a basis leaves of it.
         def total(values: Float[Array, "m n *d"]) -> Float[Array, "p *d"]:
-            return jax.ops.segment_sum(values.reshape(-1, *values.shape[2:]), columns.reshape(-1), len(points))
+            return jax.ops.segment_sum(
+                values.reshape(-1, *values.shape[2:]), columns.reshape(-1), len(points)
+            )
 
         def rests(share: Float[Array, "m n"]) -> Float[Array, "p d"]:
             """Σ share · (v - (vB)Bᵀ)."""
             samples = total(share[..., None] * x[None]) - total(share)[:, None] * points
-            return samples - sum(total(share * along)[:, None] * b for along, b in zip(alongs, bases, strict=True))
+            return samples - sum(
+                total(share * along)[:, None] * b for along, b in zip(alongs, bases, strict=True)
+            )
 
         bases = [*jnp.moveaxis(accumulated(self.basis), -1, 0)]
-        alongs = [jnp.sum(x[None] * b[columns], axis=-1) - jnp.sum(points * b, axis=-1)[columns] for b in bases]
+        alongs = [
+            jnp.sum(x[None] * b[columns], axis=-1) - jnp.sum(points * b, axis=-1)[columns]
+            for b in bases
+        ]
         share = 2 * g
         slopes = [-rests(share * along) for along in alongs]
         basis = jnp.stack(slopes, axis=-1).astype(self.basis.dtype) if slopes else self.basis
@@ -177,9 +227,13 @@ def _horizontal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arra
     return basis, change - basis @ (basis.swapaxes(-1, -2) @ change)
 
 
-def _local_differences(maps: PyTree, x: Array, points: Array, j: Int[Array, " n"]) -> Float[Array, " n"]:
+def _local_differences(
+    maps: PyTree, x: Array, points: Array, j: Int[Array, " n"]
+) -> Float[Array, " n"]:
     """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for one j of each sample."""
-    return jax.vmap(lambda i, v: jax.tree.map(lambda a: a[i], maps).squared_norm(v))(j, x - points[j])
+    return jax.vmap(lambda i, v: jax.tree.map(lambda a: a[i], maps).squared_norm(v))(
+        j, x - points[j]
+    )
 
 
 class AbstractApplied(AbstractLinearMap):
@@ -188,11 +242,17 @@ class AbstractApplied(AbstractLinearMap):
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
         return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
-    def local_squared_norms(self, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
+    def local_squared_norms(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"]
+    ) -> Float[Array, "n p"]:
         return column_by_column(self, x, points)
 
     def pair_gradient(
-        self, x: Float[Array, "n d"], points: Float[Array, "p d"], columns: Int[Array, "m n"], g: Float[Array, "m n"]
+        self,
+        x: Float[Array, "n d"],
+        points: Float[Array, "p d"],
+        columns: Int[Array, "m n"],
+        g: Float[Array, "m n"],
     ) -> PairGradient:
         return by_displacements(functools.partial(block_by_block, self), x, points, columns, g)
 
@@ -226,15 +286,19 @@ class Composed(AbstractApplied):
         return self.second.apply(self.first.apply(v))
 
 
-def column_by_column(maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]) -> Float[Array, "n p"]:
-    """A few prototypes at a time: memory for a few (n, l) blocks, forwards and (recomputed) backwards."""
+def column_by_column(
+    maps: AbstractLinearMap, x: Float[Array, "n d"], points: Float[Array, "p d"]
+) -> Float[Array, "n p"]:
+    """A few prototypes at a time: memory for a few (n, l) blocks, forwards and (recomputed)
+    backwards."""
 
     @jax.checkpoint
     def column(one: AbstractLinearMap, w: Float[Array, " d"]) -> Float[Array, " n"]:
         return one.squared_norm(x - w[None])
 
-    # Few samples leave a processor idle; a few prototypes at a time then make one product, but never all of them. Of a program
-    # that is compiled before the number of samples is known, there may be many.
+    # Few samples leave a processor idle; a few prototypes at a time then make one product, but
+    # never all of them. Of a program that is compiled before the number of samples is known, there
+    # may be many.
     together = 1 if is_symbolic_dim(x.shape[0]) else max(1, min(len(points) // 4, 2**18 // x.size))
     return jax.lax.map(lambda args: column(*args), (maps, points), batch_size=together).T
 
@@ -246,8 +310,8 @@ def by_displacements(
     columns: Int[Array, "m n"],
     g: Float[Array, "m n"],
 ) -> PairGradient:
-    """The derivatives by pairs, from `gradient(v, j, g)`: those of \\(\\sum_q g_q \\lVert v_q A_{j_q} \\rVert^2\\) by map
-    and displacements v."""
+    """The derivatives by pairs, from `gradient(v, j, g)`: those of
+    \\(\\sum_q g_q \\lVert v_q A_{j_q} \\rVert^2\\) by map and displacements v."""
     j = columns.reshape(-1)
     dmap, dv = gradient((x[None] - points[columns]).reshape(len(j), -1), j, g.reshape(-1))
     dx = jnp.sum(dv.reshape(*columns.shape, -1), axis=0).astype(x.dtype)
@@ -257,12 +321,17 @@ def by_displacements(
 def block_by_block(
     maps: AbstractLinearMap, v: Float[Array, "m d"], j: Int[Array, " m"], g: Float[Array, " m"]
 ) -> tuple[AbstractLinearMap, Float[Array, "m d"]]:
-    """The derivatives by pairs of any local map, the pairs sorted into blocks that share a map: none is copied for a pair."""
+    """The derivatives by pairs of any local map, the pairs sorted into blocks that share a map:
+    none is copied for a pair."""
     m, d = v.shape
-    p, each = len(jax.tree.leaves(maps)[0]), sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(maps))
+    p, each = (
+        len(jax.tree.leaves(maps)[0]),
+        sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(maps)),
+    )
     size = min(256, max(8, m // p))
     of, members, place = _blocks(j, p, size)
-    weights = jnp.append(g, jnp.zeros(1, g.dtype))  # the last, made-up pair fills blocks up: it weighs nothing
+    # The last, made-up pair fills blocks up: it weighs nothing.
+    weights = jnp.append(g, jnp.zeros(1, g.dtype))
 
     def block(at: tuple[Array, Array]) -> tuple:
         one, member = jax.tree.map(lambda a: a[at[0]], maps), at[1]
@@ -274,12 +343,17 @@ def block_by_block(
 
     # As many blocks together as fit into a processor's cache.
     dmaps, dv = jax.lax.map(block, (of, members), batch_size=max(1, 2**19 // (size * d + each)))
-    dmaps = jax.tree.map(lambda a: jax.ops.segment_sum(accumulated(a), of, p).astype(a.dtype), dmaps)
+    dmaps = jax.tree.map(
+        lambda a: jax.ops.segment_sum(accumulated(a), of, p).astype(a.dtype), dmaps
+    )
     return dmaps, dv.reshape(-1, d)[place]
 
 
-def _blocks(j: Int[Array, " m"], p: int, size: int) -> tuple[Int[Array, " b"], Int[Array, "b s"], Int[Array, " m"]]:
-    """Numbers 0…m-1 in blocks that share their j: the j of each block, its members (m: none), and where each number went."""
+def _blocks(
+    j: Int[Array, " m"], p: int, size: int
+) -> tuple[Int[Array, " b"], Int[Array, "b s"], Int[Array, " m"]]:
+    """Numbers 0…m-1 in blocks that share their j: the j of each block, its members (m: none), and
+    where each number went."""
     m = len(j)
     blocks = m // size + p  # every j may leave one unfilled
     order = jnp.argsort(j)
@@ -290,4 +364,8 @@ def _blocks(j: Int[Array, " m"], p: int, size: int) -> tuple[Int[Array, " b"], I
     slot = first_block[grouped] * size + jnp.arange(m) - first_member[grouped]
     members = jnp.full(blocks * size, m).at[slot].set(order)
     of = jnp.searchsorted(jnp.cumsum(used), jnp.arange(blocks), side="right")
-    return jnp.minimum(of, p - 1), members.reshape(blocks, size), jnp.zeros_like(order).at[order].set(slot)
+    return (
+        jnp.minimum(of, p - 1),
+        members.reshape(blocks, size),
+        jnp.zeros_like(order).at[order].set(slot),
+    )

@@ -1,62 +1,127 @@
 """Gaussian components: a covariance for each prototype."""
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_finite, as_floats, as_samples, as_weights, known_value, of_kinds, refuse_negative
-from .._module import AbstractHomogeneous, hyper, learned, power_of_two, replaced, static
-from .._statistics import mean_and_variance, present, shares
-from .._types import Array, ArrayLike, Float, Num
+from .._checks import (
+    as_finite,
+    as_floats,
+    as_samples,
+    as_weights,
+    known_value,
+    of_kinds,
+    refuse_negative,
+)
+from .._module import AbstractHomogeneous, hyper, part, power_of_two, replaced, static
+from .._statistics import blocks, mean_and_variance, present, shares
+from .._types import Array, ArrayLike, Float, Int, Num
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractClosedForm, AbstractQuadratic, Columns, Moments
-from ._linear_maps import AbstractLinearMap, Dense, Scale
+from ._base import ALL, AbstractQuadratic, Columns
+from ._closed_form import AbstractClosedForm, Moments, Order, Step
+from ._covariances import (
+    KINDS,
+    AbstractCovariances,
+    AbstractTriangular,
+    Diagonal,
+    Full,
+    Spherical,
+    Tied,
+)
+from ._linear_maps import AbstractLinearMap
+
+
+NORMALISATIONS = ("density", "volume", "none")
 
 
 class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
-    """\\(\\delta_j = (x-w_j)^\\top \\Sigma_j^{-1} (x-w_j)\\), *normalised* by
-    \\(+\\log\\det\\Sigma_j + d\\log 2\\pi\\), so that \\(\\delta_j = -2\\log\\mathcal N(x; w_j, \\Sigma_j)\\).
+    """\\(\\delta_j = (x-w_j)^\\top \\Sigma_j^{-1} (x-w_j)\\), normalised in one of two ways.
 
     **Arguments:**
 
-    - `log_scales`: logarithms of the diagonal of each precision factor P_j (\\(P_jP_j^\\top = \\Sigma_j^{-1}\\)), `(p, d)`.
-    - `upper`: the strict upper triangles of the P_j, `(p, d, d)`, or `None` for diagonal covariances.
-    - `regularisation`: added to the variances by every closed-form refit, in squared data units: a number, or one for each
-      feature, `(d,)`.
-    - `normalised`: add the terms above; without them, a local adaptation that a loss may shrink at will.
-    - `unit`: what points were divided by, a number or `(d,)`; densities are those before (`in_units`).
+    - `covariance`: the Σ_j: `Full`, `Tied`, `Diagonal` or `Spherical`.
+    - `regularisation`: added to the variances by every closed-form refit, in squared data units: a
+      number, or one for each feature, `(d,)`.
+    - `normalisation`: `"density"`: plus \\(\\log\\det\\Sigma_j + d\\log 2\\pi\\), so that
+      \\(\\delta_j = -2\\log\\mathcal N(x; w_j, \\Sigma_j)\\). `"volume"`: times
+      \\((\\det\\Sigma_j)^{1/d}\\), so that only the shape of Σ_j matters, and a cluster cannot
+      become near to everything by growing. `"none"`: a local adaptation that a loss may shrink at
+      will.
+    - `unit`: what points were divided by, a number or `(d,)`; densities are those before
+      (`in_units`).
 
-    Any value of the parameters is a valid covariance, the log-determinant is a plain sum, and gradients are finite: the
-    same metric learns by EM and by gradient descent.
+    The same metric learns by alternating optimisation and by gradient descent.
+
+    **Raises:** `ValueError` for a regularisation that is negative or not finite, and another
+    normalisation.
+
+    Source: D. Gustafson, W. Kessel, *Fuzzy clustering with a fuzzy covariance matrix*, IEEE Conf.
+    Decision and Control 1979.
     """
 
-    log_scales: Float[Array, "p d"] = learned(axis="prototype")
-    upper: Float[Array, "p d d"] | None = learned(axis="prototype", default=None)
+    covariance: AbstractCovariances = part()
     regularisation: Float[Array, "*d"] = hyper(default=1e-6)
-    normalised: bool = static(default=True)
+    normalisation: str = static(default="density")
     unit: Float[Array, "*d"] = hyper(default=1.0)
-    degree: ClassVar[int] = 0
 
     def __check_init__(self):
         known = known_value(self.regularisation)
         if known is not None and not (np.isfinite(known).all() and known.min() >= 0):
-            raise ValueError(f"`regularisation` must be finite and not negative, got {known.min():g} as its smallest.")
+            raise ValueError(
+                f"`regularisation` must be finite and not negative, got {known.min():g} as its "
+                f"smallest."
+            )
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(
+                f"`normalisation` must be one of {', '.join(map(repr, NORMALISATIONS))}, got "
+                f"{self.normalisation!r}."
+            )
 
     @classmethod
     @of_kinds
     def from_covariances(
         cls,
-        covariances: Float[ArrayLike, "p d"] | Float[ArrayLike, "p d d"],
+        covariances: Float[ArrayLike, " p"] | Float[ArrayLike, "p d"] | Float[ArrayLike, "p d d"],
         regularisation: Float[ArrayLike, "*d"] = 1e-6,
+        normalisation: str = "density",
+        *,
+        tied: bool = False,
     ) -> "Mahalanobis":
-        """From full covariance matrices `(p, d, d)` or variances `(p, d)`."""
-        covariances = as_floats(covariances, "covariances")
-        if not (covariances.ndim == 2 or (covariances.ndim == 3 and covariances.shape[1] == covariances.shape[2])):
-            raise ValueError(f"`covariances` must have shape (p, d, d) or (p, d), got {covariances.shape}.")
-        return cls(*_precision_factor(covariances), regularisation=as_floats(regularisation, "regularisation"))
+        """From full covariance matrices `(p, d, d)`, variances of the features `(p, d)`, or of all
+        features `(p,)`; if `tied`, from one matrix `(d, d)` for all components.
+
+        **Raises:** `ValueError` for another shape, and for matrices that are not symmetric and
+        positive definite.
+        """
+        given = np.asarray(as_finite(covariances, Any, "covariances"))
+        if tied:
+            if given.ndim != 2 or given.shape[0] != given.shape[1]:
+                raise ValueError(
+                    f"`covariances` must have shape (d, d) if `tied`, got {given.shape}."
+                )
+            return cls(
+                Tied(*_factors(given)), as_floats(regularisation, "regularisation"), normalisation
+            )
+        if not (given.ndim in (1, 2) or (given.ndim == 3 and given.shape[1] == given.shape[2])):
+            raise ValueError(
+                f"`covariances` must have shape (p, d, d), (p, d) or (p,), got {given.shape}."
+            )
+        if given.ndim == 3:
+            return cls(
+                Full(*_factors(given)), as_floats(regularisation, "regularisation"), normalisation
+            )
+        if not (given > 0).all():
+            raise ValueError(
+                f"`covariances` must be positive, got {given.min():g} as the smallest variance."
+            )
+        kind = Diagonal if given.ndim == 2 else Spherical
+        return cls(
+            kind(jnp.asarray(-0.5 * np.log(given))),
+            as_floats(regularisation, "regularisation"),
+            normalisation,
+        )
 
     @classmethod
     @of_kinds
@@ -67,154 +132,228 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         covariance: str = "full",
         regularisation: Float[ArrayLike, "*d"] | None = None,
         sample_weight: Num[ArrayLike, " n"] | None = None,
+        *,
+        of_nearest: bool = False,
+        normalisation: str = "density",
     ) -> "Mahalanobis":
-        """Every component starts with the variances of all the data.
+        """Every component starts with the variances of all the data, or with the covariance of its
+        samples.
 
         **Arguments:**
 
         - `x`: samples, weighted by `sample_weight`, `(n,)`, if given.
         - `prototypes`: the means.
-        - `covariance`: `"full"` or `"diagonal"`.
-        - `regularisation`: by default a millionth of each feature's variance among the samples that are nearest to the same
-          prototype: a component whose samples coincide keeps a thousandth of that standard deviation.
+        - `covariance`: `"full"`, `"tied"`, `"diagonal"` or `"spherical"`.
+        - `regularisation`: by default a millionth of each feature's variance among the samples that
+          are nearest to the same prototype: a component whose samples coincide keeps a thousandth
+          of that standard deviation.
+        - `of_nearest`: start with the covariance of the samples that are nearest to a prototype,
+          all features counting alike; where they are too few for one, with that of all samples
+          about their prototypes.
+        - `normalisation`: see the class.
 
-        **Raises:** `ValueError` for a covariance that is neither `"full"` nor `"diagonal"`.
+        **Raises:** `ValueError` for another kind of covariance.
         """
-        if covariance not in ("full", "diagonal"):
-            raise ValueError(f"`covariance` must be 'full' or 'diagonal', got {covariance!r}.")
+        if covariance not in KINDS:
+            raise ValueError(
+                f"`covariance` must be one of {', '.join(map(repr, KINDS))}, got {covariance!r}."
+            )
         x = np.asarray(as_samples(x, prototypes.space.point_shape))
         weight, x, _ = present(as_weights(sample_weight, len(x)), x)
-        x, points = x.reshape(len(x), -1), np.asarray(prototypes.points, float).reshape(len(prototypes), -1)
+        x, points = (
+            x.reshape(len(x), -1),
+            np.asarray(prototypes.points, float).reshape(len(prototypes), -1),
+        )
         variances = _known_scales(mean_and_variance(x, weight)[1])
+        matrices = of_nearest and issubclass(KINDS[covariance], AbstractTriangular)
+        cells = Cells.of(x, points, np.sqrt(variances), weight, matrices)
         if regularisation is None:
-            regularisation = 1e-6 * _known_scales(_variances_within(x, points, np.sqrt(variances), weight), variances)
-        regularisation = np.asarray(as_finite(regularisation, Any, "regularisation"), float)
-        if regularisation.shape not in ((), variances.shape):
-            raise ValueError(f"`regularisation` must be a number or have shape {variances.shape}, got {regularisation.shape}.")
-        refuse_negative(regularisation, "regularisation")
-        log_scales = np.broadcast_to(-0.5 * np.log(variances + regularisation), (len(prototypes), len(variances)))
-        upper = None if covariance == "diagonal" else jnp.zeros((*log_scales.shape, len(variances)))
-        return cls(jnp.asarray(log_scales), upper, jnp.asarray(regularisation))
+            with np.errstate(over="ignore"):
+                own = (1e-6 * _known_scales(cells.within(), variances)).astype(x.dtype)
+            if not np.isfinite(own).all():
+                raise ValueError(
+                    f"`x`: variances of its features exceed the range of {x.dtype}. Rescale the "
+                    "data, or compute in 64 bits (`jax.config.update('jax_enable_x64', True)`)."
+                )
+            regularisation = own
+        added = np.asarray(as_finite(regularisation, Any, "regularisation"), float)
+        if added.shape not in ((), variances.shape):
+            raise ValueError(
+                f"`regularisation` must be a number or have shape {variances.shape}, got "
+                f"{added.shape}."
+            )
+        refuse_negative(added, "regularisation")
+        start = (
+            cells.covariances(variances) if of_nearest else np.broadcast_to(variances, points.shape)
+        )
+        made = _of_kind(covariance, start, np.broadcast_to(added, variances.shape), cells.share)
+        return cls(made, jnp.asarray(added), normalisation)
+
+    @property
+    def degree(self) -> int:
+        """Two if volumes are one, which have no unit; densities and plain forms do not know of
+        units."""
+        return 2 if self.normalisation == "volume" else 0
 
     def in_units(self, unit: Float[Array, "*d"]) -> "Mahalanobis":
-        # Each feature has a unit of its own: v P = (v / u)(diag(u) P).
-        unit = jnp.broadcast_to(unit, self.log_scales.shape[-1:])
+        unit = jnp.reshape(unit, ()) if jnp.size(unit) == 1 else unit
         return replaced(
             self,
-            log_scales=self.log_scales + jnp.log(unit)[None],
-            upper=None if self.upper is None else self.upper * unit[None, :, None],
+            covariance=self.covariance.in_units(unit),
             regularisation=self.regularisation / unit / unit,
-            unit=self.unit * unit,
+            unit=self.unit if self.degree else self.unit * unit,
         )
 
     @property
-    def own_unit(self) -> Float[Array, " d"]:
-        """For each feature the power of two of its widest component."""
-        return power_of_two(jnp.exp(-jnp.min(self.log_scales, axis=0)))
+    def own_unit(self) -> Float[Array, "*d"]:
+        """The power of two of the widest component, for each feature if they may have units of
+        their own."""
+        widths = power_of_two(self.covariance.own_unit())
+        return jnp.max(widths) if self.degree else widths
 
     @property
-    def second_moments(self) -> Literal["none", "diagonal", "full"]:
-        return "diagonal" if self.upper is None else "full"
+    def second_moments(self) -> Order:
+        return self.covariance.second_moments
 
     @property
     def local(self) -> bool:
-        return True
+        return self.covariance.local
 
     @property
-    def covariances(self) -> Float[Array, "p d"] | Float[Array, "p d d"]:
-        """Σ_j: matrices, or variances if diagonal."""
-        if self.upper is None:
-            return jnp.exp(-2 * self.log_scales)
-        factor = self._factor()
-        inverse = jax.vmap(lambda f: jax.scipy.linalg.solve_triangular(f, jnp.eye(len(f), dtype=f.dtype)))(factor)
-        return inverse.swapaxes(-1, -2) @ inverse
+    def covariances(self) -> Float[Array, " p"] | Float[Array, "p d"] | Float[Array, "*p d d"]:
+        """Σ_j in the form in which they differ: matrices `(p, d, d)` or, tied, `(d, d)`; variances
+        of the features `(p, d)`, or of all features `(p,)`."""
+        return self.covariance.values()
 
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
-        return Scale(jnp.exp(2 * self.log_scales)) if self.upper is None else Dense(self._factor())
+        return self.covariance.linear_map(prototypes.space.dimension)
 
-    def radial(self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL) -> Float[Array, "a b"]:
-        if not self.normalised:
+    def radial(
+        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
+    ) -> Float[Array, "a b"]:
+        if self.normalisation == "none":
             return squared
-        log_scales = self.log_scales - jnp.log(jnp.broadcast_to(self.unit, self.log_scales.shape))
-        terms = log_scales.shape[-1] * math.log(2 * math.pi) - 2 * jnp.sum(log_scales, axis=-1)
+        d = prototypes.space.dimension
+        log_determinants = jnp.broadcast_to(self.covariance.log_determinants(d), len(prototypes))
+        if self.normalisation == "volume":
+            return squared * jnp.broadcast_to(jnp.exp(log_determinants / d)[at], squared.shape)
+        units = 2 * jnp.sum(jnp.log(jnp.broadcast_to(self.unit, d)))
+        terms = d * math.log(2 * math.pi) + units + log_determinants
         return squared + jnp.broadcast_to(terms[at], squared.shape)
 
-    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Float[Array, ""]) -> "Mahalanobis":
-        """Σ_j ← (1-step) Σ_j + step · (weighted scatter about the moved prototype + regularisation)."""
-        scatter, rounding = moments.scatter(moved), None
-        if self.upper is None:
-            target = jnp.maximum(scatter, 0) + jnp.broadcast_to(self.regularisation, scatter.shape)
-        else:
-            # Features that depend on each other leave eigenvalues of the size of rounding, of either sign.
-            d, variances = scatter.shape[-1], jnp.diagonal(scatter, axis1=-2, axis2=-1)
-            rounding = 2 * d * jnp.finfo(scatter.dtype).eps * variances
-            added = jnp.broadcast_to(self.regularisation, variances.shape) + rounding
-            target = scatter + added[..., None] * jnp.eye(d, dtype=scatter.dtype)[None]
-        seen = (moments.weight > 0).reshape(-1, *[1] * (target.ndim - 1))
-        covariances = self.covariances
-        covariances = covariances + step * jnp.where(seen, target - covariances, 0)
-        log_scales, upper = _precision_factor(covariances, rounding)
-        return replaced(self, log_scales=log_scales, upper=upper)
-
-    def _factor(self) -> Float[Array, "p d d"]:
-        assert self.upper is not None
-        diagonal = jax.vmap(jnp.diag)(jnp.exp(self.log_scales))
-        return diagonal + jnp.triu(self.upper, 1)
+    def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Step) -> "Mahalanobis":
+        """Σ_j ← (1-step) Σ_j + step · (`moments.scatter(moved)` + regularisation)."""
+        new = self.covariance.towards(
+            moments.scatter(moved), moments.weight, self.regularisation, step
+        )
+        return replaced(self, covariance=new)
 
 
-def _precision_factor(
-    covariances: Float[Array, "p d"] | Float[Array, "p d d"], rounding: Float[Array, "p d"] | None = None
-) -> tuple[Float[Array, "p d"], Float[Array, "p d d"] | None]:
-    """Σ = LLᵀ gives the upper triangular P = L⁻ᵀ with PPᵀ = Σ⁻¹; of sums, up to their `rounding`."""
-    if covariances.ndim == 2:
-        return -0.5 * jnp.log(covariances), None
-    lower = jnp.linalg.cholesky(covariances) if rounding is None else _factorised(covariances, rounding)
-    eye = jnp.eye(covariances.shape[-1], dtype=covariances.dtype)
-    factor = jax.vmap(lambda f: jax.scipy.linalg.solve_triangular(f, eye, lower=True).T)(lower)
-    return jnp.log(jax.vmap(jnp.diag)(factor)), jnp.triu(factor, 1)
+class Cells(NamedTuple):
+    """The Voronoi cells of points: how many samples are in each, the sum of their shares, and sums
+    of shares times displacements from the point and times their squares, or outer products."""
+
+    counts: Int[np.ndarray, " p"]
+    share: Float[np.ndarray, " p"]
+    first: Float[np.ndarray, "p d"]
+    second: Float[np.ndarray, "p d"] | Float[np.ndarray, "p d d"]
+
+    @classmethod
+    def of(
+        cls,
+        x: Float[np.ndarray, "n d"],
+        points: Float[np.ndarray, "p d"],
+        scales: Float[np.ndarray, " d"],
+        weight: Float[np.ndarray, " n"] | None,
+        matrices: bool,
+    ) -> "Cells":
+        """Those of samples, weighted by `weight`: a sample is in the cell of the nearest point, in
+        units of `scales`; outer products if `matrices`."""
+        share, (p, d) = shares(len(x), weight), points.shape
+        shape = (p, d, d) if matrices else (p, d)
+        cells = cls(np.zeros(p, int), np.zeros(p), np.zeros((p, d)), np.zeros(shape))
+        for rows in blocks(x):
+            some = np.asarray(x[rows], float)
+            cell = nearest_points(some / scales, points / scales)
+            for j in np.unique(cell):
+                mine = cell == j
+                v, w = some[mine] - points[j], share[rows][mine]
+                cells.counts[j] += len(v)
+                cells.share[j] += w.sum()
+                cells.first[j] += w @ v
+                cells.second[j] += (v * w[:, None]).T @ v if matrices else w @ v**2
+        return cells
+
+    def within(self) -> Float[np.ndarray, " d"]:
+        """The mean squared deviation of samples from their points, for each feature."""
+        total = self.second.sum(axis=0)
+        return np.diagonal(total) if total.ndim == 2 else total
+
+    def covariances(
+        self, variances: Float[np.ndarray, " d"]
+    ) -> Float[np.ndarray, "p d"] | Float[np.ndarray, "p d d"]:
+        """Those of each cell about its own mean, pooled where there are too few samples for one, or
+        none of a feature varies; of a feature that varies in no cell, that of all samples,
+        `variances`."""
+        share = np.where(self.share > 0, self.share, 1).reshape(-1, *[1] * (self.second.ndim - 1))
+        means = self.first / np.where(self.share > 0, self.share, 1)[:, None]
+        squares = means**2 if self.second.ndim == 2 else means[:, :, None] * means[:, None, :]
+        own = self.second / share - squares
+        pooled, least = np.tensordot(self.share, own, 1), 1e-12 * variances
+        matrices = own.ndim == 3
+        still = np.where((np.diagonal(pooled) if matrices else pooled) > least, 0, variances)
+        pooled = pooled + (np.diag(still) if matrices else still)
+        varies = (np.diagonal(own, axis1=1, axis2=2) if matrices else own) > least
+        enough = (self.counts > (own.shape[-1] if matrices else 1)) & varies.all(axis=1)
+        return np.where(enough.reshape(share.shape), own, pooled)
 
 
-def _factorised(covariances: Float[Array, "p d d"], rounding: Float[Array, "p d"]) -> Float[Array, "p d d"]:
-    """L with LLᵀ = Σ. Where rounding left an eigenvalue below zero, ever more of it is added to the variances: few times,
-    so that what is not finite ends as well."""
+def nearest_points(
+    x: Float[np.ndarray, "n d"], points: Float[np.ndarray, "p d"]
+) -> Int[np.ndarray, " n"]:
+    """The number of the point that is nearest to each sample."""
+    return np.stack([np.sum((x - point) ** 2, axis=1) for point in points]).argmin(axis=0)
 
-    def failed(lower: Array) -> Array:
-        return jnp.any(jnp.isnan(lower), axis=(-2, -1))
 
-    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
-        return jnp.any(failed(carry[0])) & (carry[2] < 12)
+def _of_kind(
+    kind: str,
+    covariances: Float[np.ndarray, "p d"] | Float[np.ndarray, "p d d"],
+    added: Float[np.ndarray, " d"],
+    share: Float[np.ndarray, " p"],
+) -> AbstractCovariances:
+    """Covariances of one kind from matrices or variances, and what is added to the variances."""
+    variances = covariances + added if covariances.ndim == 2 else covariances
+    if kind == "diagonal":
+        return Diagonal(jnp.asarray(-0.5 * np.log(variances)))
+    if kind == "spherical":
+        return Spherical(jnp.asarray(-0.5 * np.log(variances.mean(axis=1))))
+    matrices = covariances[..., None] * np.eye(len(added)) if covariances.ndim == 2 else covariances
+    matrices = np.tensordot(share, matrices, 1) if kind == "tied" else matrices
+    return KINDS[kind](*_factors(matrices + np.diag(added)))
 
-    def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        lower, added, times = carry
-        more = jnp.where(failed(lower)[:, None], 4 * added, added)
-        shifted = covariances + more[..., None] * jnp.eye(more.shape[-1], dtype=more.dtype)[None]
-        return jnp.where(failed(lower)[:, None, None], jnp.linalg.cholesky(shifted), lower), more, times + 1
 
-    start = jnp.linalg.cholesky(covariances), rounding, jnp.zeros((), jnp.int32)
-    return jax.lax.while_loop(unfinished, again, start)[0]
+def _factors(covariances: Float[np.ndarray, "*p d d"]) -> tuple[Array, Array]:
+    """The precision factors of covariances, in double precision."""
+    covariances = np.asarray(covariances, float)
+    d = covariances.shape[-1]
+    if not np.allclose(covariances, covariances.swapaxes(-1, -2), rtol=1e-4, atol=0):
+        raise ValueError("`covariances` must be symmetric.")
+    try:
+        factor = np.linalg.inv(np.linalg.cholesky(covariances)).swapaxes(-1, -2)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "`covariances` must be positive definite: add something to the variances "
+            "(`regularisation`)."
+        ) from None
+    logarithms = np.log(np.diagonal(factor, axis1=-2, axis2=-1))
+    return jnp.asarray(logarithms), jnp.asarray(factor * (1 - np.tri(d)))
 
 
 def _known_scales(
     variances: Float[np.ndarray, " d"], typical: Float[np.ndarray, " d"] | None = None
 ) -> Float[np.ndarray, " d"]:
-    """Variances, none of them zero: a feature that does not vary borrows from `typical`, or from the others."""
+    """Variances, none of them zero: a feature that does not vary borrows from `typical`, or from
+    the others."""
     varies = variances > 0
     others = variances[varies].mean() if varies.any() else 1.0
     return np.where(varies, variances, others if typical is None else typical)
-
-
-def _variances_within(
-    x: Float[np.ndarray, "n d"],
-    points: Float[np.ndarray, "p d"],
-    scales: Float[np.ndarray, " d"],
-    weight: Float[np.ndarray, " n"] | None,
-) -> Float[np.ndarray, " d"]:
-    """Mean squared deviations of samples from the nearest of the points, all features counting alike."""
-    share = shares(len(x), weight)
-    total, rows = np.zeros(x.shape[1]), max(1, 2**18 // max(1, x.shape[1]))
-    for start in range(0, len(x), rows):
-        some = np.asarray(x[start : start + rows], float) / scales
-        squares = np.stack([np.sum((some - point) ** 2, axis=1) for point in points / scales])
-        deviations = (some - (points / scales)[squares.argmin(axis=0)]) ** 2
-        total += share[start : start + rows] @ deviations
-    return total * scales**2

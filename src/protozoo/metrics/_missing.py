@@ -14,18 +14,22 @@ from ._linear_maps import AbstractLinearMap
 
 
 class Missing(AbstractLinearlyAdapted, AbstractHomogeneous):
-    """\\(\\delta\\) of the features that a sample has: where x is NaN, its displacement from every prototype is zero.
+    """\\(\\delta\\) of the features that a sample has: where x is NaN, its displacement from every
+    prototype is zero.
 
-    \\(\\delta = \\mathrm{radial}(\\lVert (m \\odot (x - w))\\,A \\rVert^2)\\), m the mask of the features that are there.
-    Samples are compared with prototypes, never with each other: each decision rests on the same features for all classes.
+    \\(\\delta = \\mathrm{radial}(\\lVert (m \\odot (x - w))\\,A \\rVert^2)\\), m the mask of the
+    features that are there. Samples are compared with prototypes, never with each other: each
+    decision rests on the same features for all classes.
 
     **Arguments:**
 
     - `metric`: any quadratic metric, in a flat space.
 
-    Prototypes have no gaps: choose them among complete samples, or fill the gaps first (`jnp.where(jnp.isnan(x), means, x)`).
+    Prototypes have no gaps: choose them among complete samples, or fill the gaps first
+    (`jnp.where(jnp.isnan(x), means, x)`).
 
-    Source: L. van Veen, *Analysis of missing data with matrix relevance learning vector quantization*, 2016.
+    Source: L. van Veen, *Analysis of missing data with matrix relevance learning vector
+    quantization*, 2016.
     """
 
     metric: AbstractQuadratic = part()
@@ -48,8 +52,11 @@ class Missing(AbstractLinearlyAdapted, AbstractHomogeneous):
         return self.metric.linear_map(prototypes)
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        if not prototypes.space.flat:
-            raise ValueError(f"`Missing` needs a flat space: a point of {prototypes.space} with gaps is no point of it.")
+        if not prototypes.space.displacement_is_difference:
+            raise ValueError(
+                f"`Missing` needs a flat space: a point of {prototypes.space} with gaps is no "
+                f"point of it."
+            )
         x, points = flattened(x), flattened(prototypes.points)
         there = ~jnp.isnan(x)
         # Filled before anything is subtracted: the derivative of a gap is zero, not NaN.

@@ -10,12 +10,12 @@ from .._products import accumulated, flattened
 from .._types import Array, Bool, Float
 from ..manifolds import shared_squares
 from ..prototypes import Prototypes
-from ._base import AbstractMetric
+from ._base import AbstractMetric, refuse_curved
 
 
 class LpNorm(AbstractMetric, AbstractScaleFree):
-    """\\(\\delta = \\bigl(\\sum_j |x_j - w_j|^q\\bigr)^{1/q}\\), in the units of the data; `float("inf")`: the
-    largest |x_j - w_j|.
+    """\\(\\delta = \\bigl(\\sum_j |x_j - w_j|^q\\bigr)^{1/q}\\), in the units of the data;
+    `float("inf")`: the largest |x_j - w_j|.
 
     **Arguments:**
 
@@ -32,6 +32,7 @@ class LpNorm(AbstractMetric, AbstractScaleFree):
             raise ValueError(f"`order` must be at least 1, got {self.order}.")
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        refuse_curved(self, prototypes)
         x, points = flattened(x), flattened(prototypes.points)
 
         @jax.checkpoint
@@ -40,7 +41,8 @@ class LpNorm(AbstractMetric, AbstractScaleFree):
             largest = jnp.max(absolute, axis=1)
             if self.order == float("inf"):
                 return largest
-            # In units of the largest entry, so that no power over- or underflows. What is not a number stays one.
+            # In units of the largest entry, so that no power over- or underflows. What is not a
+            # number stays one.
             scale = jax.lax.stop_gradient(jnp.where(largest == 0, 1, largest))
             total = jnp.sum((absolute / scale[:, None]) ** self.order, axis=1)
             norm = scale * jnp.where(total == 0, 1, total) ** (1 / self.order)
@@ -50,24 +52,31 @@ class LpNorm(AbstractMetric, AbstractScaleFree):
 
 
 class Cosine(AbstractMetric, AbstractScaleFree):
-    """\\(\\delta = 1 - x\\cdot w / (\\lVert x\\rVert \\lVert w\\rVert) \\in [0, 2]\\); a sample at the origin is at
-    1 from everything.
+    """\\(\\delta = 1 - x\\cdot w / (\\lVert x\\rVert \\lVert w\\rVert) \\in [0, 2]\\); a sample at
+    the origin is at 1 from everything.
 
-    Computed as half the squared distance of vectors of length one, so that small angles are not lost beside 1.
+    Computed as half the squared distance of vectors of length one, so that small angles are not
+    lost beside 1.
     """
 
     degree: ClassVar[int] = 0
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        (unit, is_direction), (other, are_directions) = (_unit(flattened(v)) for v in (x, prototypes.points))
+        refuse_curved(self, prototypes)
+        (unit, is_direction), (other, are_directions) = (
+            _unit(flattened(v)) for v in (x, prototypes.points)
+        )
         half = jnp.minimum(0.5 * shared_squares(unit, other).T, 2)
         return jnp.where(is_direction & are_directions[:, None], half, 1).T
 
 
 def _unit(x: Float[Array, "n d"]) -> tuple[Float[Array, "n d"], Bool[Array, " n"]]:
-    """Each row with length one, and whether it has a direction: the origin has none, and stays where it is."""
+    """Each row with length one, and whether it has a direction: the origin has none, and stays
+    where it is."""
     # By the largest entry first: no square over- or underflows.
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=1, keepdims=True))
     scaled = x / jnp.where(largest == 0, 1, largest)
     squared = jnp.sum(accumulated(scaled) ** 2, axis=1, keepdims=True)
-    return (scaled / jnp.sqrt(jnp.where(squared == 0, 1, squared))).astype(x.dtype), largest[:, 0] != 0
+    return (scaled / jnp.sqrt(jnp.where(squared == 0, 1, squared))).astype(x.dtype), largest[
+        :, 0
+    ] != 0

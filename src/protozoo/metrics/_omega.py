@@ -1,4 +1,5 @@
-"""Learned linear projections of the displacement: one for all prototypes, one for each, or one for each class."""
+"""Learned linear projections of the displacement: one for all prototypes, one for each, or one for
+each class."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,8 +23,8 @@ def _held(omega: "AbstractOmega") -> AbstractConstraint:
 class AbstractOmega(AbstractAdaptation):
     """What projections have in common: the trace of Λ = ΩΩᵀ may be held at one, as the papers do.
 
-    The scale of Ω means nothing to a loss that is invariant to it (GLVQ); for a loss that is not (RSLVQ, cross-entropy) it is
-    an inverse temperature, which learning raises without bound.
+    The scale of Ω means nothing to a loss that is invariant to it (GLVQ); for a loss that is not
+    (RSLVQ, cross-entropy) it is an inverse temperature, which learning raises without bound.
     """
 
     matrix: eqx.AbstractVar[Float[Array, "*p d l"]]
@@ -46,7 +47,8 @@ class Omega(AbstractOmega):
     - `matrix`: Ω, shape `(d, l)` with l ≤ d; it acts on row vectors.
     - `normalised`: hold tr Λ at one.
 
-    **Raises:** `ValueError` if l > d (the surplus columns could only repeat what d columns express).
+    **Raises:** `ValueError` if l > d (the surplus columns could only repeat what d columns
+    express).
 
     Source: P. Schneider, M. Biehl, B. Hammer, *Adaptive relevance matrices in learning vector
     quantization*, Neural Computation 21, 2009; rectangular Ω: K. Bunte, P. Schneider, B. Hammer,
@@ -59,7 +61,9 @@ class Omega(AbstractOmega):
 
     @classmethod
     @of_kinds
-    def identity(cls, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "Omega":
+    def identity(
+        cls, dimension: int, latent_dim: int | None = None, normalised: bool = False
+    ) -> "Omega":
         """The first `latent_dim` columns of the identity (all of them by default)."""
         return cls(_truncated_identity(dimension, latent_dim), normalised)
 
@@ -76,8 +80,10 @@ class Omega(AbstractOmega):
 
         **Arguments:**
 
-        - `x`: samples, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of a sample.
-        - `latent_dim`: how many directions; all d by default. Beyond those in which samples vary, any orthogonal ones.
+        - `x`: samples, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of
+          a sample.
+        - `latent_dim`: how many directions; all d by default. Beyond those in which samples vary,
+          any orthogonal ones.
         - `normalised`: hold tr Λ at one.
         """
         x = flat(x)
@@ -95,14 +101,15 @@ class Omega(AbstractOmega):
         normalised: bool = False,
         sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Omega":
-        """Fisher's discriminant directions, in units of the (slightly regularised) scatter within classes.
+        """Fisher's discriminant directions, in units of the (slightly regularised) scatter within
+        classes.
 
         There are c - 1 of them; the rest is filled with directions in which classes do not differ.
 
         **Arguments:**
 
-        - `x`, `y`: samples and their classes, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of a
-          sample.
+        - `x`, `y`: samples and their classes, weighted by `sample_weight`, `(n,)`, if given: a
+          weight is as many copies of a sample.
         - `latent_dim`: how many directions; all d by default.
         - `normalised`: hold tr Λ at one.
 
@@ -144,11 +151,19 @@ class LocalOmega(AbstractOmega):
     def repeated(cls, omega: Omega, prototypes: int) -> "LocalOmega":
         """The same projection for each prototype, to start from."""
         positive_integer(prototypes, "prototypes")
-        return cls(jnp.broadcast_to(omega.matrix, (prototypes, *omega.matrix.shape)), omega.normalised)
+        return cls(
+            jnp.broadcast_to(omega.matrix, (prototypes, *omega.matrix.shape)), omega.normalised
+        )
 
     @classmethod
     @of_kinds
-    def identity(cls, prototypes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "LocalOmega":
+    def identity(
+        cls,
+        prototypes: int,
+        dimension: int,
+        latent_dim: int | None = None,
+        normalised: bool = False,
+    ) -> "LocalOmega":
         """Truncated identities for all prototypes."""
         return cls.repeated(Omega.identity(dimension, latent_dim, normalised), prototypes)
 
@@ -161,7 +176,8 @@ class LocalOmega(AbstractOmega):
 
 
 class ClassOmega(AbstractOmega):
-    """\\(\\delta_j = \\lVert (x - w_j)\\,\\Omega_{c(j)} \\rVert^2\\): a projection for each class, c(j) that of prototype j.
+    """\\(\\delta_j = \\lVert (x - w_j)\\,\\Omega_{c(j)} \\rVert^2\\): a projection for each class,
+    c(j) that of prototype j.
 
     **Arguments:**
 
@@ -185,7 +201,9 @@ class ClassOmega(AbstractOmega):
 
     @classmethod
     @of_kinds
-    def identity(cls, classes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False) -> "ClassOmega":
+    def identity(
+        cls, classes: int, dimension: int, latent_dim: int | None = None, normalised: bool = False
+    ) -> "ClassOmega":
         """Truncated identities for all classes."""
         return cls.repeated(Omega.identity(dimension, latent_dim, normalised), classes)
 
@@ -195,7 +213,10 @@ class ClassOmega(AbstractOmega):
 
     def linear_map(self, prototypes: Prototypes) -> AbstractLinearMap:
         if len(self.matrix) != prototypes.classes:  # an index beyond would be taken for the last
-            raise ValueError(f"`matrix` has {len(self.matrix)} projections, and there are {prototypes.classes} classes.")
+            raise ValueError(
+                f"`matrix` has {len(self.matrix)} projections, and there are {prototypes.classes} "
+                f"classes."
+            )
         return Dense(self.matrix[prototypes.labels])
 
 
@@ -213,4 +234,6 @@ def _checked_rank(dimension: int, latent_dim: int | None) -> int:
 def _check_rank(shape: tuple[int, ...]) -> None:
     d, latent = shape[-2:]
     if not 1 <= latent <= d:
-        raise ValueError(f"`latent_dim` must lie between 1 and the number of features {d}, got {latent}.")
+        raise ValueError(
+            f"`latent_dim` must lie between 1 and the number of features {d}, got {latent}."
+        )

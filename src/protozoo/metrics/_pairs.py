@@ -1,7 +1,7 @@
 """A few columns of a matrix of squared norms, those of the winners, and their derivative.
 
-The matrix itself comes from somewhere else, and is not differentiated: the derivative costs what the chosen pairs cost
-instead of all.
+The matrix itself comes from somewhere else, and is not differentiated: the derivative costs what
+the chosen pairs cost instead of all.
 """
 
 import jax
@@ -14,7 +14,10 @@ from ._linear_maps import AbstractLinearMap
 
 @jax.custom_vjp
 def chosen_shared(
-    squared: Float[Array, "n p"], z: Float[Array, "n l"], v: Float[Array, "p l"], columns: Int[Array, "m n"]
+    squared: Float[Array, "n p"],
+    z: Float[Array, "n l"],
+    v: Float[Array, "p l"],
+    columns: Int[Array, "m n"],
 ) -> Float[Array, "m n"]:
     """These entries of each row, as a function of z and v: \\(\\lVert z_i - v_j \\rVert^2\\)."""
     return _entries(squared, columns)
@@ -29,7 +32,10 @@ def _shared_backward(residuals: tuple, cotangent: Array) -> tuple:
     dz, dv = jnp.zeros_like(accumulated(z)), jnp.zeros_like(accumulated(v))
     for j, g in zip(columns, cotangent, strict=True):
         dz += 2 * g[:, None] * (z - v[j])
-        dv += 2 * (jax.ops.segment_sum(g, j, len(v))[:, None] * v - jax.ops.segment_sum(g[:, None] * z, j, len(v)))
+        dv += 2 * (
+            jax.ops.segment_sum(g, j, len(v))[:, None] * v
+            - jax.ops.segment_sum(g[:, None] * z, j, len(v))
+        )
     return None, dz.astype(z.dtype), dv.astype(v.dtype), None
 
 
@@ -44,11 +50,14 @@ def chosen_local(
     points: Float[Array, "p d"],
     columns: Int[Array, "m n"],
 ) -> Float[Array, "m n"]:
-    """These entries of each row, as a function of maps, x and points: \\(\\lVert (x_i - w_j)A_j \\rVert^2\\)."""
+    """These entries of each row, as a function of maps, x and points:
+    \\(\\lVert (x_i - w_j)A_j \\rVert^2\\)."""
     return _entries(squared, columns)
 
 
-def _local_forward(squared: Array, maps: AbstractLinearMap, x: Array, points: Array, columns: Array) -> tuple[Array, tuple]:
+def _local_forward(
+    squared: Array, maps: AbstractLinearMap, x: Array, points: Array, columns: Array
+) -> tuple[Array, tuple]:
     return chosen_local(squared, maps, x, points, columns), (maps, x, points, columns)
 
 

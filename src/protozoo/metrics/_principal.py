@@ -1,4 +1,5 @@
-"""In which directions samples vary: on the host, in float64, and without a matrix of all samples or of all features."""
+"""In which directions samples vary: on the host, in float64, and without a matrix of all samples or
+of all features."""
 
 import numpy as np
 
@@ -16,15 +17,19 @@ def flat(x: ArrayLike) -> Float[np.ndarray, "n d"]:
 def principal_directions(
     x: Float[np.ndarray, "n d"], count: int, weight: Float[np.ndarray, " n"] | None = None
 ) -> Float[np.ndarray, "d l"]:
-    """`count` orthonormal columns in descending order of variance, each with its largest entry positive.
+    """`count` orthonormal columns in descending order of variance, each with its largest entry
+    positive.
 
     Beyond as many as there are samples, they are any directions in which samples do not vary.
     """
     return completed(spectrum(x, mean(x, weight)[None], None, weight)[1], count)
 
 
-def varying_directions(x: Float[np.ndarray, "n d"], weight: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "d r"]:
-    """As many as there are in which samples vary by more than the rounding of sums of d terms in their dtype."""
+def varying_directions(
+    x: Float[np.ndarray, "n d"], weight: Float[np.ndarray, " n"] | None = None
+) -> Float[np.ndarray, "d r"]:
+    """As many as there are in which samples vary by more than the rounding of sums of d terms in
+    their dtype."""
     centre = mean(x, weight)
     deviations, directions = spectrum(x, centre[None], None, weight)
     size = np.sqrt(np.sum(centre**2) + np.sum(deviations**2))
@@ -38,8 +43,9 @@ def discriminant_directions(
     count: int,
     weight: Float[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "d l"]:
-    """Fisher's directions: T P, where T = (S + ε)^{-1/2} makes the scatter S within classes one, up to a millionth of the mean
-    variance ε, and P are the principal directions of the class means after that."""
+    """Fisher's directions: T P, where T = (S + ε)^{-1/2} makes the scatter S within classes one, up
+    to a millionth of the mean variance ε, and P are the principal directions of the class means
+    after that."""
     masses, means = means_of_groups(x, y, weight)
     deviations, directions = spectrum(x, means, y, weight)
     # Without any scatter, the unit of the data serves as well as any.
@@ -49,7 +55,9 @@ def discriminant_directions(
     def whitened(rows: np.ndarray) -> np.ndarray:
         return rows / floor + ((rows @ directions) * gains) @ directions.T
 
-    between = np.linalg.svd(whitened(np.sqrt(masses)[:, None] * (means - masses @ means)), full_matrices=False)[2].T
+    between = np.linalg.svd(
+        whitened(np.sqrt(masses)[:, None] * (means - masses @ means)), full_matrices=False
+    )[2].T
     return signed(whitened(completed(between, count).T).T)
 
 
@@ -59,11 +67,13 @@ def spectrum(
     y: Int[np.ndarray, " n"] | None = None,
     weight: Float[np.ndarray, " n"] | None = None,
 ) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "d r"]]:
-    """Standard deviations from the mean (of each sample's group y), descending, and their directions; r = min(n, d).
+    """Standard deviations from the mean (of each sample's group y), descending, and their
+    directions; r = min(n, d).
 
-    Singular values of the deviations, not eigenvalues of their covariance, which lose what is below the root of the
-    precision. An orthogonal transformation of rows changes neither values nor directions: a few rows at a time are turned,
-    with what is left of those before, into a triangle of d rows.
+    Singular values of the deviations, not eigenvalues of their covariance, which lose what is below
+    the root of the precision. An orthogonal transformation of rows changes neither values nor
+    directions: a few rows at a time are turned, with what is left of those before, into a triangle
+    of d rows.
     """
     share, left = np.sqrt(shares(len(x), weight)), np.zeros((0, x.shape[1]))
     rows = max(BLOCK // x.shape[1], x.shape[1])
@@ -78,7 +88,8 @@ def spectrum(
 
 
 def completed(directions: Float[np.ndarray, "d r"], count: int) -> Float[np.ndarray, "d l"]:
-    """The first `count` of some orthonormal columns, and further ones where there are not as many."""
+    """The first `count` of some orthonormal columns, and further ones where there are not as
+    many."""
     if (missing := count - directions.shape[1]) > 0:
         # What is orthogonal to the columns there are, of any others.
         others = np.random.default_rng(0).normal(size=(len(directions), missing))
@@ -89,4 +100,6 @@ def completed(directions: Float[np.ndarray, "d r"], count: int) -> Float[np.ndar
 
 def signed(directions: Float[np.ndarray, "d l"]) -> Float[np.ndarray, "d l"]:
     """Columns with their largest entry positive: a sign of their own, which no rounding chooses."""
-    return directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
+    return directions * np.sign(
+        directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
+    )

@@ -13,14 +13,16 @@ from ._linear_maps import AbstractLinearMap, Scale
 
 
 class Relevance(AbstractAdaptation):
-    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with \\(\\lambda = \\mathrm{softmax}(r)\\), on the simplex by
-    construction.
+    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with \\(\\lambda = \\mathrm{softmax}(r)\\),
+    on the simplex by construction.
 
     **Arguments:**
 
-    - `logits`: r, shape `(d,)`: coordinates of the displacement (of the tangent space, in a curved space).
+    - `logits`: r, shape `(d,)`: coordinates of the displacement (of the tangent space, in a curved
+      space).
 
-    Source: B. Hammer, T. Villmann, *Generalized relevance learning vector quantization*, Neural Networks 15, 2002.
+    Source: B. Hammer, T. Villmann, *Generalized relevance learning vector quantization*, Neural
+    Networks 15, 2002.
     """
 
     logits: Float[Array, " d"] = learned()
@@ -46,16 +48,16 @@ class Relevance(AbstractAdaptation):
 
 
 class SparseRelevance(AbstractAdaptation):
-    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with λ the projection of r onto the simplex: relevances can
-    be exactly zero.
+    """\\(\\delta = \\sum_j \\lambda_j (x_j - w_j)^2\\) with λ the projection of r onto the simplex:
+    relevances can be exactly zero.
 
     **Arguments:**
 
     - `logits`: r, shape `(d,)`.
 
-    Source: Hammer & Villmann 2002 (see `Relevance`), where negative relevances are cut and the rest rescaled; the projection:
-    A. Martins, R. Astudillo, *From softmax to sparsemax: a sparse model of attention and
-    multi-label classification*, ICML 2016.
+    Source: Hammer & Villmann 2002 (see `Relevance`), where negative relevances are cut and the rest
+    rescaled; the projection: A. Martins, R. Astudillo, *From softmax to sparsemax: a sparse model
+    of attention and multi-label classification*, ICML 2016.
     """
 
     logits: Float[Array, " d"] = learned()

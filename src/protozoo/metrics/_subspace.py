@@ -16,9 +16,10 @@ from ._principal import flat, varying_directions
 class Subspace(AbstractAdaptation):
     """\\(\\delta = \\lVert (x - w)\\,U \\rVert^2\\), U orthonormal and never learned.
 
-    `Chain(Subspace.spanned_by(x), Omega.identity(r))` is a relevance matrix with null-space correction: directions in which
-    the data do not vary (there always are some if n ≤ d) are nothing to the loss, and would otherwise stay in Ω as they were
-    at first, disturb its relevances, and count for new samples.
+    `Chain(Subspace.spanned_by(x), Omega.identity(r))` is a relevance matrix with null-space
+    correction: directions in which the data do not vary (there always are some if n ≤ d) are
+    nothing to the loss, and would otherwise stay in Ω as they were at first, disturb its
+    relevances, and count for new samples.
 
     **Arguments:**
 
@@ -26,20 +27,28 @@ class Subspace(AbstractAdaptation):
 
     **Raises:** `ValueError` for columns that are not orthonormal.
 
-    Source: M. Strickert, B. Hammer, T. Villmann, M. Biehl, *Regularization and improved interpretation of linear data mappings
-    and adaptive distance measures*, IEEE CIDM 2013.
+    Source: M. Strickert, B. Hammer, T. Villmann, M. Biehl, *Regularization and improved
+    interpretation of linear data mappings and adaptive distance measures*, IEEE CIDM 2013.
     """
 
     basis: Float[Array, "d r"] = hyper()
 
     def __check_init__(self):
         known = known_value(self.basis)
-        if known is not None and not np.allclose(known.T @ known, np.eye(known.shape[1]), atol=1e-3):
-            raise ValueError("`basis` must have orthonormal columns: `np.linalg.qr(basis)[0]` spans the same with such.")
+        if known is not None and not np.allclose(
+            known.T @ known, np.eye(known.shape[1]), atol=1e-3
+        ):
+            raise ValueError(
+                "`basis` must have orthonormal columns: `np.linalg.qr(basis)[0]` spans the same "
+                "with such."
+            )
 
     @classmethod
-    def spanned_by(cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None) -> "Subspace":
-        """The directions in which samples vary, to the precision of their dtype; those of largest variance first.
+    def spanned_by(
+        cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None
+    ) -> "Subspace":
+        """The directions in which samples vary, to the precision of their dtype; those of largest
+        variance first.
 
         **Arguments:**
 

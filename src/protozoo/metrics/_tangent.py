@@ -10,28 +10,30 @@ from .._constraints import Orthonormal
 from .._module import as_declared, learned
 from .._statistics import BLOCK, present
 from .._types import Array, ArrayLike, Float, Int, Num
+from ..manifolds import curved_coordinates, curved_squares
 from ..prototypes import Prototypes
-from ..prototypes._initialisers import curved_coordinates, curved_squares
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Residual
 from ._principal import completed, varying_directions
 
 
 class Tangent(AbstractAdaptation):
-    """\\(\\delta_j = \\lVert (I - B_jB_j^\\top)(x - w_j)\\rVert^2\\): the squared distance to an affine subspace through each
-    prototype.
+    """\\(\\delta_j = \\lVert (I - B_jB_j^\\top)(x - w_j)\\rVert^2\\): the squared distance to an
+    affine subspace through each prototype.
 
     **Arguments:**
 
-    - `bases`: B_j, columns that span the subspaces, shape `(p, d, s)` with s < d; s = 0 is the Euclidean distance.
+    - `bases`: B_j, columns that span the subspaces, shape `(p, d, s)` with s < d; s = 0 is the
+      Euclidean distance.
 
-    Columns are orthonormalised, at first and after every update, without changing the subspace that they span.
+    Columns are orthonormalised, at first and after every update, without changing the subspace that
+    they span.
 
-    **Raises:** `ValueError` unless 0 ≤ s < d (with s = d every distance would be zero), or for columns that depend on each
-    other.
+    **Raises:** `ValueError` unless 0 ≤ s < d (with s = d every distance would be zero), or for
+    columns that depend on each other.
 
-    Source: S. Saralajew, T. Villmann, *Adaptive tangent distances in generalized learning vector quantization for
-    transformation and distortion invariant classification learning*, IJCNN 2016.
+    Source: S. Saralajew, T. Villmann, *Adaptive tangent distances in generalized learning vector
+    quantization for transformation and distortion invariant classification learning*, IJCNN 2016.
     """
 
     bases: Float[Array, "p d s"] = learned(axis="prototype", constraint=Orthonormal())
@@ -53,35 +55,46 @@ class Tangent(AbstractAdaptation):
         y: ArrayLike | None = None,
         sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Tangent":
-        """The directions of largest variance among the samples (of the class) nearest to each prototype.
+        """The directions of largest variance among the samples (of the class) nearest to each
+        prototype.
 
         Where these vary in fewer than s directions, those of the whole class.
 
         **Arguments:**
 
-        - `x`: samples, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of a sample.
+        - `x`: samples, weighted by `sample_weight`, `(n,)`, if given: a weight is as many copies of
+          a sample.
         - `prototypes`: the points that the subspaces go through.
         - `subspace_dim`: s.
         - `y`: the classes of the samples, if those of others do not count.
 
-        **Raises:** `ValueError` unless 0 ≤ s < d, and if there is no sample of the class of a prototype.
+        **Raises:** `ValueError` unless 0 ≤ s < d, and if there is no sample of the class of a
+        prototype.
         """
-        _check_subspace(subspace_dim, prototypes.space.dimension)
+        _check_subspace(subspace_dim, prototypes.space.coordinate_size)
         x = np.asarray(sample_numbers(x, prototypes.space.point_shape))
-        weight, x, y = present(as_weights(sample_weight, len(x)), x, None if y is None else as_labels(y, len(x)))
+        weight, x, y = present(
+            as_weights(sample_weight, len(x)), x, None if y is None else as_labels(y, len(x))
+        )
 
         def varying(mine: np.ndarray, j: int) -> np.ndarray:
-            return varying_directions(_displacements(prototypes, j, x[mine]), None if weight is None else weight[mine])
+            return varying_directions(
+                _displacements(prototypes, j, x[mine]), None if weight is None else weight[mine]
+            )
 
         nearest, labels, bases = _nearest(prototypes, x, y), prototypes.labels, []
         order = np.argsort(nearest, kind="stable")
         groups = np.split(order, np.searchsorted(nearest[order], np.arange(1, len(labels))))
         for j, mine in enumerate(groups):
-            directions = varying(mine, j) if len(mine) else np.zeros((prototypes.space.dimension, 0))
+            directions = (
+                varying(mine, j) if len(mine) else np.zeros((prototypes.space.coordinate_size, 0))
+            )
             if directions.shape[1] < subspace_dim:
                 whole = np.arange(len(x)) if y is None else np.flatnonzero(y == labels[j])
                 if len(whole) == 0:
-                    raise ValueError(f"`y` has no sample of class {labels[j]}, which prototype {j} stands for.")
+                    raise ValueError(
+                        f"`y` has no sample of class {labels[j]}, which prototype {j} stands for."
+                    )
                 directions = varying(whole, j)
             bases.append(completed(directions, subspace_dim))
         return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))
@@ -103,7 +116,7 @@ def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int
     centre = points.mean(axis=0)
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
-        if prototypes.space.flat:
+        if prototypes.space.displacement_is_difference:
             # Without what all prototypes have in common.
             v, w = x[part].reshape(-1, points.shape[1]) - centre, points - centre
             squares = np.sum(w**2, axis=1) - 2 * v @ w.T
@@ -117,7 +130,7 @@ def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int
 
 def _displacements(prototypes: Prototypes, j: int, x: np.ndarray) -> Float[np.ndarray, "m k"]:
     """Samples as seen from a prototype; in a flat space, from wherever they are."""
-    if prototypes.space.flat:
+    if prototypes.space.displacement_is_difference:
         return x.reshape(len(x), -1)
     return _padded(curved_coordinates, prototypes, x, prototypes.points[j : j + 1])[:, 0]
 
@@ -134,9 +147,15 @@ def _refuse_dependent(bases: Float[Array, "p d s"]) -> None:
         gram = np.einsum("pds,pdt->pst", known, known)
         worst = np.abs(gram - np.eye(known.shape[-1])).max(axis=(1, 2))
         if not (worst < 1e-3).all():
-            raise ValueError(f"`bases`: the columns of basis {int(np.argmax(~(worst < 1e-3)))} depend on each other.")
+            raise ValueError(
+                f"`bases`: the columns of basis {int(np.argmax(~(worst < 1e-3)))} depend on each "
+                f"other."
+            )
 
 
 def _check_subspace(s: int, d: int) -> None:
     if not 0 <= s < d:
-        raise ValueError(f"`subspace_dim` must lie between 0 and {d - 1}, one less than the number of features, got {s}.")
+        raise ValueError(
+            f"`subspace_dim` must lie between 0 and {d - 1}, one less than the number of features, "
+            f"got {s}."
+        )

@@ -1,7 +1,7 @@
 """A metric in the units in which distances between its own prototypes are neither large nor small.
 
-Dissimilarities are squares of data: in float32, those of data of 1e-20 are zero and those of data of 1e20 infinite. A unit
-is a power of two, so that nothing is rounded.
+Dissimilarities are squares of data: in float32, those of data of 1e-20 are zero and those of data
+of 1e20 infinite. A unit is a power of two, so that nothing is rounded.
 """
 
 from typing import Any, NamedTuple, cast
@@ -18,7 +18,8 @@ from ._mahalanobis import Mahalanobis
 
 
 class OwnUnits(NamedTuple):
-    """A metric and prototypes for points that are divided by `unit`; dissimilarities are then divided by `factor`.
+    """A metric and prototypes for points that are divided by `unit`; dissimilarities are then
+    divided by `factor`.
 
     Of a metric that does not know what units make of it, and in a curved space, both are one.
     """
@@ -31,7 +32,9 @@ class OwnUnits(NamedTuple):
     def of(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """Points in these units."""
         return (
-            points if isinstance(self.unit, float) else points / jnp.broadcast_to(self.unit.astype(points.dtype), points.shape)
+            points
+            if isinstance(self.unit, float)
+            else points / jnp.broadcast_to(self.unit.astype(points.dtype), points.shape)
         )
 
     def back(self, points: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
@@ -40,16 +43,21 @@ class OwnUnits(NamedTuple):
 
     def part_back(self, part: Any) -> Any:
         """A part of the metric in the units of the data again."""
-        return part if isinstance(self.unit, float) or degree(part) is None else part.in_units(1 / self.unit.reshape(-1))
+        return (
+            part
+            if isinstance(self.unit, float) or degree(part) is None
+            else part.in_units(1 / self.unit.reshape(-1))
+        )
 
 
 def own_units(metric: AbstractMetric, prototypes: Prototypes) -> OwnUnits:
     """The same metric and prototypes in their own units."""
     known = degree(metric)
-    if known is None or not prototypes.space.flat:
+    if known is None or not prototypes.space.displacement_is_difference:
         return OwnUnits(metric, prototypes)
     unit, homogeneous = _unit(metric, prototypes), cast(Any, metric)
-    # Squares of usual numbers are far from the ends of any range: they stay as they are, to the last bit.
+    # Squares of usual numbers are far from the ends of any range: they stay as they are, to the
+    # last bit.
     unit = jnp.where((unit > 2.0**-16) & (unit < 2.0**16), 1, unit)
     shaped = unit.reshape(prototypes.space.point_shape) if unit.ndim else unit
     scaled = prototypes.moved(prototypes.points / jnp.broadcast_to(shaped, prototypes.points.shape))
@@ -57,7 +65,8 @@ def own_units(metric: AbstractMetric, prototypes: Prototypes) -> OwnUnits:
 
 
 def _unit(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "*d"]:
-    """The power of two of the distances between prototypes, as the metric sees them; or what the metric says itself."""
+    """The power of two of the distances between prototypes, as the metric sees them; or what the
+    metric says itself."""
     if isinstance(metric, Mahalanobis):
         return metric.own_unit
     v = flattened(prototypes.points)

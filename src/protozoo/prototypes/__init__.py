@@ -3,6 +3,7 @@
 from .._namespace import public as _public
 from ._initialisers import (
     class_means as class_means,
+    greedy_kmeans_plus_plus as greedy_kmeans_plus_plus,
     kmeans_plus_plus as kmeans_plus_plus,
     random_samples as random_samples,
 )

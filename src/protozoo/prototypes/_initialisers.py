@@ -1,26 +1,27 @@
 """Where prototypes start: functions from samples to points.
 
-Each takes the samples of one class (or all of them), how many points to choose, a random key, the space, and the weights of
-the samples, unless they are all equal. They run once, on the host: a dozen tiny compilations would cost more than the choice
-itself.
+Each takes the samples of one class (or all of them), how many points to choose, a random key, the
+space, and the weights of the samples, unless they are all equal. They run once, on the host: a
+dozen tiny compilations would cost more than the choice itself.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_weights, positive_integer
-from .._statistics import blocks, mean, mean_and_variance, present, shares
-from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray
-from ..manifolds import AbstractManifold
-
-
-#: Steps of a Fréchet mean, at most: mostly it takes a few until nothing but rounding is left.
-KARCHER_STEPS = 50
+from .._statistics import blocks, mean_and_variance, present, shares
+from .._types import ArrayLike, Float, Int, PRNGKeyArray
+from ..manifolds import (
+    AbstractManifold,
+    curved_coordinates,
+    curved_squares,
+    curved_walk,
+    karcher_mean,
+)
 
 
 def generator(key: PRNGKeyArray) -> np.random.Generator:
@@ -37,7 +38,8 @@ def random_samples(
     *,
     weight: Float[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "p ..."]:
-    """`count` distinct rows of `x`, one after the other with probabilities proportional to their weights."""
+    """`count` distinct rows of `x`, one after the other with probabilities proportional to their
+    weights."""
     probability = None if weight is None else shares(len(x), weight)
     return x[np.sort(generator(key).choice(len(x), count, replace=False, p=probability))]
 
@@ -52,19 +54,27 @@ def class_means(
 ) -> Float[np.ndarray, "p ..."]:
     """The (Fréchet) mean of `x`; of several points, each is jittered so that they can separate.
 
-    Identical prototypes have identical gradients and never part, so that points beyond the first start one tenth of the
-    samples' standard deviation away from the mean, along random tangent directions.
+    Identical prototypes have identical gradients and never part, so that points beyond the first
+    start one tenth of the samples' standard deviation away from the mean, along random tangent
+    directions.
     """
     if count == 1:
-        return _like(x, _frechet_mean(space, x, weight))
+        return _like(x, karcher_mean(space, x, weight).point[None])
     # The first one stays where it is.
-    jitter = 0.1 * generator(key).normal(size=(count, space.dimension)) * (np.arange(count) > 0)[:, None]
-    if space.flat:
+    jitter = (
+        0.1
+        * generator(key).normal(size=(count, space.coordinate_size))
+        * (np.arange(count) > 0)[:, None]
+    )
+    if space.displacement_is_difference:
         centre, variances = mean_and_variance(x, weight)
-        return _like(x, centre + (jitter * np.sqrt(variances).ravel()).reshape(count, *centre.shape))
-    centre = _frechet_mean(space, x, weight)
-    _, variances = mean_and_variance(_coordinates(space, centre, x), weight)
-    return _walked(space, np.repeat(centre, count, axis=0), jitter * np.sqrt(variances))
+        return _like(
+            x, centre + (jitter * np.sqrt(variances).ravel()).reshape(count, *centre.shape)
+        )
+    centre = karcher_mean(space, x, weight).point[None]
+    coordinates = np.asarray(curved_coordinates(space, jnp.asarray(centre), jnp.asarray(x)))
+    _, variances = mean_and_variance(coordinates, weight)
+    return curved_walk(space, np.repeat(centre, count, axis=0), jitter * np.sqrt(variances))
 
 
 def kmeans_plus_plus(
@@ -75,33 +85,66 @@ def kmeans_plus_plus(
     *,
     weight: Float[np.ndarray, " n"] | None = None,
     units: Float[np.ndarray, "..."] | float = 1.0,
+    candidates: int = 1,
 ) -> Float[np.ndarray, "p ..."]:
-    """D² seeding: each further point is a sample drawn with probability proportional to its weight times its squared
-    distance from the nearest point chosen so far (Arthur & Vassilvitskii 2007). Where all samples coincide with chosen
-    points, by their weights. In a flat space, distances may be in `units` of the features.
+    """D² seeding: each further point is a sample drawn with probability proportional to its weight
+    times its squared distance from the nearest point chosen so far (Arthur & Vassilvitskii 2007);
+    of several `candidates`, the one that leaves the smallest squared distances. Where all samples
+    coincide with chosen points, by their weights. In a flat space, distances may be in `units` of
+    the features.
     """
     random, chosen = generator(key), []
     share = np.broadcast_to(1.0, len(x)) if weight is None else weight / weight.max()
     nearest, mass = np.full(len(x), np.inf), share
-    for _ in range(count):
-        chosen.append(_drawn(mass if mass.any() else share, random))
-        _approach(nearest, space, x[chosen[-1]], x, units)
+    for step in range(count):
+        drawn = [
+            _drawn(mass if mass.any() else share, random) for _ in range(candidates if step else 1)
+        ]
+        trials = [(nearest.copy() if len(drawn) > 1 else nearest, one) for one in drawn]
+        for trial, one in trials:
+            _approach(trial, space, x[one], x, units)
+        nearest, best = (
+            min(trials, key=lambda pair: share @ pair[0]) if len(trials) > 1 else trials[0]
+        )
+        chosen.append(best)
         mass = nearest if weight is None else share * nearest
     return x[np.array(chosen)]
+
+
+def greedy_kmeans_plus_plus(
+    x: Float[np.ndarray, "n ..."],
+    count: int,
+    key: PRNGKeyArray,
+    space: AbstractManifold,
+    *,
+    weight: Float[np.ndarray, " n"] | None = None,
+    units: Float[np.ndarray, "..."] | float = 1.0,
+) -> Float[np.ndarray, "p ..."]:
+    """D² seeding by the best of 2 + ⌊log p⌋ candidates for each point: dearer, and rarely two
+    points in one cluster."""
+    return kmeans_plus_plus(
+        x, count, key, space, weight=weight, units=units, candidates=2 + int(np.log(count))
+    )
 
 
 def _drawn(mass: Float[np.ndarray, " n"], random: np.random.Generator) -> int:
     """An index, as probable as its mass."""
     reached = np.cumsum(mass)
-    return min(int(np.searchsorted(reached, random.random() * reached[-1], side="right")), len(mass) - 1)
+    return min(
+        int(np.searchsorted(reached, random.random() * reached[-1], side="right")), len(mass) - 1
+    )
 
 
 def _approach(
-    nearest: Float[np.ndarray, " n"], space: AbstractManifold, point: np.ndarray, x: np.ndarray, units: np.ndarray | float
+    nearest: Float[np.ndarray, " n"],
+    space: AbstractManifold,
+    point: np.ndarray,
+    x: np.ndarray,
+    units: np.ndarray | float,
 ) -> None:
-    """Lower `nearest` to the squared distances from a point; in a flat space without compiling anything, and exact whatever
-    the unit is."""
-    if not space.flat:
+    """Lower `nearest` to the squared distances from a point; in a flat space without compiling
+    anything, and exact whatever the unit is."""
+    if not space.displacement_is_difference:
         squares = curved_squares(space, jnp.asarray(point[None]), jnp.asarray(x))
         np.minimum(nearest, np.asarray(squares, float)[:, 0], out=nearest)
         return
@@ -110,54 +153,18 @@ def _approach(
         np.minimum(nearest[rows], np.einsum("nd,nd->n", v, v), out=nearest[rows])
 
 
-def _frechet_mean(
-    space: AbstractManifold, x: Float[np.ndarray, "n ..."], weight: Float[np.ndarray, " n"] | None
-) -> Float[np.ndarray, "1 ..."]:
-    """The mean of a flat space; Karcher iterations from the first sample in a curved one."""
-    if space.flat:
-        return mean(x, weight)[None]
-    centre = x[:1]
-    for _ in range(KARCHER_STEPS):
-        step, variances = mean_and_variance(_coordinates(space, centre, x), weight)
-        centre = _walked(space, centre, step)
-        if np.sum(step**2) <= np.finfo(x.dtype).eps ** 2 * np.sum(variances):
-            break
-    return centre
-
-
-def _coordinates(space: AbstractManifold, point: np.ndarray, x: np.ndarray) -> Float[np.ndarray, "n 1 k"]:
-    return np.asarray(curved_coordinates(space, jnp.asarray(point), jnp.asarray(x)))
-
-
-def _walked(space: AbstractManifold, points: np.ndarray, coordinates: np.ndarray) -> Float[np.ndarray, "p ..."]:
-    return np.asarray(_curved_walk(space, jnp.asarray(points), jnp.asarray(coordinates, points.dtype)))
-
-
-@eqx.filter_jit
-def curved_squares(space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]) -> Float[Array, "n p"]:
-    """Squared distances, by one compiled program for each shape."""
-    return space.squared_distances(points, x)
-
-
-@eqx.filter_jit
-def curved_coordinates(
-    space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
-) -> Float[Array, "n p k"]:
-    """Coordinates, likewise."""
-    return space.coordinates(points, x)
-
-
-@eqx.filter_jit
-def _curved_walk(space: AbstractManifold, points: Float[Array, "p ..."], steps: Float[Array, "p k"]) -> Float[Array, "p ..."]:
-    return space.exp(points, steps)
-
-
 def _like(x: np.ndarray, points: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """`points` in the precision of the samples; of samples that are no floats of 32 bits, in one that holds them."""
+    """`points` in the precision of the samples; of samples that are no floats of 32 bits, in one
+    that holds them."""
     return points.astype(np.promote_types(x.dtype, np.float32))
 
 
-INITIALISERS = {"samples": random_samples, "means": class_means, "kmeans++": kmeans_plus_plus}
+INITIALISERS = {
+    "samples": random_samples,
+    "means": class_means,
+    "kmeans++": kmeans_plus_plus,
+    "greedy kmeans++": greedy_kmeans_plus_plus,
+}
 
 
 def initialise(
@@ -169,14 +176,20 @@ def initialise(
     space: AbstractManifold,
     sample_weight: ArrayLike | None,
     name: str,
+    known: Mapping[str, Callable] = INITIALISERS,
 ) -> tuple[Float[np.ndarray, "p ..."], Int[np.ndarray, " p"]]:
-    """Points for every class in turn, and their labels; the checks that all initialisers share. `name` is how the caller's
-    users know `per_class`."""
-    choose = INITIALISERS.get(initialiser) if isinstance(initialiser, str) else initialiser
+    """Points for every class in turn, and their labels; the checks that all initialisers share.
+    `name` is how the caller's users know `per_class`, `known` are the initialisers that have a
+    name."""
+    choose = known.get(initialiser) if isinstance(initialiser, str) else initialiser
     if choose is None:
-        raise ValueError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
+        raise ValueError(
+            f"`initialiser` must be one of {sorted(known)} or a function, got {initialiser!r}."
+        )
     if not callable(choose) or isinstance(choose, type):
-        raise TypeError(f"`initialiser` must be one of {sorted(INITIALISERS)} or a function, got {initialiser!r}.")
+        raise TypeError(
+            f"`initialiser` must be one of {sorted(known)} or a function, got {initialiser!r}."
+        )
     weight = as_weights(sample_weight, len(x))
     sizes = np.bincount(y[weight > 0], minlength=int(y.max()) + 1)
     counts, weighs = _counts(per_class, sizes, bool(weight.all()), name), _takes_weight(choose)
@@ -189,7 +202,9 @@ def initialise(
         options = {} if group_weight is None or not weighs else {"weight": group_weight}
         points.append(choose(samples, count, jax.random.fold_in(key, k), space, **options))
         if np.shape(points[-1]) != (wanted := (count, *x.shape[1:])):
-            raise ValueError(f"`initialiser` must return points of shape {wanted}, got {np.shape(points[-1])}.")
+            raise ValueError(
+                f"`initialiser` must return points of shape {wanted}, got {np.shape(points[-1])}."
+            )
     return np.concatenate(points), np.repeat(np.arange(len(sizes)), counts)
 
 
@@ -200,11 +215,15 @@ def _takes_weight(initialiser: Callable) -> bool:
         return False
 
 
-def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray, all_count: bool, name: str) -> list[int]:
+def _counts(
+    per_class: int | Mapping[int, int], sizes: np.ndarray, all_count: bool, name: str
+) -> list[int]:
     classes = range(len(sizes))
     if isinstance(per_class, Mapping):
         if set(per_class) != set(classes):
-            raise ValueError(f"`{name}` must name every class 0…{len(sizes) - 1} once, got {list(per_class)}.")
+            raise ValueError(
+                f"`{name}` must name every class 0…{len(sizes) - 1} once, got {list(per_class)}."
+            )
         counts = [per_class[k] for k in classes]
     else:
         counts = [per_class for _ in classes]
@@ -213,5 +232,8 @@ def _counts(per_class: int | Mapping[int, int], sizes: np.ndarray, all_count: bo
         if count > sizes[k]:
             owner = f"class {k} has" if len(sizes) > 1 else "there are"
             kind = "samples" if all_count else "samples of a weight above zero"
-            raise ValueError(f"`{name}` asks for {count} prototypes, but {owner} only {sizes[k]} {kind}: ask for fewer.")
+            raise ValueError(
+                f"`{name}` asks for {count} prototypes, but {owner} only {sizes[k]} {kind}: ask "
+                f"for fewer."
+            )
     return [int(c) for c in counts]
