@@ -12,14 +12,16 @@ from .._types import Array, Float, PRNGKeyArray
 
 
 class CNN(eqx.Module):
-    """Convolution, layer normalisation, activation and pooling, several times; the mean over places; an affine map.
+    """Convolution, layer normalisation, activation and pooling, several times; the mean over
+    places; an affine map.
 
     **Arguments:**
 
     - `shape`: `(height, width, channels)` of one image.
     - `latent_dim`: l.
     - `channels`: the number of feature maps of each stage.
-    - `kernel_size`, `stride`: of every convolution (zero padding keeps the size, but for the stride).
+    - `kernel_size`, `stride`: of every convolution (zero padding keeps the size, but for the
+      stride).
     - `pool`: width of the maximum pooling after each stage; 1 for none.
     - `normalise`: layer normalisation, which means the same for one image as for many.
     - `activation`: an elementwise function.
@@ -27,8 +29,8 @@ class CNN(eqx.Module):
 
     It acts on one image, channels last, as models store them; models vectorise it.
 
-    **Raises:** `ValueError` for a shape that is no image, sizes that are not positive, or an image that the stages shrink to
-    nothing.
+    **Raises:** `ValueError` for a shape that is no image, sizes that are not positive, or an image
+    that the stages shrink to nothing.
     """
 
     convolutions: tuple[eqx.nn.Conv2d, ...]
@@ -53,7 +55,9 @@ class CNN(eqx.Module):
     ):
         if len(shape) != 3 or not all(1 <= size < 2**31 for size in shape):
             raise ValueError(f"`shape` must be (height, width, channels), got {shape!r}.")
-        for name, value in dict(kernel_size=kernel_size, stride=stride, pool=pool, latent_dim=latent_dim).items():
+        for name, value in dict(
+            kernel_size=kernel_size, stride=stride, pool=pool, latent_dim=latent_dim
+        ).items():
             positive_integer(value, name)
         if not channels:
             raise ValueError("`channels` must hold at least one positive number, got none.")
@@ -62,12 +66,15 @@ class CNN(eqx.Module):
         *keys, last = jax.random.split(as_key(key), len(channels) + 1)
         size, before, convolutions, norms = shape[:2], shape[2], [], []
         for count, k in zip(channels, keys, strict=True):
-            convolutions.append(eqx.nn.Conv2d(before, count, kernel_size, stride, padding="SAME", key=k))
+            convolutions.append(
+                eqx.nn.Conv2d(before, count, kernel_size, stride, padding="SAME", key=k)
+            )
             size = tuple(-(-s // stride) // pool for s in size)
             if min(size) < 1:
                 raise ValueError(
-                    f"`shape`: an image of shape {shape} is too small for {len(channels)} stages, the number of `channels`, "
-                    f"of `stride` {stride} and `pool` {pool}: lower them, or `kernel_size`."
+                    f"`shape`: an image of shape {shape} is too small for {len(channels)} stages, "
+                    f"the number of `channels`, of `stride` {stride} and `pool` {pool}: lower "
+                    "them, or `kernel_size`."
                 )
             norms.append(eqx.nn.LayerNorm(count))
             before = count
@@ -89,7 +96,9 @@ class CNN(eqx.Module):
         return self.final(maps.mean(axis=(1, 2)))
 
 
-def _largest(maps: Float[Array, "channels height width"], width: int) -> Float[Array, "channels rows columns"]:
+def _largest(
+    maps: Float[Array, "channels height width"], width: int
+) -> Float[Array, "channels rows columns"]:
     """The maxima of squares of this width; what is left at the border belongs to none."""
     count, rows, columns = len(maps), *(size // width for size in maps.shape[1:])
     squares = maps[:, : rows * width, : columns * width].reshape(count, rows, width, columns, width)

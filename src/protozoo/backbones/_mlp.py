@@ -11,12 +11,14 @@ from .._types import Array, Float, PRNGKeyArray
 
 
 class MLP(eqx.Module):
-    """\\(f(x) = A_L\\,\\phi(A_{L-1} \\cdots \\phi(A_1 x))\\), affine maps A and an activation φ between them.
+    """\\(f(x) = A_L\\,\\phi(A_{L-1} \\cdots \\phi(A_1 x))\\), affine maps A and an activation φ
+    between them.
 
     **Arguments:**
 
     - `sizes`: d, the hidden widths, l: two numbers at least.
-    - `activation`: φ, an elementwise function; none follows the last map, so that the latent space is unbounded.
+    - `activation`: φ, an elementwise function; none follows the last map, so that the latent space
+      is unbounded.
     - `key`: a random key.
 
     It acts on one sample of any shape with d entries; models vectorise it.
@@ -28,13 +30,23 @@ class MLP(eqx.Module):
     activation: Callable = static()
 
     @of_kinds
-    def __init__(self, sizes: Sequence[int], activation: Callable[[Array], Array] = jax.nn.tanh, *, key: PRNGKeyArray | int):
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Callable[[Array], Array] = jax.nn.tanh,
+        *,
+        key: PRNGKeyArray | int,
+    ):
         if len(sizes) < 2:
-            raise ValueError(f"`sizes` must hold at least two positive numbers (d, …, l), got {tuple(sizes)}.")
+            raise ValueError(
+                f"`sizes` must hold at least two positive numbers (d, …, l), got {tuple(sizes)}."
+            )
         for size in sizes:
             positive_integer(size, "sizes")
         keys = jax.random.split(as_key(key), len(sizes) - 1)
-        self.layers = tuple(eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True))
+        self.layers = tuple(
+            eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
+        )
         self.activation = activation
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, " l"]:

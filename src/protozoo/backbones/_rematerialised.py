@@ -9,7 +9,8 @@ from .._types import Array, Float
 
 
 class Rematerialised(eqx.Module):
-    """The same encoder, of which the backward pass remembers the input only and computes the rest again.
+    """The same encoder, of which the backward pass remembers the input only and computes the rest
+    again.
 
     **Arguments:**
 

@@ -10,15 +10,16 @@ from .._types import Array, Float
 
 
 class Stateful(eqx.Module):
-    """A trained module with an `eqx.nn.State` (running means of `eqx.nn.BatchNorm` and the like), in inference mode.
+    """A trained module with an `eqx.nn.State` (running means of `eqx.nn.BatchNorm` and the like),
+    in inference mode.
 
     **Arguments:**
 
     - `module`: called as `module(x, state) -> (y, state)`.
     - `state`: its state, as `eqx.nn.make_with_state` made it and training left it.
 
-    The state is remembered and never changes: weights can be tuned further, or frozen, and a sample is mapped the same
-    alone or among others. Each call takes one sample.
+    The state is remembered and never changes: weights can be tuned further, or frozen, and a sample
+    is mapped the same alone or among others. Each call takes one sample.
 
     **Raises:** `ValueError` for a module without state: it can be used as it is.
     """
@@ -43,11 +44,17 @@ def _is_index(node: Any) -> bool:
 
 
 def _with_statistics(module: Any, statistics: dict[str, Any]) -> Any:
-    """`module` with what each index should find in the state; nothing where there is nothing to find."""
+    """`module` with what each index should find in the state; nothing where there is nothing to
+    find."""
 
     def put(node: Any) -> Any:
         if not _is_index(node):
             return node
-        return eqx.tree_at(lambda i: i.init, node, statistics.get(str(node.marker)), is_leaf=lambda leaf: leaf is None)
+        return eqx.tree_at(
+            lambda i: i.init,
+            node,
+            statistics.get(str(node.marker)),
+            is_leaf=lambda leaf: leaf is None,
+        )
 
     return jax.tree.map(put, module, is_leaf=_is_index)
