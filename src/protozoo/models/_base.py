@@ -1,7 +1,7 @@
 """What can be trained."""
 
 import abc
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import equinox as eqx
 
@@ -9,7 +9,8 @@ from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, PyTree, Sc
 
 
 class AbstractTrainable(eqx.Module):
-    """All that training asks of a model: what it learns from, what that costs, and how it is computed.
+    """All that training asks of a model: what it learns from, what that costs, and how it is
+    computed.
 
     Its parameters are its inexact arrays, but for those that are declared by `hyper`. Where the
     objective of a batch is a sum over samples (`additive`), batches are worked through in pieces,
@@ -17,6 +18,9 @@ class AbstractTrainable(eqx.Module):
     """
 
     # What it learns from.
+
+    #: Whether samples of class 0 alone can train it, which then need no labels.
+    targets_only: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod
@@ -48,7 +52,7 @@ class AbstractTrainable(eqx.Module):
 
     @property
     @abc.abstractmethod
-    def objective_name(self) -> str:
+    def loss_name(self) -> str:
         """What messages call the objective: the class of a loss, mostly."""
 
     @property
@@ -69,22 +73,26 @@ class AbstractTrainable(eqx.Module):
         """
 
     @abc.abstractmethod
-    def objective(
+    def loss_of(
         self,
         x: Float[Array, "n ..."],
         y: MaybeLabels,
         weight: PerSample,
         progress: Float[ArrayLike, ""] = 1.0,
-        encoded: bool = False,
+        already_encoded: bool = False,
     ) -> Scalar:
         """What training lowers: the loss of these samples, `weight` holding each one's share.
 
-        `encoded` samples have been through the encoder already.
+        `already_encoded` samples have been through the encoder already.
         """
 
     @abc.abstractmethod
     def losses(
-        self, x: Float[Array, "n ..."], y: MaybeLabels, progress: Float[ArrayLike, ""] = 1.0, encoded: bool = False
+        self,
+        x: Float[Array, "n ..."],
+        y: MaybeLabels,
+        progress: Float[ArrayLike, ""] = 1.0,
+        already_encoded: bool = False,
     ) -> PerSample:
         """\\(\\ell_i\\), the loss of each sample, where the objective is their sum."""
 

@@ -16,8 +16,9 @@ Method = TypeVar("Method", bound=Callable)
 class Bound(eqx.Module):
     """A method and the module that it belongs to.
 
-    It is a tree, like Equinox's bound methods, so that `eqx.filter_jit` takes the module's arrays as arguments. And like
-    Python's it has a hash, by identity, which `jax.jit` and `jax.checkpoint` ask for: arrays have none.
+    It is a tree, like Equinox's bound methods, so that `eqx.filter_jit` takes the module's arrays
+    as arguments. And like Python's it has a hash, by identity, which `jax.jit` and `jax.checkpoint`
+    ask for: arrays have none.
     """
 
     function: Callable = static()
@@ -39,7 +40,11 @@ class Bound(eqx.Module):
         return hash((self.function, id(self.owner)))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Bound) and self.function is other.function and self.owner is other.owner
+        return (
+            isinstance(other, Bound)
+            and self.function is other.function
+            and self.owner is other.owner
+        )
 
 
 if TYPE_CHECKING:

@@ -10,18 +10,26 @@ from .._types import Array
 from ..backbones import Stateful
 
 
-def encoded_shape(encoder: Callable, x: Array | jax.ShapeDtypeStruct, name: str = "x") -> tuple[int, ...]:
+def encoded_shape(
+    encoder: Callable, x: Array | jax.ShapeDtypeStruct, name: str = "x"
+) -> tuple[int, ...]:
     """The shape of the points that an encoder maps samples to.
 
-    **Raises:** `ValueError` if it refuses them, with its reason and, where the reason is known, the remedy.
+    **Raises:** `ValueError` if it refuses them, with its reason and, where the reason is known, the
+    remedy.
     """
     try:
         point = jax.eval_shape(encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
     except Exception as error:
         remedy = "".join(f" {hint}" for hint in _hints(encoder))
-        raise ValueError(f"`encoder` refuses `{name}` of shape {x.shape}: {error}{remedy}") from error
+        raise ValueError(
+            f"`encoder` refuses `{name}` of shape {x.shape}: {error}{remedy}"
+        ) from error
     if not isinstance(point, jax.ShapeDtypeStruct) or not point.shape:
-        raise ValueError(f"`encoder` must map a sample of `{name}` to one array with an axis at least, and returns {point}.")
+        raise ValueError(
+            f"`encoder` must map a sample of `{name}` to one array with an axis at least, and "
+            f"returns {point}."
+        )
     return point.shape
 
 
@@ -37,8 +45,8 @@ def _hints(encoder: Callable) -> list[str]:
             ]
         if isinstance(node, eqx.nn.Dropout) and not node.inference:
             hints = [
-                f"There is a {place} in training mode, and a model maps a sample the same way whenever it is asked: pass "
-                "`eqx.nn.inference_mode(encoder)`."
+                f"There is a {place} in training mode, and a model maps a sample the same way "
+                "whenever it is asked: pass `eqx.nn.inference_mode(encoder)`."
             ]
     return hints
 

@@ -12,29 +12,43 @@ from ..prototypes import Prototypes
 
 
 class Judge(NamedTuple):
-    """A metric, prototypes, and a decision (of a loss, perhaps) by dissimilarities in their units."""
+    """A metric, prototypes, and a decision (of a loss, perhaps) by dissimilarities in their
+    units; `scale` is the power of two of the prototypes there."""
 
     units: OwnUnits
     decision: AbstractDecision
+    scale: Any
 
     @classmethod
-    def of(cls, prototypes: Prototypes, metric: AbstractMetric, decision: AbstractDecision) -> "Judge":
-        """These parts in units of their own; in those of the data, if the decision does not know what units make of it."""
+    def of(
+        cls, prototypes: Prototypes, metric: AbstractMetric, decision: AbstractDecision
+    ) -> "Judge":
+        """These parts in units of their own; in those of the data, if the decision does not know
+        what units make of it."""
         homogeneous: Any = decision
         if degree(decision) is None and degree(metric) != 0:
-            return cls(OwnUnits(metric, prototypes), decision)
-        units = own_units(metric, prototypes)
-        return cls(units, decision if isinstance(units.factor, float) else homogeneous.in_units(units.factor))
+            units = OwnUnits(metric, prototypes)
+        else:
+            units = own_units(metric, prototypes)
+            if not isinstance(units.factor, float):
+                decision = homogeneous.in_units(units.factor)
+        return cls(units, decision, power_of_two(jnp.max(jnp.abs(units.prototypes.points))))
 
     def bounded(self, points: Float[Array, "n ..."], linear: bool) -> Float[Array, "n ..."]:
-        """Points in own units, brought back from where their squares (or, if that is all, linear functions) overflow: on the
-        line to the origin, so that they are seen in the direction in which they lie."""
+        """Points in own units, brought back from where their squares (or, if that is all, linear
+        functions) overflow: on the line to the origin, so that they are seen in the direction in
+        which they lie."""
         metric, prototypes, *_ = self.units
-        if not (prototypes.space.flat and isinstance(metric, AbstractLinearlyAdapted)):
+        if not (
+            prototypes.space.displacement_is_difference
+            and isinstance(metric, AbstractLinearlyAdapted)
+        ):
             return self.units.of(points)
-        scale = power_of_two(jnp.max(jnp.abs(prototypes.points)))
-        # Farther out than prototypes are from each other by more than rounding tells; squares leave room for wide ranges.
-        limit = jnp.maximum(2 * scale, float(jnp.finfo(points.dtype).max) ** (0.85 if linear else 0.35))
+        # Farther out than prototypes are from each other by more than rounding tells; squares leave
+        # room for wide ranges.
+        limit = jnp.maximum(
+            2 * self.scale, float(jnp.finfo(points.dtype).max) ** (0.85 if linear else 0.35)
+        )
         unit = self.units.unit
         # Found once for each sample, before it is divided: the guards ask the same.
         reach = magnitude(points, metric.takes_gaps)

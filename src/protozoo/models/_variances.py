@@ -11,14 +11,20 @@ from ._chunks import rows_per_chunk
 
 
 def coordinate_variances(
-    encode: Callable, prototypes: Prototypes, x: Float[Array, "n ..."], weight: Float[np.ndarray, " n"], gaps: bool
+    encode: Callable,
+    prototypes: Prototypes,
+    x: Float[Array, "n ..."],
+    weight: Float[np.ndarray, " n"],
+    gaps: bool,
 ) -> Float[np.ndarray, "q k"]:
-    """The variance over samples of each coordinate of x ⊖ w, in float64; with `gaps`, NaN is left out.
+    """The variance over samples of each coordinate of x ⊖ w, in float64; with `gaps`, NaN is left
+    out.
 
-    About every prototype, q = p. In a flat space they are all the same, q = 1: that of the features themselves.
+    About every prototype, q = p. In a flat space they are all the same, q = 1: that of the features
+    themselves.
     """
     space = prototypes.space
-    shape = (1 if space.flat else len(prototypes), space.dimension)
+    shape = (1 if space.displacement_is_difference else len(prototypes), space.coordinate_size)
     rows = rows_per_chunk(len(x), max(x[0].size, *shape, shape[0] * shape[1]))
     total, mean, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for start in range(0, len(x), rows):
@@ -37,8 +43,10 @@ def coordinate_variances(
 
 
 @eqx.filter_jit
-def _coordinates(encode: Callable, prototypes: Prototypes, x: Float[Array, "n ..."]) -> Float[Array, "n q k"]:
+def _coordinates(
+    encode: Callable, prototypes: Prototypes, x: Float[Array, "n ..."]
+) -> Float[Array, "n q k"]:
     points = encode(x)
-    if prototypes.space.flat:
+    if prototypes.space.displacement_is_difference:
         return points.reshape(len(points), 1, -1)
     return prototypes.space.coordinates(prototypes.points, points)

@@ -1,4 +1,5 @@
-"""Losses that depend on the winners alone: differentiated at the cost of a few pairs, not of a matrix."""
+"""Losses that depend on the winners alone: differentiated at the cost of a few pairs, not of a
+matrix."""
 
 import jax
 
@@ -17,7 +18,8 @@ def winner_losses(
     y: MaybeLabels,
     progress: Float[ArrayLike, ""],
 ) -> PerSample:
-    """`loss(metric(points, prototypes), labels, y, progress)`, of which δ itself is not differentiated.
+    """`loss(metric(points, prototypes), labels, y, progress)`, of which δ itself is not
+    differentiated.
 
     **Arguments:**
 

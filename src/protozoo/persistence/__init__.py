@@ -1,7 +1,12 @@
 """How does a model reach another day? Models that describe themselves, on disk."""
 
 from .._namespace import public as _public
-from ._files import load as load, save as save
+from ._files import (
+    largest_change as largest_change,
+    load as load,
+    quantised as quantised,
+    save as save,
+)
 from ._pickling import make_portable as _make_portable
 from ._registry import register as register
 from ._structure import (

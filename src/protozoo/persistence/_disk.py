@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import stat
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,8 +25,13 @@ def resolved(path: str | os.PathLike[str], name: str) -> Path:
         real = Path(os.path.realpath(path))
         with contextlib.suppress(FileNotFoundError):
             os.stat(real)
-    except (OSError, ValueError) as error:  # too long, a loop of links, below a file, a character without encoding
-        raise ValueError(f"`{name}` is a path that cannot be used, {os.fspath(path)!r}: {error}.") from None
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # too long, a loop of links, below a file, a character without encoding
+        raise ValueError(
+            f"`{name}` is a path that cannot be used, {os.fspath(path)!r}: {error}."
+        ) from None
     return real
 
 
@@ -37,12 +43,16 @@ def make_directory(path: Path, name: str) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise ValueError(f"`{name}` needs the directory {str(path)!r}, and there is a file in its place.") from None
+        raise ValueError(
+            f"`{name}` needs the directory {str(path)!r}, and there is a file in its place."
+        ) from None
 
 
 def write(path: Path, parts: Iterable[Any]) -> None:
     """Write a new file, and wait until the disk has it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+    )
     try:
         for part in parts:
             left = memoryview(part)
@@ -51,6 +61,27 @@ def write(path: Path, parts: Iterable[Any]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def publish(path: str | os.PathLike[str], parts: Iterable[Any], overwrite: bool) -> None:
+    """Write a single file that is whole as soon as it has its name, and make the directories above
+    it.
+
+    **Raises:** `ValueError` if something is there, unless it is a file that may be replaced, and
+    for a path that cannot be used.
+    """
+    target = resolved(path, "path")
+    if target.exists() and not (overwrite and target.is_file()):
+        remedy = ", or `overwrite=True`" if target.is_file() else ""
+        raise ValueError(f"{str(path)!r} exists: choose another path{remedy}.")
+    make_directory(target.parent, "path")
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        remove(partial)
+        write(partial, parts)
+        replace(partial, target)
+    finally:
+        remove(partial)
 
 
 def replace(source: Path, target: Path) -> None:
@@ -97,7 +128,9 @@ def opened(path: Path) -> io.BufferedReader:
 
     regular(os.stat(path).st_mode)
     # Should a pipe take its place this very moment, nobody waits for its other end.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    )
     try:
         regular(os.fstat(descriptor).st_mode)
     except OSError:

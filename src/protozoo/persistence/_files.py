@@ -1,16 +1,20 @@
 """A model as a directory.
 
-| file                  | holds                                                                                           |
-| --------------------- | ----------------------------------------------------------------------------------------------- |
-| `structure.json`      | the structure; which file has the arrays; the SHA-256 of each array, and of all this            |
-| `arrays-<digits>.bin` | the bits of all arrays, one after the other by path, little-endian, row by row; named by digest |
+- `structure.json`: the structure; which file has the arrays; the SHA-256 of each array, and of all
+  this.
+- `arrays-<digits>.bin`: the bits of all arrays, one after the other by path, little-endian, row by
+  row; named by digest.
 
-The structure says where each array begins and ends, so that a file of arrays has nothing to be believed: no header, no sizes,
-no compression. Nothing tells who wrote the files, where, or when.
+Arrays of fewer bits (`_precision.py`) are in files of format 3, which also says how each of them is
+written; all others are in files of format 2.
 
-A model is replaced in three steps: its new arrays get a file beside the old ones, `structure.json` is exchanged for one that
-names them (a single operation of the file system), the old arrays are removed. Whenever a program is killed, the old model or
-the new one is there. What it leaves behind has fixed names, and whoever has the lock knows that their owner is gone.
+The structure says where each array begins and ends, so that a file of arrays has nothing to be
+believed: no header, no sizes, no compression. Nothing tells who wrote the files, where, or when.
+
+A model is replaced in three steps: its new arrays get a file beside the old ones, `structure.json`
+is exchanged for one that names them (a single operation of the file system), the old arrays are
+removed. Whenever a program is killed, the old model or the new one is there. What it leaves behind
+has fixed names, and whoever has the lock knows that their owner is gone.
 """
 
 import hashlib
@@ -28,15 +32,23 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import of_kind
 from .._types import PyTree
 from ._disk import make_directory, opened, remove, replace, resolved, synchronise, write
 from ._lock import InUse, Lock
 from ._orbax import read_arrays
-from ._structure import decompose, digest, layout, rebuild
+from ._precision import Packed, Precision, packed, parsed, unpacked
+from ._structure import ROOT, decompose, digest, layout, reconstruct
 
 
-FORMAT = 2
-_STRUCTURE, _ARRAYS, _PARTIAL, _ARRAYS_OF_FORMAT_1 = "structure.json", "arrays-{}.bin", ".partial", "arrays"
+#: The newest format that is read. What needs no more is written in format 2, for versions before.
+FORMAT, PLAIN = 3, 2
+_STRUCTURE, _ARRAYS, _PARTIAL, _ARRAYS_OF_FORMAT_1 = (
+    "structure.json",
+    "arrays-{}.bin",
+    ".partial",
+    "arrays",
+)
 
 #: The largest `structure.json`, in bytes: reading a hostile one must end.
 LARGEST = 2**23
@@ -48,33 +60,57 @@ PATIENCE = 60.0
 GLANCES = 50
 
 
-def save(path: str | os.PathLike[str], model: PyTree, *, overwrite: bool = False) -> None:
+def save(
+    path: str | os.PathLike[str],
+    model: PyTree,
+    *,
+    overwrite: bool = False,
+    precision: Precision | None = None,
+) -> None:
     """Write a model that `load` reads without a template.
 
-    `path` becomes a directory with the structure in JSON and a file of arrays. It appears when it is complete, and is replaced
-    in one step: a killed program leaves no half of a model there, and who reads meanwhile gets the old model or the new one.
-    What a killed save left behind is removed by the next one to the same path. Several programs and threads may save to one
-    path: they take turns.
+    `path` becomes a directory with the structure in JSON and a file of arrays. It appears when it
+    is complete, and is replaced in one step: a killed program leaves no half of a model there, and
+    who reads meanwhile gets the old model or the new one. What a killed save left behind is removed
+    by the next one to the same path. Several programs and threads may save to one path: they take
+    turns.
 
     **Arguments:**
 
-    - `path`: where; its parent directories are made. Any name that the file system takes; `~` means nothing special.
+    - `path`: where; its parent directories are made. Any name that the file system takes; `~` means
+      nothing special.
     - `model`: a model, or any tree that `describe` can describe.
-    - `overwrite`: whether a model that is there already is replaced. Nothing but a saved model ever is.
+    - `overwrite`: whether a model that is there already is replaced. Nothing but a saved model ever
+      is.
 
-    **Raises:** `ValueError` if the path exists or cannot be used, or if the model holds a class, function or object that is
-    not known (see `register`); nothing is written then.
+    **Raises:** `ValueError` if the path exists or cannot be used, or if the model holds a class,
+    function or object that is not known (see `register`), or NaN that would have to be rounded;
+    nothing is written then.
     """
     structure, arrays = decompose(model)
+    short = {} if precision is None else rounding(model, precision)
     # Links are followed: a link to a model goes on to be one.
     target = resolved(path, "path")
-    bits = {name: _bits(array) for name, array in sorted(arrays.items())}
+    bits = {
+        name: memoryview(short[name][1]) if name in short else _bits(array)
+        for name, array in sorted(arrays.items())
+    }
     hashes = {name: hashlib.sha256(array).hexdigest() for name, array in bits.items()}
     file = _ARRAYS.format(digest(hashes)[:16])
-    record = {"format": FORMAT, "protozoo": _version(), "arrays": {"file": file, "sha256": hashes}, "structure": structure}
+    record = {
+        "format": FORMAT if short else PLAIN,
+        "protozoo": version(),
+        "arrays": {"file": file, "sha256": hashes},
+        "structure": structure,
+    }
+    if short:
+        record["arrays"]["packed"] = {name: way.described() for name, (way, _) in short.items()}
     text = json.dumps({"sha256": digest(record), **record}, indent=1, allow_nan=False).encode()
     if len(text) > LARGEST:
-        raise ValueError(f"the structure of this model takes {len(text)} bytes, and a saved model has at most {LARGEST}.")
+        raise ValueError(
+            f"the structure of this model takes {len(text)} bytes, and a saved model has at most "
+            f"{LARGEST}."
+        )
 
     _refuse_to_replace(target, path, overwrite)
     resolved(target / _ARRAYS.format("0" * 16), "path")  # the longest path that will be read
@@ -100,35 +136,87 @@ def save(path: str | os.PathLike[str], model: PyTree, *, overwrite: bool = False
 def load(path: str | os.PathLike[str]) -> PyTree:
     """Read a model that `save` wrote.
 
-    Nothing is unpickled, and no name is imported that the file chose: classes and functions are looked up among protozoo's
-    own, the usual layers and activations, and those that were registered (see `register`). Arrays come back bit by bit,
-    on the default device. Reading takes memory and time in proportion to the files, whatever they hold.
+    Nothing is unpickled, and no name is imported that the file chose: classes and functions are
+    looked up among protozoo's own, the usual layers and activations, and those that were registered
+    (see `register`). Arrays come back bit by bit, on the default device. Reading takes memory and
+    time in proportion to the files, whatever they hold.
 
     **Returns:** the model.
 
-    **Raises:** `ValueError` if there is no model, if it was written by a newer version, if a bit of it was changed, and if it
-    does not fit the classes of today; it says what was expected and what was found.
+    **Raises:** `ValueError` if there is no model, if it was written by a newer version, if a bit of
+    it was changed, and if it does not fit the classes of today; it says what was expected and what
+    was found.
     """
-    source = resolved(path, "path")
-    for left in reversed(range(GLANCES)):
-        record = _read(source, path)
-        _verify(record, path)
-        try:
-            arrays = _READERS[record["format"]](source, record, path)
-            break
-        except FileNotFoundError as error:
-            # Between one look and the next, the model may have been replaced.
-            if not left:
-                raise ValueError(f"the arrays of the model in {str(path)!r} are not there: {error}.") from None
-            time.sleep(0.001)
-        except (OSError, MemoryError, RecursionError) as error:
-            raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}.") from error
+    record, arrays = _together(resolved(path, "path"), path)
     try:
-        return rebuild(record["structure"], arrays)
+        rounded = record["arrays"].get("packed", ()) if record["format"] > PLAIN else ()
+        return reconstruct(record["structure"], arrays, frozenset(rounded))
     except ValueError as error:
         raise ValueError(f"the model in {str(path)!r} cannot be rebuilt: {error}") from error
     except Exception as error:  # what a file holds is data, and data can be anything
-        raise ValueError(f"the model in {str(path)!r} is of a kind that no model has: {error!r}") from error
+        raise ValueError(
+            f"the model in {str(path)!r} is of a kind that no model has: {error!r}"
+        ) from error
+
+
+def _together(
+    source: Path, path: str | os.PathLike[str]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A record and its arrays. Between one look and the next, the model may have been replaced: so
+    there are a few."""
+    left = GLANCES
+    while True:
+        record, left = _read(source, path), left - 1
+        _verify(record, path)
+        try:
+            return record, _READERS[record["format"]](source, record, path)
+        except FileNotFoundError as error:
+            if not left:
+                raise ValueError(
+                    f"the arrays of the model in {str(path)!r} are not there: {error}."
+                ) from None
+            time.sleep(0.001)
+        except (OSError, MemoryError, RecursionError) as error:
+            raise ValueError(
+                f"the arrays of the model in {str(path)!r} cannot be read: {error}."
+            ) from error
+
+
+def rounding(model: PyTree, precision: Precision) -> dict[str, tuple[Packed, bytes]]:
+    """The arrays of a model that a file has in fewer bits, by path.
+
+    **Raises:** `ValueError` for another precision, and as `save`.
+    """
+    return packed(model, of_kind(precision, Precision, "precision"), ROOT)
+
+
+def quantised(model: PyTree, precision: Precision) -> PyTree:
+    """The model that `load` reads, where `model` was saved in a lower precision (see `save`).
+
+    **Raises:** `ValueError` as `save`.
+    """
+    structure, arrays = decompose(model)
+    short = rounding(model, precision)
+    for name, (way, bits) in short.items():
+        arrays[name] = unpacked(bits, way, np.asarray(arrays[name]).dtype)
+    return reconstruct(structure, arrays, frozenset(short))
+
+
+def largest_change(model: Any, precision: Precision, x: Any) -> float:
+    """By how much saving in a lower precision changes a predicted probability at most.
+
+    **Arguments:**
+
+    - `model`: a model with `predict_proba`.
+    - `precision`: as `save` takes it.
+    - `x`: samples, such as those held out.
+
+    **Returns:** the largest \\(|p_k(x) - \\tilde p_k(x)|\\) of a class and a sample.
+
+    **Raises:** `ValueError` as `save` and `predict_proba`.
+    """
+    before, after = (np.asarray(m.predict_proba(x)) for m in (model, quantised(model, precision)))
+    return float(np.abs(before - after).max())
 
 
 def _refuse_to_replace(target: Path, path: str | os.PathLike[str], overwrite: bool) -> None:
@@ -136,7 +224,10 @@ def _refuse_to_replace(target: Path, path: str | os.PathLike[str], overwrite: bo
     if not target.exists():
         return
     if not overwrite:
-        raise ValueError(f"{str(path)!r} exists: choose another path, or `overwrite=True` to replace a saved model.")
+        raise ValueError(
+            f"{str(path)!r} exists: choose another path, or `overwrite=True` to replace a saved "
+            f"model."
+        )
     try:
         _read(target, path)
     except ValueError as error:
@@ -152,8 +243,8 @@ def _turn(target: Path, path: str | os.PathLike[str]) -> Iterator[Path]:
         lock.acquire(PATIENCE)
     except InUse as error:
         raise ValueError(
-            f"{error} has been saving to {str(path)!r} for {PATIENCE:.0f} seconds: try again later, or, if nothing runs, "
-            f"remove {str(lock.path)!r}."
+            f"{error} has been saving to {str(path)!r} for {PATIENCE:.0f} seconds: try again "
+            f"later, or, if nothing runs, remove {str(lock.path)!r}."
         ) from None
     try:
         yield target.with_name(f".{name}.protozoo")
@@ -170,18 +261,22 @@ def _put(directory: Path, name: str, parts: Iterable[Any]) -> None:
 
 
 def _tidy(target: Path) -> None:
-    """Remove arrays of models that were replaced, those of format 1 too, and files that were never finished."""
+    """Remove arrays of models that were replaced, those of format 1 too, and files that were never
+    finished."""
     if not target.exists():
         return
     match _read(target, target):
         case {"format": 1}:
             current = _ARRAYS_OF_FORMAT_1
-        case {"format": 2, "arrays": {"file": current}}:
+        case {"format": 2 | 3, "arrays": {"file": current}}:
             pass
         case _:
             return
     for name in os.listdir(target):
-        ours = _named(name.removesuffix(_PARTIAL)) or name in (f"{_STRUCTURE}{_PARTIAL}", _ARRAYS_OF_FORMAT_1)
+        ours = _named(name.removesuffix(_PARTIAL)) or name in (
+            f"{_STRUCTURE}{_PARTIAL}",
+            _ARRAYS_OF_FORMAT_1,
+        )
         if ours and name != current:
             remove(target / name)
 
@@ -219,9 +314,18 @@ def _read(directory: Path, path: str | os.PathLike[str]) -> dict[str, Any]:
             parse_int=_short_integer,
         )
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{str(path)!r} is not a saved protozoo model: it holds no readable {_STRUCTURE} ({error}).") from None
-    if not isinstance(record, dict) or type(record.get("format")) is not int or record["format"] < 1:
-        raise ValueError(f"{str(path)!r} is not a saved protozoo model: its {_STRUCTURE} names no format.")
+        raise ValueError(
+            f"{str(path)!r} is not a saved protozoo model: it holds no readable {_STRUCTURE} "
+            f"({error})."
+        ) from None
+    if (
+        not isinstance(record, dict)
+        or type(record.get("format")) is not int
+        or record["format"] < 1
+    ):
+        raise ValueError(
+            f"{str(path)!r} is not a saved protozoo model: its {_STRUCTURE} names no format."
+        )
     return record
 
 
@@ -229,19 +333,26 @@ def _verify(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Refuse a record that was changed, or that another version must read."""
     if record["format"] > FORMAT:
         raise ValueError(
-            f"the model in {str(path)!r} has format {record['format']}, written by protozoo {record.get('protozoo')!r:.20}; "
-            f"this is protozoo {_version()}, which reads formats up to {FORMAT}: upgrade it."
+            f"the model in {str(path)!r} has format {record['format']}, written by protozoo "
+            f"{record.get('protozoo')!r:.20}; this is protozoo {version()}, which reads formats "
+            f"up to {FORMAT}: upgrade it."
         )
     expected = record.get("sha256")
-    signed = record.get("structure") if record["format"] == 1 else {k: v for k, v in record.items() if k != "sha256"}
+    signed = (
+        record.get("structure")
+        if record["format"] == 1
+        else {k: v for k, v in record.items() if k != "sha256"}
+    )
     try:
         found = digest(signed)
     except RecursionError:
-        raise ValueError(f"the structure of the model in {str(path)!r} is nested too deeply.") from None
+        raise ValueError(
+            f"the structure of the model in {str(path)!r} is nested too deeply."
+        ) from None
     if expected != found:
         raise ValueError(
-            f"the structure of the model in {str(path)!r} was changed after it was saved: expected the SHA-256 "
-            f"{expected!r:.100}, found {found!r}."
+            f"the structure of the model in {str(path)!r} was changed after it was saved: expected "
+            f"the SHA-256 {expected!r:.100}, found {found!r}."
         )
 
 
@@ -267,55 +378,91 @@ def _finite_number(text: str) -> float:
     return number
 
 
-def _arrays(source: Path, record: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def _arrays(
+    source: Path, record: dict[str, Any], path: str | os.PathLike[str]
+) -> dict[str, np.ndarray]:
     """The arrays that a record names, each of them checked."""
     match record.get("arrays"):
-        case {"file": str() as name, "sha256": dict() as hashes} if _named(name):
+        case {"file": str() as name, "sha256": dict() as hashes, **rest} if _named(name):
             wanted = layout(record.get("structure"))
         case _:
-            raise ValueError(f"the structure of the model in {str(path)!r} names no file of arrays.")
+            raise ValueError(
+                f"the structure of the model in {str(path)!r} names no file of arrays."
+            )
     if set(wanted) != set(hashes):
         odd = ", ".join(sorted(set(wanted) ^ set(hashes)))
-        raise ValueError(f"the structure of the model in {str(path)!r} and its list of arrays differ in {odd:.200}.")
+        raise ValueError(
+            f"the structure of the model in {str(path)!r} and its list of arrays differ in "
+            f"{odd:.200}."
+        )
+    try:
+        ways = _ways(rest.get("packed", {}) if record["format"] > PLAIN else {}, wanted)
+    except ValueError as error:
+        raise ValueError(f"the model in {str(path)!r} cannot be read: {error}") from None
     sizes = {array: math.prod(shape) * dtype.itemsize for array, (dtype, shape) in wanted.items()}
+    sizes |= {array: way.size for array, way in ways.items()}
     arrays = {}
     with opened(source / name) as file:
         found = os.fstat(file.fileno()).st_size
         if found != sum(sizes.values()):
             raise ValueError(
-                f"the arrays of the model in {str(path)!r} are cut off or too long: expected {sum(sizes.values())} bytes in "
-                f"{name}, found {found}."
+                f"the arrays of the model in {str(path)!r} are cut off or too long: expected "
+                f"{sum(sizes.values())} bytes in {name}, found {found}."
             )
         for array, (dtype, shape) in sorted(wanted.items()):
             bits = file.read(sizes[array])
             if hashlib.sha256(bits).hexdigest() != hashes[array]:
-                raise ValueError(f"the array {array} of the model in {str(path)!r} was changed after it was saved.")
-            arrays[array] = _little_endian(np.ndarray(shape, dtype, bits))
+                raise ValueError(
+                    f"the array {array} of the model in {str(path)!r} was changed after it was "
+                    f"saved."
+                )
+            way = ways.get(array)
+            arrays[array] = (
+                _little_endian(np.ndarray(shape, dtype, bits))
+                if way is None
+                else unpacked(bits, way, dtype)
+            )
     return arrays
 
 
-def _arrays_of_format_1(source: Path, record: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The arrays that Orbax wrote, with the digest of the structure that they belong to among them."""
+def _ways(described: Any, wanted: dict[str, Any]) -> dict[str, Packed]:
+    """How arrays of fewer bits are written."""
+    if not isinstance(described, dict) or not set(described) <= set(wanted):
+        raise ValueError("it says how arrays are written that the structure does not mention.")
+    for array in described:
+        if wanted[array][0].kind not in "fV":  # NumPy calls bfloat16 a kind of its own
+            raise ValueError(f"{array} is of {wanted[array][0].name}, which is never rounded.")
+    return {array: parsed(way, array) for array, way in described.items()}
+
+
+def _arrays_of_format_1(
+    source: Path, record: dict[str, Any], path: str | os.PathLike[str]
+) -> dict[str, np.ndarray]:
+    """The arrays that Orbax wrote, with the digest of the structure that they belong to among
+    them."""
     directory, stored = source / _ARRAYS_OF_FORMAT_1, {}
     try:
         stored = read_arrays(directory)
     except Exception as error:  # metadata can be of any kind
         if not directory.exists():
             raise FileNotFoundError(str(directory)) from error
-        raise ValueError(f"the arrays of the model in {str(path)!r} cannot be read: {error}") from error
+        raise ValueError(
+            f"the arrays of the model in {str(path)!r} cannot be read: {error}"
+        ) from error
     found = stored.pop("sha256", np.zeros(0, np.uint8)).tobytes().hex()
     if found != record["sha256"]:
         raise ValueError(
-            f"the arrays in {str(path)!r} belong to another model: expected those of the structure with SHA-256 "
-            f"{record['sha256']}, found those of {found or None!r:.100}."
+            f"the arrays in {str(path)!r} belong to another model: expected those of the structure "
+            f"with SHA-256 {record['sha256']}, found those of {found or None!r:.100}."
         )
     return stored
 
 
-_READERS = {1: _arrays_of_format_1, 2: _arrays}
+_READERS = {1: _arrays_of_format_1, 2: _arrays, 3: _arrays}
 
 
-def _version() -> str:
+def version() -> str:
+    """The version of this library."""
     try:
         return importlib.metadata.version("protozoo")
     except importlib.metadata.PackageNotFoundError:  # a source tree that was not installed

@@ -14,10 +14,12 @@ class InUse(Exception):
 
 
 class Lock:
-    """A file that is locked by the operating system, which unlocks it when its owner ends, however that happens.
+    """A file that is locked by the operating system, which unlocks it when its owner ends, however
+    that happens.
 
-    The file names its owner (process, when it started, host) for error messages, and for file systems without locks: there,
-    a lock is stale if its owner is a process of this host that has ended, or whose number another process has now.
+    The file names its owner (process, when it started, host) for error messages, and for file
+    systems without locks: there, a lock is stale if its owner is a process of this host that has
+    ended, or whose number another process has now.
     """
 
     def __init__(self, path: Path):
@@ -77,13 +79,15 @@ class Lock:
             _write(descriptor, json.dumps(mine).encode())
             time.sleep(0.05)  # of those who came at the same time, the last one to write wins
             return _read(self.path) == mine
-        # The owner before may have removed the file between our opening and our locking it: then it locks nothing.
+        # The owner before may have removed the file between our opening and our locking it: then it
+        # locks nothing.
         with contextlib.suppress(FileNotFoundError):
             return locked and os.path.samestat(os.fstat(descriptor), os.stat(self.path))
         return False
 
 
-#: Held by this process. A forked child has copies of the descriptors, and would hold the locks on when this process ends.
+#: Held by this process. A forked child has copies of the descriptors, and would hold the locks on
+#: when this process ends.
 _held: set[Lock] = set()
 
 
@@ -141,9 +145,11 @@ def _owner() -> dict[str, Any]:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, if the system says: it tells two processes of the same number apart."""
+    """When a process started, if the system says: it tells two processes of the same number
+    apart."""
     with contextlib.suppress(OSError, IndexError):
-        # Field 22; the name of the program comes before the last parenthesis, and may hold anything.
+        # Field 22; the name of the program comes before the last parenthesis, and may hold
+        # anything.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     return None
 

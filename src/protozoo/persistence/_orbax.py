@@ -29,14 +29,15 @@ _ROOM, _COMPRESSION = 2**28, 2000
 def orbax_path(directory: str | os.PathLike[str], name: str) -> Path:
     """The absolute path of a directory that Orbax can find again.
 
-    **Raises:** `ValueError` for a path that it would write to and not read from; `TypeError` if it is no path.
+    **Raises:** `ValueError` for a path that it would write to and not read from; `TypeError` if it
+    is no path.
     """
     path = resolved(directory, name)
     # The first part is the root, which on Windows holds a backslash.
     if found := sorted({c for part in path.parts[1:] for c in part} & set(_PATTERN)):
         raise ValueError(
-            f"`{name}` must not have {' or '.join(map(repr, found))} in its path: what is written there is not found again. "
-            f"Rename it, got {str(path)!r}."
+            f"`{name}` must not have {' or '.join(map(repr, found))} in its path: what is written "
+            f"there is not found again. Rename it, got {str(path)!r}."
         )
     try:
         str(path).encode()
@@ -48,12 +49,16 @@ def orbax_path(directory: str | os.PathLike[str], name: str) -> Path:
 def read_arrays(directory: Path) -> dict[str, np.ndarray]:
     """The arrays of a model that Orbax wrote: of format 1.
 
-    **Raises:** `ValueError` for anything but files, for arrays out of proportion to them, and for every kind of damage.
+    **Raises:** `ValueError` for anything but files, for arrays out of proportion to them, and for
+    every kind of damage.
     """
     from orbax.checkpoint import v1 as ocp
 
-    # A pipe would be waited for without end, and a few bytes can claim to be the zeros of any memory.
-    files = [os.path.join(folder, name) for folder, _, names in os.walk(directory) for name in names]
+    # A pipe would be waited for without end, and a few bytes can claim to be the zeros of any
+    # memory.
+    files = [
+        os.path.join(folder, name) for folder, _, names in os.walk(directory) for name in names
+    ]
     if other := [file for file in files if not os.path.isfile(file)]:
         raise ValueError(f"{other[0]!r} is not a regular file")
     if not any(manifest.is_file() for manifest in directory.glob("*/manifest.ocdbt")):
@@ -63,8 +68,11 @@ def read_arrays(directory: Path) -> dict[str, np.ndarray]:
     size = sum(math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in described.values())
     if not 0 <= size <= room:
         raise ValueError(f"its arrays would take {size} bytes, and its files have room for {room}")
-    # Without a target, and from NumPy arrays, Orbax returns what is stored; it would cast to the dtypes of a target.
-    return {name: np.asarray(array) for name, array in ask(lambda: ocp.load(str(directory))).items()}
+    # Without a target, and from NumPy arrays, Orbax returns what is stored; it would cast to the
+    # dtypes of a target.
+    return {
+        name: np.asarray(array) for name, array in ask(lambda: ocp.load(str(directory))).items()
+    }
 
 
 def ask(question: Callable[[], Answer]) -> Answer:

@@ -1,8 +1,9 @@
 """Models and trainers for `pickle` and `copy`.
 
-What they hold is plain, but for functions: activations, transfer functions, the closures of optimisers. A function is pickled
-by the name under which the other process finds it, never by its code; and a copy shares it, as it shares all that is
-structure, so that it goes into the same compiled programs as the original.
+What they hold is plain, but for functions: activations, transfer functions, the closures of
+optimisers. A function is pickled by the name under which the other process finds it, never by its
+code; and a copy shares it, as it shares all that is structure, so that it goes into the same
+compiled programs as the original.
 """
 
 import copy
@@ -25,18 +26,22 @@ _KNOWN = (jax.Array, types.MethodType)
 
 
 def make_portable() -> None:
-    """Let `pickle` and `copy` take protozoo's own modules apart by `reduced`: those that exist by now."""
+    """Let `pickle` and `copy` take protozoo's own modules apart by `reduced`: those that exist by
+    now."""
     for cls in subclasses(eqx.Module):
         if cls.__module__.split(".")[0] == "protozoo":
             copyreg.pickle(cls, reduced)  # pyright: ignore[reportArgumentType]
 
 
 def reduced(thing: Any) -> tuple[Callable, tuple]:
-    """What makes this module or dataclass again, as `pickle` asks for it: a function and its arguments."""
+    """What makes this module or dataclass again, as `pickle` asks for it: a function and its
+    arguments."""
     fields = {}
     for field in dataclasses.fields(thing):
         value = getattr(thing, field.name)
-        fields[field.name] = Shared(value) if field.metadata.get("static", False) else _portable(value)
+        fields[field.name] = (
+            Shared(value) if field.metadata.get("static", False) else _portable(value)
+        )
     cls = type(thing)
     return _restored, (cls if _importable(cls) else Shared(cls), fields)
 
@@ -59,7 +64,11 @@ def _restored(cls: Any, fields: dict[str, Any]) -> Any:
     cls = _contents(cls)
     thing, values = object.__new__(cls), {name: _contents(value) for name, value in fields.items()}
     # A field that the class was given later has its default value.
-    defaults = {field.name: field.default for field in dataclasses.fields(cls) if field.default is not dataclasses.MISSING}
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(cls)
+        if field.default is not dataclasses.MISSING
+    }
     for name, value in {**defaults, **_MIGRATIONS.get(cls, dict)(values)}.items():
         object.__setattr__(thing, name, value)
     return thing
@@ -77,11 +86,17 @@ class Shared:
     def __reduce__(self) -> tuple[Callable, tuple]:
         value = self.value
         if isinstance(value, functools.partial):
-            return _partial, (type(value), *map(_portable, (value.func, value.args, value.keywords)))
+            return _partial, (
+                type(value),
+                *map(_portable, (value.func, value.args, value.keywords)),
+            )
         if isinstance(value, type) or _is_function(value):
             return _by_name(value)
         if isinstance(value, jax.sharding.Sharding):
-            raise ValueError(f"{value!r} names devices of this process: a trainer with `sharding` cannot be pickled.")
+            raise ValueError(
+                f"{value!r} names devices of this process: a trainer with `sharding` cannot be "
+                f"pickled."
+            )
         return _contents, (value if isinstance(value, _KNOWN) else _portable(value),)
 
 
@@ -109,7 +124,8 @@ def _portable(value: Any) -> Any:
 
 
 def _contents(value: Any) -> Any:
-    """The same without stand-ins. `pickle` and `copy.deepcopy` have replaced them by now; `copy.copy` leaves them alone."""
+    """The same without stand-ins. `pickle` and `copy.deepcopy` have replaced them by now;
+    `copy.copy` leaves them alone."""
     return value.value if isinstance(value, Shared | _Module) else _each(_contents, value)
 
 
@@ -139,21 +155,26 @@ def _importable(thing: Any) -> bool:
 
 
 def _by_name(thing: Any) -> tuple[Callable, tuple]:
-    """How another process finds a function or a class: in the registry, or in the module that defines it."""
+    """How another process finds a function or a class: in the registry, or in the module that
+    defines it."""
     for name, one in known().items():
         if one is thing:
             return _look_up, (name,)
     if _importable(thing):
         return attribute, (thing.__module__, getattr(thing, "__qualname__", thing.__name__))
     raise ValueError(
-        f"{thing!r} cannot be pickled: functions and classes are pickled by their names, and this one has none under which "
-        "another process would find it. Give it one, `pz.register(thing, name)`, here and in the program that loads."
+        f"{thing!r} cannot be pickled: functions and classes are pickled by their names, and this "
+        "one has none under which another process would find it. Give it one, `pz.register(thing, "
+        "name)`, here and in the program that loads."
     )
 
 
 def _look_up(name: str) -> Any:
     if name not in known():
-        raise ValueError(f"the pickle names {name!r}, which is not known here: register it with `pz.register` before loading.")
+        raise ValueError(
+            f"the pickle names {name!r}, which is not known here: register it with `pz.register` "
+            f"before loading."
+        )
     return known()[name]
 
 
