@@ -25,19 +25,21 @@ class AbstractGradient(eqx.Module):
         rest: PyTree,
         batch: Batch,
         progress: Float[ArrayLike, ""],
-        pieces: int = 1,
+        microbatches: int = 1,
         factor: Scalar | float = 1.0,
         *,
         key: PRNGKeyArray,
     ) -> tuple[Scalar, PyTree]:
-        """The value and the gradient, as `Objective.value_and_grad` returns them and with its arguments.
+        """The value and the gradient, as `Objective.value_and_grad` returns them and with its
+        arguments.
 
         - `key`: for estimates that are random; another one for each update.
         """
 
 
 class Autodiff(AbstractGradient):
-    """Automatic differentiation, backwards: the exact gradient for the price of a few evaluations."""
+    """Automatic differentiation, backwards: the exact gradient for the price of a few
+    evaluations."""
 
     def check(self, model: AbstractTrainable) -> None:
         model.check_differentiable()
@@ -49,9 +51,9 @@ class Autodiff(AbstractGradient):
         rest: PyTree,
         batch: Batch,
         progress: Float[ArrayLike, ""],
-        pieces: int = 1,
+        microbatches: int = 1,
         factor: Scalar | float = 1.0,
         *,
         key: PRNGKeyArray,
     ) -> tuple[Scalar, PyTree]:
-        return objective.value_and_grad(params, rest, batch, progress, pieces, factor)
+        return objective.value_and_grad(params, rest, batch, progress, microbatches, factor)

@@ -13,13 +13,14 @@ from typing import Any, Generic
 import numpy as np
 
 from .._checks import of_kinds
-from ..models._base import Trainable
+from ..models.internal import Trainable
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class View(Generic[Trainable]):
-    """What a callback sees: the model as it is now, the history so far, how far training is, and whether it may have begun
-    in a process that was killed (`resume=True`). It can be read only: the history is the one that training goes on with."""
+    """What a callback sees: the model as it is now, the history so far, how far training is, and
+    whether it may have begun in a process that was killed (`resume=True`). It can be read only: the
+    history is the one that training goes on with."""
 
     model: Trainable
     history: Mapping[str, np.ndarray]
@@ -40,8 +41,9 @@ class View(Generic[Trainable]):
 class AbstractCallback(abc.ABC):
     """Called before the first epoch, between epochs, and after the last.
 
-    `every` says when: at the multiples of this epoch, or about once a second, if it is `None`; and after the last epoch,
-    whichever it is. When it is called depends on nothing else, neither on other callbacks nor on checkpoints.
+    `every` says when: at the multiples of this epoch, or about once a second, if it is `None`; and
+    after the last epoch, whichever it is. When it is called depends on nothing else, neither on
+    other callbacks nor on checkpoints.
     """
 
     #: Be called at the multiples of this epoch; `None`: about once a second.
@@ -73,7 +75,8 @@ class Calls:
             callback.on_fit_start(view())
 
     def between(self, view: Callable[[], View], epoch: int, last: bool) -> bool:
-        """After this epoch, which is the last one or may become it: whether somebody asked to stop."""
+        """After this epoch, which is the last one or may become it: whether somebody asked to
+        stop."""
         due = [last or self._due(i, epoch) for i in range(len(self._callbacks))]
         stop = self._ask(view, due)
         if stop and not last:
@@ -87,7 +90,8 @@ class Calls:
 
     def _due(self, i: int, epoch: int) -> bool:
         every = self._callbacks[i].every
-        # Other callbacks and checkpoints may make chunks much shorter than the second that they are meant to take.
+        # Other callbacks and checkpoints may make chunks much shorter than the second that they are
+        # meant to take.
         return time.monotonic() - self._heard[i] > 0.5 if every is None else epoch % every == 0
 
     def _ask(self, view: Callable[[], View], which: Sequence[bool]) -> bool:
@@ -105,7 +109,8 @@ def _as_answer(callback: AbstractCallback, answer: Any) -> bool:
     if answer is None or (np.shape(answer) == () and np.asarray(answer).dtype == bool):
         return bool(answer)
     raise TypeError(
-        f"`on_chunk_end` of {type(callback).__name__} must return True (stop), False or None (go on), got {answer!r}."
+        f"`on_chunk_end` of {type(callback).__name__} must return True (stop), False or None (go "
+        f"on), got {answer!r}."
     )
 
 
@@ -114,11 +119,13 @@ Meter = tuple[Callable[[int, str], None], Callable[[], None]]
 
 
 class Progress(AbstractCallback):
-    """A progress bar: by rich on a terminal, else by tqdm, whichever is installed; without them, lines of text.
+    """A progress bar: by rich on a terminal, else by tqdm, whichever is installed; without them,
+    lines of text.
 
     **Arguments:**
 
-    - `every`: show the state at multiples of this epoch and at the end; by default about once a second.
+    - `every`: show the state at multiples of this epoch and at the end; by default about once a
+      second.
     """
 
     @of_kinds
@@ -131,7 +138,10 @@ class Progress(AbstractCallback):
 
     def on_chunk_end(self, view: View) -> None:
         show, _ = self._meter
-        show(view.epoch, ", ".join(f"{name}={values[-1]:.4g}" for name, values in view.history.items()))
+        show(
+            view.epoch,
+            ", ".join(f"{name}={values[-1]:.4g}" for name, values in view.history.items()),
+        )
 
     def on_fit_end(self, view: View) -> None:
         _, close = self._meter
@@ -151,10 +161,18 @@ def _rich_bar(view: View) -> Meter:
     from rich import progress
     from rich.console import Console
 
-    columns = progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn(), progress.TimeRemainingColumn()
-    # No thread, no redirected streams, no hidden cursor: a fit that an exception ends leaves the terminal as it was.
+    columns = (
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    # No thread, no redirected streams, no hidden cursor: a fit that an exception ends leaves the
+    # terminal as it was.
     quiet: Any = {"auto_refresh": False, "redirect_stdout": False, "redirect_stderr": False}
-    bar = progress.Progress("epoch", *columns, "{task.fields[text]}", console=Console(stderr=True), **quiet)
+    bar = progress.Progress(
+        "epoch", *columns, "{task.fields[text]}", console=Console(stderr=True), **quiet
+    )
     task = bar.add_task("", total=view.epochs, completed=view.epoch, text="")
     bar.start()
     bar.console.show_cursor()
@@ -177,6 +195,9 @@ def _lines(view: View) -> Meter:
     started = time.monotonic()
 
     def show(epoch: int, text: str) -> None:
-        print(f"epoch {epoch}/{view.epochs} [{time.monotonic() - started:.0f}s] {text}", file=sys.stderr)
+        print(
+            f"epoch {epoch}/{view.epochs} [{time.monotonic() - started:.0f}s] {text}",
+            file=sys.stderr,
+        )
 
     return show, lambda: None

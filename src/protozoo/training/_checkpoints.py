@@ -1,4 +1,5 @@
-"""Training state on disk. Orbax is behind this file: it is imported when a checkpoint is written or read."""
+"""Training state on disk. Orbax is behind this file: it is imported when a checkpoint is written or
+read."""
 
 import contextlib
 import dataclasses
@@ -19,9 +20,18 @@ from jax.sharding import NamedSharding
 
 from .._checks import positive_integer
 from .._types import PyTree
-from ..persistence._disk import make_directory, opened, remove, replace, write
-from ..persistence._lock import InUse, Lock
-from ..persistence._orbax import ORBAX, ask, orbax_path
+from ..persistence.internal import (
+    ORBAX,
+    InUse,
+    Lock,
+    ask,
+    make_directory,
+    opened,
+    orbax_path,
+    remove,
+    replace,
+    write,
+)
 from ._sharding import agreed, speaks
 
 
@@ -35,17 +45,19 @@ class Checkpoints:
 
     **Arguments:**
 
-    - `directory`: where; it is one run's. Its path must have none of the characters `*`, `?`, `[` and the backslash.
+    - `directory`: where; it is one run's. Its path must have none of the characters `*`, `?`, `[`
+      and the backslash.
     - `every`: epochs between checkpoints.
     - `keep`: how many of the latest to keep; the best one (by the monitored loss) is kept besides.
 
-    Writing is asynchronous and atomic: a killed run leaves whole checkpoints only, and continues from the latest
-    (`resume=True`) with bit-identical results. Every array has a checksum. A checkpoint that was damaged since is passed over
-    with a warning, and the one before it serves.
+    Writing is asynchronous and atomic: a killed run leaves whole checkpoints only, and continues
+    from the latest (`resume=True`) with bit-identical results. Every array has a checksum. A
+    checkpoint that was damaged since is passed over with a warning, and the one before it serves.
 
     While a run lasts, no other one can use its directory; a run that was killed is in nobody's way.
 
-    **Raises:** `ValueError` unless `every` and `keep` are positive, and for a path that cannot be used.
+    **Raises:** `ValueError` unless `every` and `keep` are positive, and for a path that cannot be
+    used.
     """
 
     directory: str | Path
@@ -60,7 +72,8 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def occupied(where: Checkpoints, sharding: NamedSharding | None) -> Iterator[Path]:
-    """Have the directory of checkpoints for oneself; gives its path. Of processes that train together, the first one has it.
+    """Have the directory of checkpoints for oneself; gives its path. Of processes that train
+    together, the first one has it.
 
     **Raises:** `ValueError` if another run has it: of another process, another thread, or this one.
     """
@@ -75,8 +88,9 @@ def occupied(where: Checkpoints, sharding: NamedSharding | None) -> Iterator[Pat
     try:
         if agreed(float(bool(owner)), sharding):
             raise ValueError(
-                f"`directory` {str(where.directory)!r} is in use by {owner or 'another run'}: two runs cannot share it. Wait "
-                f"for the other one to end, or choose another directory; if nothing runs, remove {str(lock.path)!r}."
+                f"`directory` {str(where.directory)!r} is in use by {owner or 'another run'}: two "
+                "runs cannot share it. Wait for the other one to end, or choose another "
+                f"directory; if nothing runs, remove {str(lock.path)!r}."
             )
         yield directory
     finally:
@@ -88,18 +102,28 @@ class Damaged(Exception):
 
 
 class Store:
-    """The directory of one run's checkpoints, which nobody else uses meanwhile. A checkpoint is a folder named by its epoch:
+    """The directory of one run's checkpoints, which nobody else uses meanwhile. A checkpoint is a
+    folder named by its epoch:
 
     - `state`: the arrays of the training state, by Orbax;
-    - `note`: what run it belongs to, the history so far, and the SHA-256 of each array: JSON, as an array of bytes;
-    - `checksums.json`: the SHA-256 of every file. Orbax meets undamaged files only: of others it complains in many ways.
+    - `note`: what run it belongs to, the history so far, and the SHA-256 of each array: JSON, as an
+      array of bytes;
+    - `checksums.json`: the SHA-256 of every file. Orbax meets undamaged files only: of others it
+      complains in many ways.
     """
 
-    def __init__(self, where: Checkpoints, note: dict[str, Any], resume: bool, sharding: NamedSharding | None = None):
+    def __init__(
+        self,
+        where: Checkpoints,
+        note: dict[str, Any],
+        resume: bool,
+        sharding: NamedSharding | None = None,
+    ):
         # As it is after it was written and read, which makes lists of tuples.
         self.where, self.resume, self._note = where, resume, json.loads(json.dumps(note))
         self._latest: int | None = None
-        # Of processes that train together, all read and write checkpoints; the first one keeps the directory in order.
+        # Of processes that train together, all read and write checkpoints; the first one keeps the
+        # directory in order.
         self._speaks = speaks(sharding)
         self._writer, self._pending = ThreadPoolExecutor(1), None
         with contextlib.ExitStack() as stack:
@@ -110,33 +134,46 @@ class Store:
             self._left = stack.pop_all()
 
     def restore(self, like: PyTree) -> tuple[PyTree, dict[str, np.ndarray]] | None:
-        """The state of the latest intact checkpoint, with the structure of `like`, and the history; `None` at the beginning.
+        """The state of the latest intact checkpoint, with the structure of `like`, and the history;
+        `None` at the beginning.
 
-        **Raises:** `ValueError` if there are checkpoints and no wish to resume, if they belong to another run, and if none of
-        them is intact.
+        **Raises:** `ValueError` if there are checkpoints and no wish to resume, if they belong to
+        another run, and if none of them is intact.
         """
         directory, damaged = str(self.where.directory), {}
         steps = self._steps()
         if steps and not self.resume:
             raise ValueError(
-                f"`directory` {directory!r} already holds checkpoints: continue them with `resume=True`, or choose another one."
+                f"`directory` {directory!r} already holds checkpoints: continue them with "
+                f"`resume=True`, or choose another one."
             )
         for step in reversed(steps):
             try:
                 found = self._read(step, like)
-            except (Damaged, KeyError, TypeError, AttributeError) as damage:  # a note may say anything, or not enough
+            except (
+                Damaged,
+                KeyError,
+                TypeError,
+                AttributeError,
+            ) as damage:  # a note may say anything, or not enough
                 damaged[step] = damage
                 continue
             self._latest = step
             if damaged and self._speaks:
-                names = "; ".join(f"{str(self._root / str(step))!r} is damaged ({damage})" for step, damage in damaged.items())
-                warnings.warn(f"{names}. Training continues from epoch {step}.", UserWarning, stacklevel=3)
+                names = "; ".join(
+                    f"{str(self._root / str(step))!r} is damaged ({damage})"
+                    for step, damage in damaged.items()
+                )
+                warnings.warn(
+                    f"{names}. Training continues from epoch {step}.", UserWarning, stacklevel=3
+                )
             return found
         if damaged:
             step, damage = max(damaged.items())
             raise ValueError(
-                f"none of the {len(damaged)} checkpoints in {directory!r} is intact; that of epoch {step}: {damage}. Bring "
-                "them back from a copy, or remove the directory to begin again."
+                f"none of the {len(damaged)} checkpoints in {directory!r} is intact; that of epoch "
+                f"{step}: {damage}. Bring them back from a copy, or remove the directory to begin "
+                "again."
             )
         return None
 
@@ -147,13 +184,23 @@ class Store:
         from orbax.checkpoint import v1 as ocp
 
         self._settle()
-        # Orbax refuses arrays without entries (a subspace of dimension zero); there is nothing to remember of them.
-        leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state)) if leaf.size}
+        # Orbax refuses arrays without entries (a subspace of dimension zero); there is nothing to
+        # remember of them.
+        leaves = {
+            str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state)) if leaf.size
+        }
         arrays = {name: _digest(leaf) for name, leaf in leaves.items()}
-        note = {**self._note, "arrays": arrays, "history": {name: values.tolist() for name, values in history.items()}}
+        note = {
+            **self._note,
+            "arrays": arrays,
+            "history": {name: values.tolist() for name, values in history.items()},
+        }
         # As bytes: Orbax warns at every checkpoint that holds no array.
         text = json.dumps(note).encode()
-        note = {"json": np.frombuffer(text, np.uint8), "sha256": np.frombuffer(hashlib.sha256(text).digest(), np.uint8)}
+        note = {
+            "json": np.frombuffer(text, np.uint8),
+            "sha256": np.frombuffer(hashlib.sha256(text).digest(), np.uint8),
+        }
         folder = self._root / str(epoch)
         if self._speaks:
             remove(folder)  # a damaged one, that a run continued from an earlier one writes again
@@ -181,8 +228,11 @@ class Store:
                 remove(self._root / name)
 
     def _steps(self) -> list[int]:
-        """The epochs that have a checkpoint, whole or damaged: it has its name from the moment on in which it is whole."""
-        return sorted(int(name) for name in os.listdir(self._root) if re.fullmatch(r"0|[1-9][0-9]*", name))
+        """The epochs that have a checkpoint, whole or damaged: it has its name from the moment on
+        in which it is whole."""
+        return sorted(
+            int(name) for name in os.listdir(self._root) if re.fullmatch(r"0|[1-9][0-9]*", name)
+        )
 
     def _settle(self) -> None:
         """Wait until the latest checkpoint is written; if it failed, that is an error now."""
@@ -198,17 +248,25 @@ class Store:
         if not self._speaks:
             return
         folder = self._root / str(epoch)
-        sums = {str(file.relative_to(folder).as_posix()): _file_digest(file) for file in _files(folder)}
+        sums = {
+            str(file.relative_to(folder).as_posix()): _file_digest(file) for file in _files(folder)
+        }
         partial = folder / f"{_CHECKSUMS}.partial"
         write(partial, [json.dumps(sums).encode()])
         replace(partial, folder / _CHECKSUMS)
         # A loss that is not a number must not win the comparison for the best checkpoint.
-        losses = next(history[name] for name in ("validation_loss", "final_loss", "loss") if name in history)
+        losses = next(
+            history[name] for name in ("validation_loss", "final_loss", "loss") if name in history
+        )
         losses = np.where(np.isfinite(losses), losses, np.inf)
         steps = [step for step in self._steps() if 0 < step <= epoch]
         kept = {*steps[-self.where.keep :], min(steps, key=lambda step: losses[step - 1])}
         for step in self._steps():
-            if step not in kept:  # those of later epochs, too: they are damaged, or training would have continued from them
+            if (
+                step not in kept
+                # those of later epochs, too: they are damaged, or training would have continued
+                # them
+            ):
                 remove(self._root / str(step))
 
     def _read(self, step: int, like: PyTree) -> tuple[PyTree, dict[str, np.ndarray]]:
@@ -223,8 +281,13 @@ class Store:
             for i, leaf in enumerate(leaves)
             if leaf.size
         }
-        found = {name: np.asarray(leaf) for name, leaf in _load(folder, {"state": wanted})["state"].items()}
-        for name, expected in note.get("arrays", {}).items():  # of which a checkpoint of an older version says nothing
+        found = {
+            name: np.asarray(leaf)
+            for name, leaf in _load(folder, {"state": wanted})["state"].items()
+        }
+        for name, expected in note.get(
+            "arrays", {}
+        ).items():  # of which a checkpoint of an older version says nothing
             if _digest(found[name]) != expected:
                 raise Damaged(f"array {name} of its state was changed")
         # Bound to no device, as those of a run that begins: the same program serves both.
@@ -235,7 +298,10 @@ class Store:
     def _note_in(self, folder: Path) -> dict[str, Any]:
         stored = _load(folder, {"note": None})["note"]
         text = np.asarray(stored["json"]).tobytes()
-        if "sha256" in stored and hashlib.sha256(text).digest() != np.asarray(stored["sha256"]).tobytes():
+        if (
+            "sha256" in stored
+            and hashlib.sha256(text).digest() != np.asarray(stored["sha256"]).tobytes()
+        ):
             raise Damaged("its note was changed")
         try:
             return json.loads(text)
@@ -244,18 +310,23 @@ class Store:
 
     def _refuse_other_run(self, note: dict[str, Any]) -> None:
         if isinstance(note.get("settings"), list):  # by an older version
-            note["settings"] = dict(zip(("batch_size", "restore_best"), note["settings"], strict=False))
-        if note.get("format") != self._note.get("format"):  # the same rule was described in other words
+            note["settings"] = dict(
+                zip(("batch_size", "restore_best"), note["settings"], strict=False)
+            )
+        # The same rule was described in other words.
+        if note.get("format") != self._note.get("format"):
             note = {name: value for name, value in note.items() if name not in ("format", "rule")}
         for name, theirs, mine in _differences(note, self._note):
             raise ValueError(
-                f"the checkpoint in {str(self.where.directory)!r} belongs to another run: its {name} differs "
-                f"({_brief(theirs)}, not {_brief(mine)}). Resume with the same model, trainer settings, data and key."
+                f"the checkpoint in {str(self.where.directory)!r} belongs to another run: its "
+                f"{name} differs ({_brief(theirs)}, not {_brief(mine)}). Resume with the same "
+                "model, trainer settings, data and key."
             )
 
 
 def _differences(theirs: dict[str, Any], mine: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """The settings that differ, by name. What an older version did not write down is not compared."""
+    """The settings that differ, by name. What an older version did not write down is not
+    compared."""
     for name, value in mine.items():
         if name not in theirs:
             continue
@@ -292,7 +363,9 @@ def _verify(folder: Path) -> None:
             for name, expected in sums.items():
                 if _file_digest(folder / name) != expected:
                     raise Damaged(f"its file {name} was changed")
-        if missing := [part for part in ("note", "state") if not (folder / part / "manifest.ocdbt").is_file()]:
+        if missing := [
+            part for part in ("note", "state") if not (folder / part / "manifest.ocdbt").is_file()
+        ]:
             raise Damaged(f"it holds no {' and no '.join(missing)}")
     except (OSError, ValueError, AttributeError) as error:
         raise Damaged(str(error)) from None

@@ -1,8 +1,9 @@
 """Optimisers as trees.
 
-Optax hides its numbers (learning rates, decays) in closures of functions that are new objects in every call, so that equal
-optimisers are never equal, and each of them would be compiled anew. Here a function becomes a module: its code is
-structure, compared by value, and what it closes over are leaves.
+Optax hides its numbers (learning rates, decays) in closures of functions that are new objects in
+every call, so that equal optimisers are never equal, and each of them would be compiled anew. Here
+a function becomes a module: its code is structure, compared by value, and what it closes over are
+leaves.
 """
 
 import importlib
@@ -16,14 +17,14 @@ import jax.numpy as jnp
 
 from .._module import static
 from .._types import PyTree
-from ..persistence._pickling import Shared, attribute
+from ..persistence.internal import Shared, attribute
 
 
 class Code:
     """A function without what it closes over. Equal code with equal defaults is equal.
 
-    It is pickled by its place: the module, the function in it that contains this one, and which one it is of those of its
-    name. It is never pickled by its code, which could be anything.
+    It is pickled by its place: the module, the function in it that contains this one, and which one
+    it is of those of its name. It is never pickled by its code, which could be anything.
     """
 
     def __init__(self, function: types.FunctionType):
@@ -47,14 +48,16 @@ class Code:
             place = module, code.co_qualname, _codes(module, code.co_qualname).index(code)
         except (ImportError, AttributeError, ValueError):
             raise ValueError(
-                f"{self.function!r} cannot be pickled: another process would not find it as {code.co_qualname!r} in the module "
-                f"{module!r}. Define the function that makes it at the top of a module."
+                f"{self.function!r} cannot be pickled: another process would not find it as "
+                f"{code.co_qualname!r} in the module {module!r}. Define the function that makes it "
+                "at the top of a module."
             ) from None
         return _found, (*place, code.co_freevars, Shared(self.defaults))
 
 
 def _codes(module: str, name: str) -> list[types.CodeType]:
-    """The functions of this name (`outer.<locals>.inner`) that a module's function contains, in the order of its code."""
+    """The functions of this name (`outer.<locals>.inner`) that a module's function contains, in the
+    order of its code."""
     outer = inspect.unwrap(attribute(module, name.split(".<locals>.")[0]))
     found, left = [], [outer.__code__]
     while left:
@@ -66,12 +69,19 @@ def _codes(module: str, name: str) -> list[types.CodeType]:
     return found
 
 
-def _found(module: str, name: str, place: int, closes_over: tuple[str, ...], defaults: tuple) -> Code:
+def _found(
+    module: str, name: str, place: int, closes_over: tuple[str, ...], defaults: tuple
+) -> Code:
     codes = _codes(module, name)
     if place >= len(codes) or codes[place].co_freevars != closes_over:
-        raise ValueError(f"{module}.{name} is not the function that was pickled: load it with the versions that wrote it.")
+        raise ValueError(
+            f"{module}.{name} is not the function that was pickled: load it with the versions that "
+            f"wrote it."
+        )
     cells = tuple(types.CellType() for _ in closes_over)
-    function = types.FunctionType(codes[place], vars(importlib.import_module(module)), name.rpartition(".")[2], None, cells)
+    function = types.FunctionType(
+        codes[place], vars(importlib.import_module(module)), name.rpartition(".")[2], None, cells
+    )
     function.__defaults__, function.__kwdefaults__ = defaults
     return Code(function)
 
@@ -84,12 +94,14 @@ class Closure(eqx.Module):
     contents: tuple[Any, ...]
 
 
-#: Functions that ask their numbers questions (`if momentum > 0`): these numbers stay part of the program.
+#: Functions that ask their numbers questions (`if momentum > 0`): these numbers stay part of the
+#: program.
 _ASKS = ("optax._src.transform.scale_by_sm3.",)
 
 
 def opened(tree: PyTree, numbers: bool = True) -> PyTree:
-    """`tree` with all functions turned into modules, recursively, and (unless they are asked about) floats into arrays."""
+    """`tree` with all functions turned into modules, recursively, and (unless they are asked about)
+    floats into arrays."""
     return jax.tree.map(lambda leaf: _open(leaf, numbers), tree)
 
 
@@ -97,7 +109,10 @@ def _open(leaf: Any, numbers: bool) -> Any:
     # A function made by another one is a new object every time, also if it closes over nothing.
     if isinstance(leaf, types.FunctionType) and "<locals>" in leaf.__qualname__:
         name = f"{leaf.__module__}.{leaf.__qualname__}"
-        contents = tuple(opened(cell.cell_contents, numbers and not name.startswith(_ASKS)) for cell in leaf.__closure__ or ())
+        contents = tuple(
+            opened(cell.cell_contents, numbers and not name.startswith(_ASKS))
+            for cell in leaf.__closure__ or ()
+        )
         return Closure(name, Code(leaf), contents)
     return jnp.asarray(leaf) if type(leaf) is float and numbers else leaf
 
@@ -105,8 +120,8 @@ def _open(leaf: Any, numbers: bool) -> Any:
 def closed(tree: PyTree) -> PyTree:
     """Undo `opened`: plain functions again, over the leaves as they are now.
 
-    They must be plain: JAX takes the branches of a conditional for functions that can be hashed, and a module that holds
-    traced numbers cannot.
+    They must be plain: JAX takes the branches of a conditional for functions that can be hashed,
+    and a module that holds traced numbers cannot.
     """
     return jax.tree.map(_close, tree, is_leaf=lambda node: isinstance(node, Closure))
 
@@ -115,6 +130,8 @@ def _close(node: Any) -> Any:
     if not isinstance(node, Closure):
         return node
     old, cells = node.code.function, tuple(types.CellType(closed(value)) for value in node.contents)
-    new = types.FunctionType(old.__code__, old.__globals__, old.__name__, old.__defaults__, cells or None)
+    new = types.FunctionType(
+        old.__code__, old.__globals__, old.__name__, old.__defaults__, cells or None
+    )
     new.__kwdefaults__ = old.__kwdefaults__
     return new

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_labels, as_parts, as_weights, refuse_unknown_classes, sample_numbers
+from .._module import replaced
 from .._statistics import counting
 from .._types import Array, ArrayLike, PyTree
+from ..backbones import AbstractScale
 from ..models import AbstractTrainable, PrototypeModel
-from ..models._chunks import map_chunks, rows_per_chunk
+from ..models.internal import inside, map_chunks, rows_per_chunk
 from ._averaging import innermost
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
@@ -31,15 +33,24 @@ def as_batch(
     name: str = "",
     weightless: bool = False,
 ) -> Batch:
-    """All samples as one batch, with weights of mean one; samples without weight are left out, unless told otherwise."""
+    """All samples as one batch, with weights of mean one; samples without weight are left out,
+    unless told otherwise."""
+    if isinstance(model, PrototypeModel):
+        model.check_columns(x, f"{name}x")
     x = sample_numbers(x, model.sample_shape, f"{name}x")
     labels, n = None, len(x)
     if model.supervised:
+        if y is None and model.targets_only:
+            y = np.zeros(n, int)
         if y is None:
-            raise ValueError(f"`{name}y` is missing: {model.objective_name} learns from labelled samples.")
+            raise ValueError(
+                f"`{name}y` is missing: {model.loss_name} learns from labelled samples."
+            )
         labels = as_labels(y, n, f"{name}y")
     elif y is not None:
-        raise ValueError(f"`{name}y` was given, but {model.objective_name} learns without labels: leave it out.")
+        raise ValueError(
+            f"`{name}y` was given, but {model.loss_name} learns without labels: leave it out."
+        )
     weight = as_weights(sample_weight, n, f"{name}sample_weight")
     if class_weight is not None:
         if labels is None:
@@ -47,7 +58,9 @@ def as_batch(
         weight = weight / weight.max()
         weight = weight * of_classes(labels, model.classes, class_weight, weight)[labels]
         if not weight.any():
-            raise ValueError("`class_weight`: the weights of all samples are zero: nothing can be learned.")
+            raise ValueError(
+                "`class_weight`: the weights of all samples are zero: nothing can be learned."
+            )
     if not weightless:
         weight, x, labels = counting(weight, x, labels)
     # By the largest first: a sum of large weights may overflow.
@@ -56,14 +69,37 @@ def as_batch(
     x = model.check_values(x, f"{name}x")
     if labels is not None:
         refuse_unknown_classes(labels, model.classes, f"{name}y")
-    return Batch(x, None if labels is None else jnp.asarray(labels), jnp.asarray(weight, x.dtype), encoded=False)
+    return Batch(
+        x,
+        None if labels is None else jnp.asarray(labels),
+        jnp.asarray(weight, x.dtype),
+        already_encoded=False,
+    )
 
 
-def training_batch(model: AbstractTrainable, mask: PyTree, batch: Batch, rule: AbstractRule, objective: Objective) -> Batch:
+def scaled(model: AbstractTrainable, batch: Batch) -> Batch:
+    """The batch in the units of the model's scale: as the model inside it sees samples."""
+    if not isinstance(model, PrototypeModel) or model.scale is None:
+        return batch
+    return replaced(batch, x=_scaled(model.scale, batch.x))
+
+
+@eqx.filter_jit
+def _scaled(scale: AbstractScale, x: Array) -> Array:
+    return jax.vmap(scale)(x)
+
+
+def training_batch(
+    model: AbstractTrainable, mask: PyTree, batch: Batch, rule: AbstractRule, objective: Objective
+) -> Batch:
     """All samples as the loop goes through them: encoded, if the encoder does not learn, and in
     the precision that they are computed with."""
     # A rule that makes samples of prototypes which are encoded themselves needs the samples.
-    raw = innermost(rule).moves_to_samples and isinstance(model, PrototypeModel) and model.encode_prototypes
+    raw = (
+        innermost(rule).moves_to_samples
+        and isinstance(model, PrototypeModel)
+        and model.encode_prototypes
+    )
     return objective.prepared(batch if raw else encode_once(model, mask, batch))
 
 
@@ -71,20 +107,29 @@ def encode_once(model: AbstractTrainable, mask: PyTree, batch: Batch) -> Batch:
     """What a frozen encoder makes of the samples: it is applied once, not once in every epoch."""
     if model.encoder_in(model) is None or any(jax.tree.leaves(model.encoder_in(mask))):
         return batch
-    return Batch(_encode(model, batch.x), batch.y, batch.weight, encoded=True)
+    return Batch(_encode(model, batch.x), batch.y, batch.weight, already_encoded=True)
 
 
 def as_validation(
-    model: AbstractTrainable, mask: PyTree, given: Any, weight: ArrayLike | None = None, weightless: bool = False
+    model: AbstractTrainable,
+    mask: PyTree,
+    given: Any,
+    weight: ArrayLike | None = None,
+    weightless: bool = False,
 ) -> Batch | None:
-    """`(x, y)`, `(x, y, weight)`, or x alone without labels, as one batch that is monitored."""
+    """`(x, y)`, `(x, y, weight)`, or x alone without labels, as one batch that is monitored: as the
+    model inside its scale sees it."""
     if given is None:
         return None
     x, y, own = as_parts(given, "`validation`")
     if own is not None and weight is not None:
-        raise ValueError("`validation` brings weights, and `validation_weight` is given, too: leave one of them out.")
+        raise ValueError(
+            "`validation` brings weights, and `validation_weight` is given, too: leave one of them "
+            "out."
+        )
     weight = own if weight is None else weight
-    return encode_once(model, mask, as_batch(model, x, y, weight, name="validation ", weightless=weightless))
+    batch = as_batch(model, x, y, weight, name="validation ", weightless=weightless)
+    return encode_once(inside(model), mask, scaled(model, batch))
 
 
 @eqx.filter_jit
@@ -92,15 +137,23 @@ def _encode(model: AbstractTrainable, x: Array) -> Array:
     return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))
 
 
-def of_classes(y: np.ndarray, classes: int, class_weight: ClassWeight, weight: np.ndarray) -> np.ndarray:
+def of_classes(
+    y: np.ndarray, classes: int, class_weight: ClassWeight, weight: np.ndarray
+) -> np.ndarray:
     """The weight of each class; those that balance them are for samples of these weights."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":
-            raise ValueError(f"`class_weight` must be 'balanced' or a mapping from class to weight, got {class_weight!r}.")
+            raise ValueError(
+                f"`class_weight` must be 'balanced' or a mapping from class to weight, got "
+                f"{class_weight!r}."
+            )
         masses = np.bincount(y, weight, classes)
         return masses.sum() / (classes * np.where(masses > 0, masses, 1))
     if isinstance(class_weight, Mapping):
         if set(class_weight) != set(range(classes)):
-            raise ValueError(f"`class_weight` must name every class 0…{classes - 1} once, got {list(class_weight)}.")
+            raise ValueError(
+                f"`class_weight` must name every class 0…{classes - 1} once, got "
+                f"{list(class_weight)}."
+            )
         return as_weights([class_weight[k] for k in range(classes)], classes, "class_weight")
     return as_weights(class_weight, classes, "class_weight")

@@ -49,23 +49,28 @@ class GradientDescent(AbstractRule):
 
     **Arguments:**
 
-    - `optimiser`: an `optax.GradientTransformation`; schedules inside it count updates. Transformations that ask for the
-      value, the gradient or the objective itself (`optax.lbfgs`, `optax.contrib.reduce_on_plateau`) are given them. Or a
-      mapping from parts of the model (dotted names, or functions such as `lambda m: m.encoder`) to transformations, with
-      `"rest"` for what no other part names. Or the name of an optimiser (`pz.training.OPTIMISERS`).
-    - `learning_rate`: of a named optimiser: a number, a schedule of training progress (`pz.Cosine(1e-2)`: over the whole
-      run), an Optax schedule (of updates), or a mapping from parts to these.
-    - `accumulate`: work through each batch in this many pieces and sum their gradients: the update is that of the whole
-      batch, in memory for a piece.
-    - `gradient`: how the gradient is found; by automatic differentiation, unless you have another way.
-    - `options`: of a named optimiser, as Optax has them. Weight decay shrinks the matrices of encoders and projections only,
-      unless you pass a `mask` of your own.
+    - `optimiser`: an `optax.GradientTransformation`; schedules inside it count updates.
+      Transformations that ask for the value, the gradient or the objective itself (`optax.lbfgs`,
+      `optax.contrib.reduce_on_plateau`) are given them. Or a mapping from parts of the model
+      (dotted names, or functions such as `lambda m: m.encoder`) to transformations, with `"rest"`
+      for what no other part names. Or the name of an optimiser (`pz.training.OPTIMISERS`).
+    - `learning_rate`: of a named optimiser: a number, a schedule of training progress
+      (`pz.Cosine(1e-2)`: over the whole run), an Optax schedule (of updates), or a mapping from
+      parts to these.
+    - `accumulate`: work through each batch in this many microbatches and sum their gradients: the
+      update is that of the whole batch, in memory for a microbatch.
+    - `gradient`: how the gradient is found; by automatic differentiation, unless you have another
+      way.
+    - `options`: of a named optimiser, as Optax has them. Weight decay shrinks the matrices of
+      encoders and projections only, unless you pass a `mask` of your own.
 
-    The numbers in the transformation (learning rates, decays) are arguments of the compiled program, so that another
-    learning rate does not compile anew. Points of curved spaces move along geodesics, in Riemannian gradient directions.
+    The numbers in the transformation (learning rates, decays) are arguments of the compiled
+    program, so that another learning rate does not compile anew. Points of curved spaces move along
+    geodesics, in Riemannian gradient directions.
 
-    **Raises:** `ValueError` for anything but a gradient transformation, for options that nothing would read, and, when
-    training begins, for parts that overlap, leave something out, or do not learn.
+    **Raises:** `ValueError` for anything but a gradient transformation, for options that nothing
+    would read, and, when training begins, for parts that overlap, leave something out, or do not
+    learn.
     """
 
     optimisers: tuple[PyTree, ...]
@@ -76,7 +81,9 @@ class GradientDescent(AbstractRule):
 
     def __init__(
         self,
-        optimiser: optax.GradientTransformation | str | Mapping[Where, optax.GradientTransformation],
+        optimiser: optax.GradientTransformation
+        | str
+        | Mapping[Where, optax.GradientTransformation],
         learning_rate: LearningRate | Mapping[Where, LearningRate] | None = None,
         *,
         accumulate: int = 1,
@@ -86,26 +93,41 @@ class GradientDescent(AbstractRule):
         groups = optimiser if isinstance(optimiser, Mapping) else {REST: optimiser}
         for one in () if isinstance(optimiser, str) else groups.values():
             if not isinstance(one, optax.GradientTransformation):
-                raise ValueError(f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got {one!r}.")
+                raise ValueError(
+                    f"`optimiser` must be an Optax transformation such as `optax.adam(1e-2)`, got "
+                    f"{one!r}."
+                )
         if isinstance(optimiser, str):
             optimiser = by_name(optimiser, learning_rate, options)
         elif learning_rate is not None or options:
-            raise ValueError("`learning_rate` and options belong to named optimisers; an Optax transformation has its own.")
+            raise ValueError(
+                "`learning_rate` and options belong to named optimisers; an Optax transformation "
+                "has its own."
+            )
         groups = optimiser if isinstance(optimiser, Mapping) else {REST: optimiser}
         positive_integer(accumulate, "accumulate")
-        self.optimisers = tuple(opened(optax.with_extra_args_support(one)) for one in groups.values())
+        self.optimisers = tuple(
+            opened(optax.with_extra_args_support(one)) for one in groups.values()
+        )
         self.parts, self.accumulate, self.gradient = tuple(groups), accumulate, gradient
 
-    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(
+        self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None
+    ) -> None:
         self.gradient.check(model)
         if self.accumulate > 1 and not model.additive:
-            raise ValueError(f"`accumulate` sums over samples, and {model.objective_name} is no sum over samples.")
+            raise ValueError(
+                f"`accumulate` sums over samples, and {model.loss_name} is no sum over samples."
+            )
         params = eqx.filter(model, mask)
         self._masks(params)
         if not model.flat:
             states = jax.tree.leaves(self.init(params, objective), is_leaf=_schedule_free)
             if any(map(_schedule_free, states)):
-                raise ValueError("schedule-free averages are lines, and a curved space has none: choose another optimiser.")
+                raise ValueError(
+                    "schedule-free averages are lines, and a curved space has none: choose another "
+                    "optimiser."
+                )
 
     def init(self, params: PyTree, objective: Objective) -> GradientState:
         coordinates = chart(params)
@@ -113,7 +135,11 @@ class GradientDescent(AbstractRule):
         with lenient():
             states = tuple(closed(one).init(eqx.filter(coordinates, mask)) for mask, one in parts)
         scaled = objective.precision == "float16"
-        scale = LossScale(jnp.asarray(2.0**12, jnp.float32), jnp.asarray(0, jnp.int32)) if scaled else None
+        scale = (
+            LossScale(jnp.asarray(2.0**12, jnp.float32), jnp.asarray(0, jnp.int32))
+            if scaled
+            else None
+        )
         return GradientState(states, scale)
 
     def step(
@@ -128,14 +154,20 @@ class GradientDescent(AbstractRule):
         key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
         factor = 1.0 if state.scale is None else state.scale.factor
-        pieces = self.accumulate
-        value, gradient = self.gradient(objective, params, rest, batch, progress, pieces, factor, key=key)
+        microbatches = self.accumulate
+        value, gradient = self.gradient(
+            objective, params, rest, batch, progress, microbatches, factor, key=key
+        )
 
         def value_of(coordinates: PyTree) -> Scalar:
-            return objective(eqx.combine(retract(coordinates, params), rest), batch, progress, pieces)
+            return objective(
+                eqx.combine(retract(coordinates, params), rest), batch, progress, microbatches
+            )
 
         coordinates = chart(params)
-        updates, parts = self._updates(params, gradient, state.parts, coordinates, value, value_of, progress)
+        updates, parts = self._updates(
+            params, gradient, state.parts, coordinates, value, value_of, progress
+        )
         with lenient():
             coordinates = optax.apply_updates(coordinates, updates)
         moved = retract(coordinates, params)
@@ -152,7 +184,11 @@ class GradientDescent(AbstractRule):
         coordinates, parts = chart(params), []
         for mask, memory in zip(self._masks(params), state.parts, strict=True):
             mine = eqx.filter(coordinates, mask)
-            found = [node for node in jax.tree.leaves(memory, is_leaf=_schedule_free) if _schedule_free(node)]
+            found = [
+                node
+                for node in jax.tree.leaves(memory, is_leaf=_schedule_free)
+                if _schedule_free(node)
+            ]
             with lenient():
                 parts.append(schedule_free_eval_params(found[0], mine) if found else mine)
         return retract(eqx.combine(*parts), params)
@@ -173,11 +209,17 @@ class GradientDescent(AbstractRule):
             return OverRun(node.schedule, progress) if isinstance(node, OverRun) else node
 
         updates, new = [], []
-        optimisers = jax.tree.map(told, self.optimisers, is_leaf=lambda node: isinstance(node, OverRun))
+        optimisers = jax.tree.map(
+            told, self.optimisers, is_leaf=lambda node: isinstance(node, OverRun)
+        )
         for mask, one, state in zip(self._masks(params), optimisers, states, strict=True):
             mine, others = eqx.partition(coordinates, mask)
             slope = eqx.filter(gradient, mask)
-            told_of = {"value": value, "grad": slope, "value_fn": lambda c, others=others: value_of(eqx.combine(c, others))}
+            told_of = {
+                "value": value,
+                "grad": slope,
+                "value_fn": lambda c, others=others: value_of(eqx.combine(c, others)),
+            }
             with lenient():
                 update, state = closed(one).update(slope, state, mine, **told_of)
             updates.append(update)
@@ -190,17 +232,28 @@ class GradientDescent(AbstractRule):
         taken = {part: leaves_at(params, part, "optimiser") for part in self.parts if part != REST}
         for where, mine in taken.items():
             if not mine:
-                raise ValueError(f"`optimiser` has {where!r} as a part, in which nothing learns: leave it out.")
+                raise ValueError(
+                    f"`optimiser` has {where!r} as a part, in which nothing learns: leave it out."
+                )
         everything, count = set().union(*taken.values()), sum(map(len, taken.values()))
         if count > len(everything):
             raise ValueError(f"the parts of `optimiser` overlap: {', '.join(map(repr, taken))}.")
         left = set(range(len(leaves))) - everything
         if left and REST not in self.parts:
-            paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+            paths = [
+                jax.tree_util.keystr(path)
+                for path, _ in jax.tree_util.tree_leaves_with_path(params)
+            ]
             missing = ", ".join(paths[i].lstrip(".") for i in sorted(left))
-            raise ValueError(f"no part of `optimiser` names {missing}: add them, or {REST!r} for all that is left.")
+            raise ValueError(
+                f"no part of `optimiser` names {missing}: add them, or {REST!r} for all that is "
+                f"left."
+            )
         taken[REST] = left
-        return [jax.tree.unflatten(structure, [i in taken[part] for i in range(len(leaves))]) for part in self.parts]
+        return [
+            jax.tree.unflatten(structure, [i in taken[part] for i in range(len(leaves))])
+            for part in self.parts
+        ]
 
 
 def _schedule_free(node: Any) -> bool:

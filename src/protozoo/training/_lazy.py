@@ -11,14 +11,17 @@ from ._rule import AbstractRule
 
 
 class Lazy(AbstractRule):
-    """Nothing moves, the objective is recorded: for models whose prototypes are the samples themselves.
+    """Nothing moves, the objective is recorded: for models whose prototypes are the samples
+    themselves.
 
     Source: D. Aha, *Lazy learning*, Kluwer, 1997 (as its editor).
     """
 
     keeps_constraints: ClassVar[bool] = True
 
-    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(
+        self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None
+    ) -> None:
         pass  # nothing can go wrong
 
     def init(self, params: PyTree, objective: Objective) -> None:

@@ -13,10 +13,10 @@ from .._checks import as_key, as_numbers, as_parts, as_samples
 from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
 from ..models import AbstractTrainable
-from ..models._base import Trainable
-from ._data import as_batch, as_validation, training_batch
+from ..models.internal import Outside, Trainable, inside
+from ._data import as_batch, as_validation, scaled, training_batch
 from ._fit import Fit
-from ._loop import RUNNING, LoopState, Plan, next_chunk, returned, run_epochs, start
+from ._loop import RUNNING, LoopState, Plan, epochs_per_call, returned, run_epochs, start
 from ._objective import Batch
 from ._stream import is_stream
 from ._trainer import REASONS, Trainer
@@ -30,16 +30,17 @@ def fit_many(
     *,
     key: PRNGKeyArray | int,
     sample_weight: ArrayLike | None = None,
-    validation: tuple[ArrayLike, ArrayLike] | ArrayLike | None = None,
+    validation: Sequence[Any] | ArrayLike | None = None,
     validation_weight: ArrayLike | None = None,
 ) -> list[Fit[Trainable]]:
     """Train m models at once on the same samples, each as its trainer would train it alone.
 
     **Arguments:**
 
-    - `trainers`: one for all, or one for each: they may differ in numbers (learning rates, decays, epochs, patience), not in
-      kind.
-    - `models`: one for all, or one for each: they may differ in numbers (restarts), not in structure.
+    - `trainers`: one for all, or one for each: they may differ in numbers (learning rates, decays,
+      epochs, patience), not in kind.
+    - `models`: one for all, or one for each: they may differ in numbers (restarts), not in
+      structure.
     - `x`, `y`: samples and their classes.
     - `key`: member i has `jax.random.split(key, m)[i]`.
     - `sample_weight`: for all, `(n,)`, or for each, `(m, n)`: zeros leave samples out (folds).
@@ -49,39 +50,64 @@ def fit_many(
 
     **Returns:** a list of `Fit`, best monitored loss first; `fit.member` tells which one it is.
 
-    **Raises:** `ValueError` for numbers of trainers, models and weights that differ, members that differ in structure, and
-    trainers with callbacks, checkpoints or sharding, which belong to one model.
+    **Raises:** `ValueError` for numbers of trainers, models and weights that differ, members that
+    differ in structure, and trainers with callbacks, checkpoints or sharding, which belong to one
+    model.
     """
     sample_weight, validation_weight = (
         None if weight is None else np.asarray(as_numbers(weight, name), float)
-        for name, weight in (("sample_weight", sample_weight), ("validation_weight", validation_weight))
+        for name, weight in (
+            ("sample_weight", sample_weight),
+            ("validation_weight", validation_weight),
+        )
     )
     counts = [
         *(len(given) for given in (trainers, models) if isinstance(given, Sequence)),
-        *(len(weight) for weight in (sample_weight, validation_weight) if weight is not None and weight.ndim == 2),
+        *(
+            len(weight)
+            for weight in (sample_weight, validation_weight)
+            if weight is not None and weight.ndim == 2
+        ),
     ]
     if len(set(counts)) != 1 or counts[0] == 0:
         raise ValueError(
-            "the number of members follows from sequences of trainers or models, or weights (m, n), which must agree; got "
-            f"{counts or 'none of them'}."
+            "the number of members follows from sequences of trainers or models, or weights (m, "
+            f"n), which must agree; got {counts or 'none of them'}."
         )
     m = counts[0]
     each_trainer = list(trainers) if isinstance(trainers, Sequence) else [trainers] * m
     each_model = list(models) if isinstance(models, Sequence) else [models] * m
     for trainer in each_trainer:
-        if trainer.callbacks or trainer.progress or trainer.checkpoints is not None or trainer.sharding is not None:
-            raise ValueError("`fit_many` has no callbacks, checkpoints or sharding: they belong to the training of one model.")
+        if trainer.for_one_model:
+            raise ValueError(
+                "`fit_many` has no callbacks, checkpoints or sharding: they belong to the training "
+                "of one model."
+            )
     weights = _for_each(sample_weight, m)
     validation_weights = _for_each(validation_weight, m)
     # The same object for all: it is told apart from what every member has its own of.
     x, keys = as_samples(x), jax.random.split(as_key(key), m)
     if is_stream(validation):
-        raise TypeError("`validation` of many models must be in memory; a stream goes with the training of one.")
+        raise TypeError(
+            "`validation` of many models must be in memory; a stream goes with the training of one."
+        )
     if validation is not None:
         held_out, *labels_and_weight = as_parts(validation, "`validation`")
         validation = (as_samples(held_out, name="validation x"), *labels_and_weight)
+    seen: dict[int, Array] = {}
     members = [
-        _member(each_trainer[i], each_model[i], x, y, keys[i], weights[i], validation, validation_weights[i]) for i in range(m)
+        _member(
+            each_trainer[i],
+            each_model[i],
+            x,
+            y,
+            keys[i],
+            weights[i],
+            validation,
+            validation_weights[i],
+            seen,
+        )
+        for i in range(m)
     ]
     states, histories = _drive(members, max(trainer.epochs for trainer in each_trainer))
     fits = []
@@ -90,8 +116,41 @@ def fit_many(
         params = returned(member.plan, state)
         history = {name: values[i][: int(state.epoch)] for name, values in histories.items()}
         reason = REASONS[int(state.status)]
-        fits.append((float(state.best), Fit(eqx.combine(params, member.rest), history, int(state.epoch), reason, member=i)))
+        model = Outside.of(each_model[i]).around(eqx.combine(params, member.rest))
+        fits.append(
+            (
+                float(state.best),
+                Fit(model, history, int(state.epoch), reason, member=i),
+            )
+        )
     return [fit for _, fit in sorted(fits, key=lambda pair: pair[0])]
+
+
+def by_structure(
+    trainers: Sequence[Trainer], models: Sequence[AbstractTrainable], samples: int
+) -> list[list[int]]:
+    """Which members `fit_many` can train as one program, on this many samples: those that differ in
+    numbers alone."""
+    groups: list[tuple[PyTree, list[int]]] = []
+    for i, (trainer, model) in enumerate(zip(trainers, models, strict=True)):
+        kind = (trainer.plan(model, samples, validated=False), trainer.mask(model), model)
+        for other, group in groups:
+            if _alike(kind, other):
+                group.append(i)
+                break
+        else:
+            groups.append((kind, [i]))
+    return [group for _, group in groups]
+
+
+def _alike(one: PyTree, other: PyTree) -> bool:
+    """Whether two trees differ in the numbers of their arrays alone."""
+    (arrays, rest), (others, other_rest) = (eqx.partition(t, eqx.is_array) for t in (one, other))
+    return (
+        jax.tree.structure(arrays) == jax.tree.structure(others)
+        and bool(eqx.tree_equal(rest, other_rest))
+        and [a.shape for a in jax.tree.leaves(arrays)] == [a.shape for a in jax.tree.leaves(others)]
+    )
 
 
 class _Member(eqx.Module):
@@ -113,11 +172,19 @@ def _member(
     weight: np.ndarray | None,
     validation: tuple | ArrayLike | None,
     held_weight: np.ndarray | None,
+    seen: dict[int, Array],
 ) -> _Member:
+    outer, outside, model = model, Outside.of(model), inside(model)
     mask = trainer.mask(model)
-    data = as_batch(model, x, y, weight, weightless=True)
-    data = training_batch(model, mask, data, trainer.rule, trainer.objective)
-    held_out = as_validation(model, mask, validation, held_weight, weightless=True)
+    data = as_batch(outer, x, y, weight, weightless=True)
+    # Members of one scale share what it makes of the samples.
+    scale = id(outside.scale)
+    if scale not in seen:
+        seen[scale] = scaled(outer, data).x
+    data = training_batch(
+        model, mask, replaced(data, x=seen[scale]), trainer.rule, trainer.objective
+    )
+    held_out = as_validation(outer, mask, validation, held_weight, weightless=True)
     plan = trainer.plan(model, len(data.x), held_out is not None)
     params, rest = eqx.partition(model, mask)
     return _Member(plan, start(plan, params, jax.random.key_data(key)), rest, data, held_out)
@@ -126,9 +193,18 @@ def _member(
 def _drive(members: list[_Member], epochs: int) -> tuple[LoopState, dict[str, np.ndarray]]:
     """Chunks of epochs, until all members have ended."""
     stacked, rest = _stacked(members)
-    xs = [[x for x in (m.data.x, None if m.held_out is None else m.held_out.x) if x is not None] for m in members]
-    axes = tuple(None if all(x is xs[0][i] for x in same) else 0 for i, same in enumerate(zip(*xs, strict=True)))
-    xs = [same[0] if axis is None else jnp.stack(same) for axis, same in zip(axes, zip(*xs, strict=True), strict=True)]
+    xs = [
+        [x for x in (m.data.x, None if m.held_out is None else m.held_out.x) if x is not None]
+        for m in members
+    ]
+    axes = tuple(
+        None if all(x is xs[0][i] for x in same) else 0
+        for i, same in enumerate(zip(*xs, strict=True))
+    )
+    xs = [
+        same[0] if axis is None else jnp.stack(same)
+        for axis, same in zip(axes, zip(*xs, strict=True), strict=True)
+    ]
     states, history, done, size = stacked.state, {}, 0, 8
     while done < epochs:
         before, began = np.asarray(states.epoch), time.monotonic()
@@ -137,19 +213,27 @@ def _drive(members: list[_Member], epochs: int) -> tuple[LoopState, dict[str, np
         states, buffers = _run(stacked, rest, xs, axes, np.asarray(limit, np.int32))
         ran = np.asarray(states.epoch) - before
         for name, buffer in buffers.items():
-            new = np.where(np.arange(limit - done) < ran[:, None], np.asarray(buffer, float)[:, : limit - done], np.nan)
+            new = np.where(
+                np.arange(limit - done) < ran[:, None],
+                np.asarray(buffer, float)[:, : limit - done],
+                np.nan,
+            )
             history[name] = np.concatenate([history[name], new], axis=1) if name in history else new
         if not (np.asarray(states.status) == RUNNING).any():
             break
         elapsed = time.monotonic() - began
-        size = next_chunk(limit - done, elapsed)
+        size = epochs_per_call(limit - done, elapsed)
         done = limit
     return states, history
 
 
 @eqx.filter_jit
 def _run(
-    stacked: _Member, rest: _Member, xs: list[Array], axes: tuple[int | None, ...], limit: Int[ArrayLike, ""]
+    stacked: _Member,
+    rest: _Member,
+    xs: list[Array],
+    axes: tuple[int | None, ...],
+    limit: Int[ArrayLike, ""],
 ) -> tuple[LoopState, dict[str, Array]]:
     """One loop over all members: who has ended waits, unchanged, for the others."""
 
@@ -171,13 +255,15 @@ def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
         held_out = None if member.held_out is None else replaced(member.held_out, x=None)
         return replaced(member, data=data, held_out=held_out)
 
-    arrays, rest = zip(*(eqx.partition(without_samples(member), eqx.is_array) for member in members), strict=True)
+    arrays, rest = zip(
+        *(eqx.partition(without_samples(member), eqx.is_array) for member in members), strict=True
+    )
     for i, member in enumerate(members):
-        same = jax.tree.structure(member) == jax.tree.structure(members[0]) and eqx.tree_equal(rest[i], rest[0])
-        if not same or [a.shape for a in jax.tree.leaves(arrays[i])] != [a.shape for a in jax.tree.leaves(arrays[0])]:
+        if not _alike(without_samples(member), without_samples(members[0])):
             raise ValueError(
-                f"member {i} is of another structure than member 0: members may differ in numbers, not in kinds, shapes or "
-                "options; a function that is made anew for each of them is another one each time. Train them one by one."
+                f"member {i} is of another structure than member 0: members may differ in numbers, "
+                "not in kinds, shapes or options; a function that is made anew for each of them "
+                "is another one each time. Train them one by one."
             )
     return jax.tree.map(lambda *a: jnp.stack(a), *arrays), rest[0]
 

@@ -13,36 +13,50 @@ from ._rule import AbstractRule
 
 
 class MedianOptimization(AbstractRule):
-    """Exchange prototypes, one after the other, for that sample of their class which lowers the objective most.
+    """Exchange prototypes, one after the other, for that sample of their class which lowers the
+    objective most.
 
-    A sweep through the prototypes is one epoch. A sample can be one prototype only, and none if it has no weight. An exchange
-    that would not lower the objective is not made, so that it never increases, and where no exchange helps, it has converged.
-    A prototype that is no sample at first is exchanged for the best one in any case.
+    A sweep through the prototypes is one epoch. A sample can be one prototype only, and none if it
+    has no weight. An exchange that would not lower the objective is not made, so that it never
+    increases, and where no exchange helps, it has converged. A prototype that is no sample at first
+    is exchanged for the best one in any case.
 
-    Works with every metric, differentiable or not (`Precomputed`), and every loss. A sweep costs n evaluations of the
-    objective for each p/c prototypes.
+    Works with every metric, differentiable or not (`Precomputed`), and every loss. A sweep costs n
+    evaluations of the objective for each p/c prototypes.
 
-    Source: D. Nebel, B. Hammer, K. Frohberg, T. Villmann, *Median variants of learning vector quantization for learning of
-    dissimilarity data*, Neurocomputing 169, 2015. Like its generalised expectation maximisation, this accepts only what
-    improves; it compares the objective itself rather than a bound of it.
+    Source: D. Nebel, B. Hammer, K. Frohberg, T. Villmann, *Median variants of learning vector
+    quantization for learning of dissimilarity data*, Neurocomputing 169, 2015. Like its generalised
+    expectation maximisation, this accepts only what improves; it compares the objective itself
+    rather than a bound of it.
     """
 
     keeps_constraints: ClassVar[bool] = True
     moves_to_samples: ClassVar[bool] = True
 
-    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
+    def check(
+        self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None
+    ) -> None:
         if batch_size is not None:
             raise ValueError(
-                "`batch_size` must be None: `MedianOptimization` chooses among all samples, which no stream shows."
+                "`batch_size` must be None: `MedianOptimization` chooses among all samples, which "
+                "no stream shows."
             )
         if not isinstance(model, PrototypeModel):
-            raise ValueError(f"`MedianOptimization` moves prototypes, and {type(model).__name__} has none.")
+            raise ValueError(
+                f"`MedianOptimization` moves prototypes, and {type(model).__name__} has none."
+            )
         points = lambda m: m.prototypes.points  # noqa: E731
         if not points(mask):
-            raise ValueError("`freeze` holds the points, and `MedianOptimization` moves nothing else.")
+            raise ValueError(
+                "`freeze` holds the points, and `MedianOptimization` moves nothing else."
+            )
         if any(jax.tree.leaves(eqx.tree_at(points, mask, False))):
-            others = [n for n in ("metric", "loss", "encoder") if any(jax.tree.leaves(getattr(mask, n)))]
-            raise ValueError(f"`MedianOptimization` moves points alone: freeze the rest (`freeze={others}`).")
+            others = [
+                n for n in ("metric", "loss", "encoder") if any(jax.tree.leaves(getattr(mask, n)))
+            ]
+            raise ValueError(
+                f"`MedianOptimization` moves points alone: freeze the rest (`freeze={others}`)."
+            )
 
     def init(self, params: PyTree, objective: Objective) -> None:
         return None
@@ -70,7 +84,9 @@ class MedianOptimization(AbstractRule):
         def samples_that_are(point: Array) -> Array:
             return jnp.all((x == point[None]).reshape(len(x), -1), axis=1)
 
-        def exchange(carry: tuple[Array, Scalar], j: Int[Array, ""]) -> tuple[tuple[Array, Scalar], None]:
+        def exchange(
+            carry: tuple[Array, Scalar], j: Int[Array, ""]
+        ) -> tuple[tuple[Array, Scalar], None]:
             points, current = carry
             is_prototype = jax.lax.map(samples_that_are, points)
             allowed = ~jnp.any(is_prototype, axis=0) & (batch.weight > 0)
@@ -78,16 +94,24 @@ class MedianOptimization(AbstractRule):
                 allowed &= batch.y == jnp.asarray(prototypes.labels)[j]
 
             def candidate(i: Int[Array, ""]) -> Scalar:
-                return jax.lax.cond(allowed[i], lambda: value(points.at[j].set(x[i])), lambda: jnp.full_like(current, jnp.inf))
+                return jax.lax.cond(
+                    allowed[i],
+                    lambda: value(points.at[j].set(x[i])),
+                    lambda: jnp.full_like(current, jnp.inf),
+                )
 
             values = jax.lax.map(candidate, jnp.arange(len(x)))
             best = jnp.argmin(values)
-            accept = (values[best] < current) | ~jnp.any(is_prototype[j]) & jnp.isfinite(values[best])
+            accept = (values[best] < current) | ~jnp.any(is_prototype[j]) & jnp.isfinite(
+                values[best]
+            )
             points = jnp.where(accept, points.at[j].set(x[best]), points)
             return (points, jnp.where(accept, values[best], current)), None
 
         start = value(prototypes.points)
-        (points, _), _ = jax.lax.scan(exchange, (prototypes.points, start), jnp.arange(len(prototypes)))
+        (points, _), _ = jax.lax.scan(
+            exchange, (prototypes.points, start), jnp.arange(len(prototypes))
+        )
         return eqx.tree_at(lambda m: m.prototypes.points, params, points), state, start
 
     def evaluated(self, params: PyTree, state: Any) -> PyTree:

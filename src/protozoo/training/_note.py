@@ -11,9 +11,10 @@ import jax
 import numpy as np
 
 from .._types import Array, PyTree
-from ..models import AbstractTrainable
-from ..persistence import fingerprint
-from ..persistence._registry import has_name
+from ..backbones import AbstractScale
+from ..models import AbstractTrainable, PrototypeModel
+from ..persistence import describe, digest as structure_digest, fingerprint
+from ..persistence.internal import has_name
 from ._closures import Closure
 from ._loop import Plan
 from ._objective import Batch
@@ -32,8 +33,10 @@ def note(
     class_weight: Any,
     mask: PyTree,
     key: Array,
+    scale: AbstractScale | None = None,
 ) -> dict[str, Any]:
-    """A description of a run, in plain values. How many epochs there are, who listens and on which devices is no part of it."""
+    """A description of a run, in plain values. How many epochs there are, who listens and on which
+    devices is no part of it."""
     params, rest = eqx.partition(model, mask)
     objective = plan.objective
     batches = [one if isinstance(one, Batch) else None for one in (data, held_out)]
@@ -55,8 +58,12 @@ def note(
         "objective": _kind(objective),
         "numbers": {
             f"{part} in {path}": _value(number)
-            for part, tree in (("rule", plan.rule), ("objective", objective), ("stopping", plan.stopping))
-            for path, number in _numbers(tree, "")
+            for part, tree in (
+                ("rule", plan.rule),
+                ("objective", objective),
+                ("stopping", plan.stopping),
+            )
+            for path, number in numbers_of(tree, "")
         },
         "functions": {
             path: code
@@ -66,10 +73,16 @@ def note(
         "data shape": [None if batch is None else list(batch.x.shape) for batch in batches],
         "data": digest(batches),
         "stream": data.fingerprint() if isinstance(data, Fingerprinted) else None,
-        "validation stream": held_out.fingerprint() if isinstance(held_out, Fingerprinted) else None,
+        "validation stream": held_out.fingerprint()
+        if isinstance(held_out, Fingerprinted)
+        else None,
         # Of samples in memory it is in their weights.
-        "class_weight": None if class_weight is None or isinstance(data, Batch) else repr(class_weight),
+        "class_weight": None
+        if class_weight is None or isinstance(data, Batch)
+        else repr(class_weight),
         "key": np.asarray(key).tolist(),
+        # Samples in memory are noted as it makes them.
+        "scale": [_kind(scale), digest(scale)],
     }
 
 
@@ -87,21 +100,34 @@ def _kind(tree: PyTree) -> str:
     def named(leaf: Any) -> Any:
         return f"{leaf.__module__}.{leaf.__qualname__}" if isinstance(leaf, FunctionType) else leaf
 
-    return fingerprint(jax.tree.map(named, tree), strict=False)
+    structure = describe(jax.tree.map(named, tree), strict=False)
+    if isinstance(tree, PrototypeModel):
+        # What training is given has neither, and models of earlier versions had no such fields.
+        structure["fields"] = {
+            name: value
+            for name, value in structure["fields"].items()
+            if name not in ("scale", "card")
+        }
+    return structure_digest(structure)
 
 
 def _functions(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The code of functions that have no registered name, for which another one may have been put: a lambda, say.
+    """The code of functions that have no registered name, for which another one may have been put:
+    a lambda, say.
 
     An optimiser's functions are not among them: their names tell them apart.
     """
     if isinstance(node, Closure):
         return
     if isinstance(node, eqx.Module):
-        parts = [(f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node)]
+        parts = [
+            (f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node)
+        ]
     elif isinstance(node, tuple | list):
         parts = [(f"[{i}]", item) for i, item in enumerate(node)]
-    elif isinstance(function := getattr(node, "__wrapped__", node), FunctionType) and not has_name(node):
+    elif isinstance(function := getattr(node, "__wrapped__", node), FunctionType) and not has_name(
+        node
+    ):
         yield path, hashlib.sha256(repr(_code(function.__code__)).encode()).hexdigest()
         return
     else:
@@ -118,10 +144,16 @@ def _code(code: CodeType) -> tuple:
             return sorted(map(repr, one))
         return _code(one) if isinstance(one, CodeType) else one
 
-    return code.co_code.hex(), [*map(constant, code.co_consts)], code.co_names, code.co_varnames, code.co_freevars
+    return (
+        code.co_code.hex(),
+        [*map(constant, code.co_consts)],
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+    )
 
 
-def _numbers(node: Any, path: str) -> Iterator[tuple[str, Array]]:
+def numbers_of(node: Any, path: str = "") -> Iterator[tuple[str, Array]]:
     """The arrays of a tree, by names that tell a user which setting they are."""
     if eqx.is_array(node):
         yield path, node
@@ -130,12 +162,16 @@ def _numbers(node: Any, path: str) -> Iterator[tuple[str, Array]]:
         named = zip(node.code.function.__code__.co_freevars, node.contents, strict=True)
         parts = ((f".{name}", value) for name, value in named)
     elif isinstance(node, eqx.Module):
-        parts = ((f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node))
+        parts = (
+            (f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node)
+        )
     else:
-        children, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)
+        children, _ = jax.tree_util.tree_flatten_with_path(
+            node, is_leaf=lambda child: child is not node
+        )
         parts = ((jax.tree_util.keystr(keys), child) for keys, child in children if keys)
     for step, part in parts:
-        yield from _numbers(part, (path + step).lstrip("."))
+        yield from numbers_of(part, (path + step).lstrip("."))
 
 
 def _value(number: Array) -> Any:

@@ -7,14 +7,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .._module import chart, pull, retract, static
+from .._module import chart, pull, replaced, retract, static
 from .._schedules import AbstractSchedule, Constant
 from .._types import Array, ArrayLike, Float, Int, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
-from ..models import AbstractTrainable
-from ..models._base import Trainable
-from ..models._chunks import sum_chunks
+from ..models import AbstractTrainable, PrototypeModel
+from ..models.internal import Trainable, sum_chunks
 
 
 class Batch(eqx.Module):
@@ -24,13 +24,18 @@ class Batch(eqx.Module):
     y: Array | None
     weight: Float[Array, " n"]
     #: The samples have been through the encoder already.
-    encoded: bool = static()
-    #: In how many blocks of equal size they lie, one on each device.
-    blocks: int = static(default=1)
+    already_encoded: bool = static()
+    #: In how many shards of equal size they lie, one on each device.
+    shards: int = static(default=1)
 
     def mean(self, samples: Int[ArrayLike, ""] | None = None) -> "Batch":
-        """The same samples with shares of an average over `samples`, by default over the weights."""
-        return eqx.tree_at(lambda b: b.weight, self, self.weight / (jnp.sum(self.weight) if samples is None else samples))
+        """The same samples with shares of an average over `samples`, by default over the
+        weights."""
+        return eqx.tree_at(
+            lambda b: b.weight,
+            self,
+            self.weight / (jnp.sum(self.weight) if samples is None else samples),
+        )
 
 
 class AbstractRegulariser(eqx.Module):
@@ -49,14 +54,18 @@ class AbstractCurriculum(eqx.Module):
     """Which samples count when: factors of their weights, which no derivative sees."""
 
     @abc.abstractmethod
-    def __call__(self, losses: PerSample, weight: PerSample, progress: Float[ArrayLike, ""]) -> PerSample:
-        """A factor for each sample, from the losses of a batch and the shares that they have without it."""
+    def __call__(
+        self, losses: PerSample, weight: PerSample, progress: Float[ArrayLike, ""]
+    ) -> PerSample:
+        """A factor for each sample, from the losses of a batch and the shares that they have
+        without it."""
 
 
 class Objective(eqx.Module):
-    """The loss of a batch and the penalties, in the precision and with the memory that training asks for.
+    """The loss of a batch and the penalties, in the precision and with the memory that training
+    asks for.
 
-    The loss is a sum over samples, each with its share; so it can be computed piece by piece.
+    The loss is a sum over samples, each with its share; so microbatches add up to it.
     """
 
     regularisers: tuple[AbstractRegulariser, ...] = ()
@@ -69,34 +78,50 @@ class Objective(eqx.Module):
         for regulariser in self.regularisers:
             regulariser.check(model)
         if self.curriculum is not None and not model.additive:
-            raise ValueError(f"`curriculum` weighs samples, and {model.objective_name} is no sum over samples.")
+            raise ValueError(
+                f"`curriculum` weighs samples, and {model.loss_name} is no sum over samples."
+            )
         if self.precision is not None:
             eqx.filter_eval_shape(lambda m: m.lowered(self.precision), model)
         if self.rematerialise and not any(jax.tree.leaves(model.encoder_in(mask))):
-            raise ValueError("`rematerialise` recomputes an encoder that learns, and this model has none.")
+            raise ValueError(
+                "`rematerialise` recomputes an encoder that learns, and this model has none."
+            )
 
     def prepared(self, data: Batch) -> Batch:
         """Samples in the precision that they are computed with."""
-        return data if self.precision is None else eqx.tree_at(lambda b: b.x, data, data.x.astype(self.precision))
+        return (
+            data
+            if self.precision is None
+            else eqx.tree_at(lambda b: b.x, data, data.x.astype(self.precision))
+        )
 
     def evaluable(self, model: Trainable) -> Trainable:
-        """The model as it is computed: in low precision, its encoder recomputed by the backward pass."""
+        """The model as it is computed: in low precision, its encoder recomputed by the backward
+        pass."""
         if self.precision is not None:
             model = model.lowered(self.precision)
         if self.rematerialise:
             model = eqx.tree_at(model.encoder_in, model, Rematerialised(model.encoder_in(model)))
         return model
 
-    def __call__(self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""], pieces: int = 1) -> Scalar:
-        """All that training lowers: the loss of a batch, with the shares that it comes with, and the penalties.
+    def __call__(
+        self,
+        model: AbstractTrainable,
+        batch: Batch,
+        progress: Float[ArrayLike, ""],
+        microbatches: int = 1,
+    ) -> Scalar:
+        """All that training lowers: the loss of a batch, with the shares that it comes with, and
+        the penalties.
 
-        It can be differentiated, as line searches do; `pieces` is that of `value_and_grad`.
+        It can be differentiated, as line searches do; `microbatches` is that of `value_and_grad`.
         """
 
-        def piece(x: Array, y: Array | None, weight: Array) -> Scalar:
-            return self._loss(model, Batch(x, y, weight, batch.encoded), progress)
+        def microbatch(x: Array, y: Array | None, weight: Array) -> Scalar:
+            return self._loss(model, Batch(x, y, weight, batch.already_encoded), progress)
 
-        loss = self._summed(piece, model, batch, pieces)
+        loss = self._summed(microbatch, model, batch, microbatches)
         return loss + self.penalty(model, progress) if self.regularisers else loss
 
     def value_and_grad(
@@ -105,10 +130,11 @@ class Objective(eqx.Module):
         rest: PyTree,
         batch: Batch,
         progress: Float[ArrayLike, ""],
-        pieces: int = 1,
+        microbatches: int = 1,
         factor: Scalar | float = 1.0,
     ) -> tuple[Scalar, PyTree]:
-        """The objective of a batch and its gradient, for rules that follow it. `move` goes along a gradient.
+        """The objective of a batch and its gradient, for rules that follow it. `move` goes along a
+        gradient.
 
         Penalties and precision are part of it, and memory is that for a few samples.
 
@@ -116,45 +142,60 @@ class Objective(eqx.Module):
 
         - `params`, `rest`: the model as rules are given it.
         - `batch`, `progress`: likewise.
-        - `pieces`: into how many pieces the batch is divided at least.
-        - `factor`: the loss is multiplied by it before it is differentiated, and the result divided: a scale for float16.
+        - `microbatches`: into how many microbatches the batch is divided at least.
+        - `factor`: the loss is multiplied by it before it is differentiated, and the result
+          divided: a scale for float16.
 
-        **Returns:** the value, and the gradient by the coordinates of the parameters' charts: points of curved spaces by
-        their tangents, the parameters themselves where they may take any value.
+        **Returns:** the value, and the gradient by the coordinates of the parameters' charts:
+        points of curved spaces by their tangents, the parameters themselves where they may take any
+        value.
         """
 
-        def piece(params: PyTree, *samples: Any) -> Scalar:
+        def microbatch(params: PyTree, *samples: Any) -> Scalar:
             x, y, weight = samples
-            return factor * self._loss(eqx.combine(params, rest), Batch(x, y, weight, batch.encoded), progress)
+            return factor * self._loss(
+                eqx.combine(params, rest), Batch(x, y, weight, batch.already_encoded), progress
+            )
 
         def penalty(params: PyTree) -> Scalar:
             return self.penalty(eqx.combine(params, rest), progress)
 
         def both(*samples: Any) -> tuple[Scalar, PyTree]:
-            return jax.value_and_grad(piece)(params, *samples)
+            return jax.value_and_grad(microbatch)(params, *samples)
 
-        value, gradient = self._summed(both, eqx.combine(params, rest), batch, pieces)
+        value, gradient = self._summed(both, eqx.combine(params, rest), batch, microbatches)
         if not isinstance(factor, float):
             value, gradient = jax.tree.map(lambda a: a / factor, (value, gradient))
         if self.regularisers:
-            value, gradient = jax.tree.map(jnp.add, (value, gradient), jax.value_and_grad(penalty)(params))
+            value, gradient = jax.tree.map(
+                jnp.add, (value, gradient), jax.value_and_grad(penalty)(params)
+            )
         return value, pull(gradient, params)
 
     def move(self, params: PyTree, change: PyTree) -> PyTree:
-        """Parameters moved by a change of the coordinates of their charts; every constraint holds again.
+        """Parameters moved by a change of the coordinates of their charts; every constraint holds
+        again.
 
-        `objective.move(params, jax.tree.map(lambda g: -rate * g, gradient))` is a step of gradient descent.
+        `objective.move(params, jax.tree.map(lambda g: -rate * g, gradient))` is a step of gradient
+        descent.
         """
         return retract(jax.tree.map(jnp.add, chart(params), change), params)
 
-    def _loss(self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""]) -> Scalar:
+    def _loss(
+        self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""]
+    ) -> Scalar:
         """The loss of these samples, with the shares that they have."""
-        return self.evaluable(model).objective(batch.x, batch.y, batch.weight, progress, batch.encoded)
+        return self.evaluable(model).loss_of(
+            batch.x, batch.y, batch.weight, progress, batch.already_encoded
+        )
 
-    def _summed(self, function: Callable, model: AbstractTrainable, batch: Batch, pieces: int) -> Any:
-        """`function(x, y, weight)` over a batch, piece by piece: memory for a few samples, and that in the cache."""
-        rows = min(-(-len(batch.x) // (batch.blocks * pieces)), chunk_rows(model, batch))
-        return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.blocks)
+    def _summed(
+        self, function: Callable, model: AbstractTrainable, batch: Batch, microbatches: int
+    ) -> Any:
+        """`function(x, y, weight)` summed over the microbatches of a batch: memory for a few
+        samples, and that in the cache."""
+        rows = min(-(-len(batch.x) // (batch.shards * microbatches)), chunk_rows(model, batch))
+        return sum_chunks(function, (batch.x, batch.y), batch.weight, rows, batch.shards)
 
     def penalty(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         """What the regularisers add, once for each update."""
@@ -162,7 +203,8 @@ class Objective(eqx.Module):
         return sum((regulariser(model, progress) for regulariser in self.regularisers), start=zero)
 
     def changes(self, model: AbstractTrainable) -> bool:
-        """Whether its values mean different things at different times: something in it is annealed."""
+        """Whether its values mean different things at different times: something in it is
+        annealed."""
 
         def annealed(node: Any) -> bool:
             return isinstance(node, AbstractSchedule) and not isinstance(node, Constant)
@@ -170,11 +212,15 @@ class Objective(eqx.Module):
         leaves = jax.tree.leaves((model, self.regularisers), is_leaf=annealed)
         return self.curriculum is not None or any(map(annealed, leaves))
 
-    def weighted(self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""]) -> Batch:
+    def weighted(
+        self, model: AbstractTrainable, batch: Batch, progress: Float[ArrayLike, ""]
+    ) -> Batch:
         """The batch with the shares that the curriculum leaves it; their sum stays what it was."""
         if self.curriculum is None:
             return batch
-        losses = jax.lax.stop_gradient(self.evaluable(model).losses(batch.x, batch.y, progress, batch.encoded))
+        losses = jax.lax.stop_gradient(
+            self.evaluable(model).losses(batch.x, batch.y, progress, batch.already_encoded)
+        )
         weight = batch.weight * self.curriculum(losses, batch.weight, progress)
         total = jnp.sum(weight)
         weight = weight * jnp.sum(batch.weight) / jnp.where(total > 0, total, 1)
@@ -182,6 +228,26 @@ class Objective(eqx.Module):
 
 
 def chunk_rows(model: AbstractTrainable, batch: Batch) -> int:
-    """How many samples of each block to take at a time; all of them, if the objective is no sum over samples."""
-    n, features = len(batch.x) // batch.blocks, batch.x.size // len(batch.x)
+    """How many samples of each block to take at a time; all of them, if the objective is no sum
+    over samples."""
+    n, features = len(batch.x) // batch.shards, batch.x.size // len(batch.x)
     return model.chunk_rows(n, features) if model.additive else n
+
+
+def sample_losses(
+    model: PrototypeModel, x: np.ndarray, y: np.ndarray | None = None
+) -> Float[np.ndarray, " n"]:
+    """The loss of each sample, as it is at the end of training."""
+    rows = model.chunk_rows(len(x), x[0].size) if model.additive else len(x)
+    losses, uncarded = np.zeros(len(x)), replaced(model, card=None)
+    for start in range(0, len(x), rows):
+        # Chunks of one size, so that one program serves them: the last one reaches back.
+        some = slice(at := min(start, len(x) - rows), at + rows)
+        classes = None if y is None else jnp.asarray(y[some])
+        losses[some] = _some_losses(uncarded, jnp.asarray(x[some]), classes)
+    return losses
+
+
+@eqx.filter_jit
+def _some_losses(model: PrototypeModel, x: Array, y: Array | None) -> PerSample:
+    return model.losses(x, y)

@@ -23,9 +23,35 @@ LearningRate = ArrayLike | AbstractSchedule | Callable[[ArrayLike], ArrayLike]
 OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     one.__name__: one
     for one in (
-        *(optax.adam, optax.adamw, optax.adamax, optax.adamaxw, optax.adan, optax.adabelief, optax.amsgrad, optax.radam),
-        *(optax.lamb, optax.lion, optax.novograd, optax.sgd, optax.sign_sgd, optax.signum, optax.noisy_sgd, optax.lars),
-        *(optax.rmsprop, optax.adagrad, optax.adadelta, optax.adafactor, optax.sm3, optax.yogi, optax.rprop),
+        *(
+            optax.adam,
+            optax.adamw,
+            optax.adamax,
+            optax.adamaxw,
+            optax.adan,
+            optax.adabelief,
+            optax.amsgrad,
+            optax.radam,
+        ),
+        *(
+            optax.lamb,
+            optax.lion,
+            optax.novograd,
+            optax.sgd,
+            optax.sign_sgd,
+            optax.signum,
+            optax.noisy_sgd,
+            optax.lars,
+        ),
+        *(
+            optax.rmsprop,
+            optax.adagrad,
+            optax.adadelta,
+            optax.adafactor,
+            optax.sm3,
+            optax.yogi,
+            optax.rprop,
+        ),
         *(optax.fromage, optax.lbfgs),
     )
 }
@@ -34,26 +60,36 @@ OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 
 @contextlib.contextmanager
 def lenient() -> Iterator[None]:
-    """Optax mixes types, which a user may have forbidden (`jax_numpy_dtype_promotion="strict"`) for code of their own."""
+    """Optax mixes types, which a user may have forbidden (`jax_numpy_dtype_promotion="strict"`) for
+    code of their own."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
 
 def by_name(
-    name: str, learning_rate: LearningRate | Mapping[Where, LearningRate] | None, options: dict[str, Any]
+    name: str,
+    learning_rate: LearningRate | Mapping[Where, LearningRate] | None,
+    options: dict[str, Any],
 ) -> optax.GradientTransformation | Mapping[Where, optax.GradientTransformation]:
     """The optimiser of this name, or one for each part."""
     if name == "dpsgd":
         raise ValueError(
-            "'dpsgd' clips the gradient of every sample by itself, and the trainer knows the gradient of a batch only: a "
-            "privacy guarantee would be false. Use `optax.contrib.dpsgd` in a loop of your own."
+            "'dpsgd' clips the gradient of every sample by itself, and the trainer knows the "
+            "gradient of a batch only: a privacy guarantee would be false. Use "
+            "`optax.contrib.dpsgd` in a loop of your own."
         )
     if name not in OPTIMISERS:
-        raise ValueError(f"`optimiser` {name!r} is not among {', '.join(OPTIMISERS)}; any Optax transformation will do.")
+        raise ValueError(
+            f"`optimiser` {name!r} is not among {', '.join(OPTIMISERS)}; any Optax transformation "
+            f"will do."
+        )
     make = OPTIMISERS[name]
     known = inspect.signature(make).parameters
     if unknown := set(options) - set(known):
-        raise ValueError(f"{name} has no option {', '.join(map(repr, sorted(unknown)))}; it has {', '.join(known)}.")
+        raise ValueError(
+            f"{name} has no option {', '.join(map(repr, sorted(unknown)))}; it has "
+            f"{', '.join(known)}."
+        )
     if isinstance(learning_rate, Mapping):
         return {part: by_name(name, rate, options) for part, rate in learning_rate.items()}  # pyright: ignore[reportReturnType]
     if learning_rate is None and known["learning_rate"].default is inspect.Parameter.empty:
@@ -61,11 +97,17 @@ def by_name(
     if learning_rate is not None and not callable(learning_rate):
         refuse_negative(as_scalar(learning_rate, "learning_rate"), "learning_rate")
     elif isinstance(learning_rate, type):
-        raise TypeError(f"`learning_rate` must be a number or a function of the number of updates, got {learning_rate!r}.")
+        raise TypeError(
+            f"`learning_rate` must be a number or a function of the number of updates, got "
+            f"{learning_rate!r}."
+        )
     if isinstance(learning_rate, AbstractSchedule):
         learning_rate = OverRun(learning_rate)
     mask = next((option for option in ("mask", "weight_decay_mask") if option in known), None)
     if mask is None and {"weight_decay", "weight_decay_rate"} & set(options):
-        raise ValueError(f"the weight decay of {name} shrinks everything, prototypes too: use `pz.training.WeightDecay`.")
+        raise ValueError(
+            f"the weight decay of {name} shrinks everything, prototypes too: use "
+            f"`pz.training.WeightDecay`."
+        )
     defaults = {mask: decays} if mask is not None else {"key": 0} if "key" in known else {}
     return make(learning_rate, **{**defaults, **options})

@@ -11,30 +11,37 @@ from ._callbacks import AbstractCallback, View
 
 
 class HistoryFile(AbstractCallback):
-    """The history as a file that grows while training runs: one row for each epoch, with its number and its losses.
+    """The history as a file that grows while training runs: one row for each epoch, with its number
+    and its losses.
 
     **Arguments:**
 
-    - `path`: a `.csv` file, or a `.jsonl` file: one JSON object in each line, whose losses that are not finite are `null`.
-    - `every`: write at multiples of this epoch and at the end; by default about once a second. Rows are never left out.
+    - `path`: a `.csv` file, or a `.jsonl` file: one JSON object in each line, whose losses that are
+      not finite are `null`.
+    - `every`: write at multiples of this epoch and at the end; by default about once a second. Rows
+      are never left out.
     - `overwrite`: whether a file that is there already is replaced.
 
-    A resumed fit continues its own file: what was written after the checkpoint is taken back first. If it was killed before
-    the first checkpoint, its rows stay as they are, and are compared with what it finds this time.
+    A resumed fit continues its own file: what was written after the checkpoint is taken back first.
+    If it was killed before the first checkpoint, its rows stay as they are, and are compared with
+    what it finds this time.
 
-    **Raises:** `ValueError` for another suffix; when training starts, for a file that exists and is not of this fit; while
-    training goes on, for a file whose rows turn out to be of another fit.
+    **Raises:** `ValueError` for another suffix; when training starts, for a file that exists and is
+    not of this fit; while training goes on, for a file whose rows turn out to be of another fit.
     """
 
     @of_kinds
     def __init__(self, path: str | Path, every: int | None = None, overwrite: bool = False):
         self.path, self.every, self.overwrite = Path(path), every, overwrite
         if self.path.suffix not in (".csv", ".jsonl"):
-            raise ValueError(f"`path` must end in .csv or .jsonl, the formats of a history, got {str(path)!r}.")
+            raise ValueError(
+                f"`path` must end in .csv or .jsonl, the formats of a history, got {str(path)!r}."
+            )
 
     def on_fit_start(self, view: View) -> None:
         self._names = sorted(view.history)
-        # The history of a resumed fit is whole, so that there is no need to repair its file: it is written again.
+        # The history of a resumed fit is whole, so that there is no need to repair its file: it is
+        # written again.
         header = ",".join(["epoch", *self._names]) + "\n" if self.path.suffix == ".csv" else ""
         text = header.encode() + self._rows(view, 0)
         # What a fit that was killed before its first checkpoint wrote, and will write again.
@@ -67,30 +74,37 @@ class HistoryFile(AbstractCallback):
 
     def _refuse(self) -> None:
         raise ValueError(
-            f"{str(self.path)!r} is there already, and is not what this fit wrote so far: choose another `path`, or "
-            "`overwrite=True` to replace it."
+            f"{str(self.path)!r} is there already, and is not what this fit wrote so far: choose "
+            "another `path`, or `overwrite=True` to replace it."
         )
 
     def _rows(self, view: View, start: int) -> bytes:
-        rows = [[epoch + 1, *(float(view.history[name][epoch]) for name in self._names)] for epoch in range(start, view.epoch)]
+        rows = [
+            [epoch + 1, *(float(view.history[name][epoch]) for name in self._names)]
+            for epoch in range(start, view.epoch)
+        ]
         if self.path.suffix == ".csv":
             lines = [",".join(map(repr, row)) for row in rows]
         else:
             finite = [[value if np.isfinite(value) else None for value in row] for row in rows]
-            lines = [json.dumps(dict(zip(["epoch", *self._names], row, strict=True))) for row in finite]
+            lines = [
+                json.dumps(dict(zip(["epoch", *self._names], row, strict=True))) for row in finite
+            ]
         return "".join(line + "\n" for line in lines).encode()
 
 
 class TensorBoard(AbstractCallback):
-    """The history as scalars for TensorBoard, by epoch. Needs tensorboardX (`pip install "protozoo[tensorboard]"`).
+    """The history as scalars for TensorBoard, by epoch. Needs tensorboardX
+    (`pip install "protozoo[tensorboard]"`).
 
     **Arguments:**
 
     - `directory`: where the event files go; one for each fit.
-    - `every`: write at multiples of this epoch and at the end; by default about once a second. Epochs are never left out.
+    - `every`: write at multiples of this epoch and at the end; by default about once a second.
+      Epochs are never left out.
 
-    **Raises:** when training starts: `ImportError` without tensorboardX, `ValueError` if a new fit would mix its curves with
-    those of another.
+    **Raises:** when training starts: `ImportError` without tensorboardX, `ValueError` if a new fit
+    would mix its curves with those of another.
     """
 
     @of_kinds
@@ -102,10 +116,16 @@ class TensorBoard(AbstractCallback):
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:
-            raise ImportError('`TensorBoard` needs tensorboardX: pip install "protozoo[tensorboard]"') from error
+            raise ImportError(
+                '`TensorBoard` needs tensorboardX: pip install "protozoo[tensorboard]"'
+            ) from error
         if not view.resumed and any(self.directory.glob("*tfevents*")):
-            raise ValueError(f"{str(self.directory)!r} already holds the events of a fit: choose another `directory`.")
-        # What was on its way to the disk when a fit was killed is missing. TensorBoard forgets the rest, and hears all again.
+            raise ValueError(
+                f"{str(self.directory)!r} already holds the events of a fit: choose another "
+                f"`directory`."
+            )
+        # What was on its way to the disk when a fit was killed is missing. TensorBoard forgets the
+        # rest, and hears all again.
         self._writer = SummaryWriter(str(self.directory), purge_step=1, flush_secs=1)
         self._write(view, 0)
 

@@ -20,7 +20,8 @@ class WeightDecay(AbstractRegulariser):
     - `part`: a dotted name (`"encoder"`), or a function of the model.
     - `strength`: η > 0.
 
-    **Raises:** `ValueError` for a strength that is not positive, and in training for a part that there is not.
+    **Raises:** `ValueError` for a strength that is not positive, and in training for a part that
+    there is not.
     """
 
     part: Where = static()
@@ -36,24 +37,31 @@ class WeightDecay(AbstractRegulariser):
     def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         leaves = jax.tree.leaves(model)
         mine = [leaves[i] for i in sorted(leaves_at(model, self.part, "part"))]
-        return 0.5 * self.strength * _sum([jnp.sum(leaf**2) for leaf in mine if jnp.issubdtype(leaf.dtype, jnp.inexact)])
+        return (
+            0.5
+            * self.strength
+            * _sum([jnp.sum(leaf**2) for leaf in mine if jnp.issubdtype(leaf.dtype, jnp.inexact)])
+        )
 
 
 class Diversity(AbstractRegulariser):
-    """\\(-\\eta \\log\\det (K + \\epsilon I)\\), \\(K_{ij} = e^{-\\delta_{ij}/2s}\\) between prototypes, s their mean
-    dissimilarity: prototypes that resemble each other are unlikely under a determinantal point process.
+    """\\(-\\eta \\log\\det (K + \\epsilon I)\\), \\(K_{ij} = e^{-\\delta_{ij}/2s}\\) between
+    prototypes, s their mean dissimilarity: prototypes that resemble each other are unlikely under a
+    determinantal point process.
 
-    Prototypes are compared by the model's own metric, and K is symmetrised: a local metric is not symmetric.
+    Prototypes are compared by the model's own metric, and K is symmetrised: a local metric is not
+    symmetric.
 
     **Arguments:**
 
     - `strength`: η > 0.
     - `floor`: ε > 0.
 
-    **Raises:** `ValueError` for numbers that are not positive, and in training for a model with a single prototype.
+    **Raises:** `ValueError` for numbers that are not positive, and in training for a model with a
+    single prototype.
 
-    Source: A. Kulesza, B. Taskar, *Determinantal point processes for machine learning*, Foundations and Trends in Machine
-    Learning 5, 2012.
+    Source: A. Kulesza, B. Taskar, *Determinantal point processes for machine learning*, Foundations
+    and Trends in Machine Learning 5, 2012.
     """
 
     strength: Scalar = hyper(default=1e-2)
@@ -79,14 +87,16 @@ class Diversity(AbstractRegulariser):
 
 
 class SparseRelevances(AbstractRegulariser):
-    """\\(\\eta\\,H(\\lambda)\\), the entropy \\(-\\sum_j \\lambda_j\\log\\lambda_j\\) of the diagonal of Λ, scaled to sum one
-    (`model.relevance_diagonal()`): lowest where a single feature counts.
+    """\\(\\eta\\,H(\\lambda)\\), the entropy \\(-\\sum_j \\lambda_j\\log\\lambda_j\\) of the
+    diagonal of Λ, scaled to sum one (`model.relevance_diagonal()`): lowest where a single feature
+    counts.
 
     **Arguments:**
 
     - `strength`: η > 0.
 
-    **Raises:** `ValueError` for a strength that is not positive, and in training for a metric without relevances.
+    **Raises:** `ValueError` for a strength that is not positive, and in training for a metric
+    without relevances.
     """
 
     strength: Scalar = hyper(default=1e-2)
@@ -101,18 +111,21 @@ class SparseRelevances(AbstractRegulariser):
 
     def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
         relevances = _of_prototypes(model, "SparseRelevances").relevance_diagonal()
-        return self.strength * jnp.sum(jax.scipy.special.entr(jnp.maximum(relevances, jnp.finfo(relevances.dtype).tiny)))
+        return self.strength * jnp.sum(
+            jax.scipy.special.entr(jnp.maximum(relevances, jnp.finfo(relevances.dtype).tiny))
+        )
 
 
 class OmegaTrace(AbstractRegulariser):
-    """\\(\\eta \\operatorname{tr} \\Lambda\\), summed over all projections of the metric: keeps the scale of Ω small where the
-    loss is not invariant to it.
+    """\\(\\eta \\operatorname{tr} \\Lambda\\), summed over all projections of the metric: keeps the
+    scale of Ω small where the loss is not invariant to it.
 
     **Arguments:**
 
     - `strength`: η > 0.
 
-    **Raises:** `ValueError` for a strength that is not positive, and in training for a metric without Ω.
+    **Raises:** `ValueError` for a strength that is not positive, and in training for a metric
+    without Ω.
     """
 
     strength: Scalar = hyper(default=1e-3)
@@ -122,24 +135,29 @@ class OmegaTrace(AbstractRegulariser):
 
     def check(self, model: AbstractTrainable) -> None:
         if all(omega.normalised for omega in _omegas(model, "OmegaTrace")):
-            raise ValueError("`OmegaTrace` means nothing where the trace is held at one: use `normalised=False`.")
+            raise ValueError(
+                "`OmegaTrace` means nothing where the trace is held at one: use `normalised=False`."
+            )
 
     def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
-        return self.strength * _sum([jnp.sum(omega.matrix**2) for omega in _omegas(model, "OmegaTrace")])
+        return self.strength * _sum(
+            [jnp.sum(omega.matrix**2) for omega in _omegas(model, "OmegaTrace")]
+        )
 
 
 class OmegaLogDet(AbstractRegulariser):
-    """\\(-\\tfrac{\\eta}{2} \\log\\det (\\Omega^\\top\\Omega)\\), summed over all projections: keeps Λ from degenerating to
-    a few directions.
+    """\\(-\\tfrac{\\eta}{2} \\log\\det (\\Omega^\\top\\Omega)\\), summed over all projections:
+    keeps Λ from degenerating to a few directions.
 
     **Arguments:**
 
     - `strength`: η > 0.
 
-    **Raises:** `ValueError` for a strength that is not positive, and in training for a metric without Ω.
+    **Raises:** `ValueError` for a strength that is not positive, and in training for a metric
+    without Ω.
 
-    Source: P. Schneider, K. Bunte, H. Stiekema, B. Hammer, T. Villmann, M. Biehl, *Regularization in matrix relevance
-    learning*, IEEE Trans. Neural Networks 21, 2010.
+    Source: P. Schneider, K. Bunte, H. Stiekema, B. Hammer, T. Villmann, M. Biehl, *Regularization
+    in matrix relevance learning*, IEEE Trans. Neural Networks 21, 2010.
     """
 
     strength: Scalar = hyper(default=1e-2)
@@ -154,7 +172,11 @@ class OmegaLogDet(AbstractRegulariser):
         def log_det(matrix: Float[Array, "*p d l"]) -> Scalar:
             return jnp.sum(jnp.linalg.slogdet(matrix.swapaxes(-1, -2) @ matrix)[1])
 
-        return -0.5 * self.strength * _sum([log_det(omega.matrix) for omega in _omegas(model, "OmegaLogDet")])
+        return (
+            -0.5
+            * self.strength
+            * _sum([log_det(omega.matrix) for omega in _omegas(model, "OmegaLogDet")])
+        )
 
 
 def _omegas(model: AbstractTrainable, name: str) -> list[AbstractOmega]:

@@ -14,19 +14,33 @@ from ._objective import Batch, Objective
 class AbstractRule(eqx.Module):
     """How parameters follow from a batch. The trainer owns the loop; a rule is four functions.
 
-    Parameters and the rest of the model arrive as two trees of the model's structure, `None` where the other one has the
-    leaf: a frozen leaf is no parameter, so that no rule can move it. A rule that follows a gradient asks for it,
-    `objective.value_and_grad(params, rest, batch, progress)`, and goes along it, `objective.move(params, change)`.
+    Parameters and the rest of the model arrive as two trees of the model's structure, `None` where
+    the other one has the leaf: a frozen leaf is no parameter, so that no rule can move it. A rule
+    that follows a gradient asks for it, `objective.value_and_grad(params, rest, batch, progress)`,
+    and goes along it, `objective.move(params, change)`.
     """
 
-    #: Whether the parameters that come out of `step` satisfy their constraints; otherwise they are projected.
+    #: Whether the parameters that come out of `step` satisfy their constraints; otherwise they are
+    #: projected.
     keeps_constraints: ClassVar[bool] = False
-    #: Whether prototypes become samples: then it is given samples, even where a frozen encoder could be applied beforehand.
+    #: Whether prototypes become samples: then it is given samples, even where a frozen encoder
+    #: could be applied beforehand.
     moves_to_samples: ClassVar[bool] = False
+    #: Whether arrays of fields that are declared `buffer` are among its parameters; no gradient may
+    #: touch them.
+    moves_buffers: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def check(self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None) -> None:
-        """Raise `ValueError` if the rule cannot train this model in this way, with the reason and the remedy."""
+    def check(
+        self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None
+    ) -> None:
+        """Raise `ValueError` if the rule cannot train this model in this way, with the reason and
+        the remedy."""
+
+    def in_batches(self) -> "AbstractRule":
+        """What a row of the zoo uses in its place when it trains in batches: itself, unless a part
+        of it needs all samples at once."""
+        return self
 
     @abc.abstractmethod
     def init(self, params: PyTree, objective: Objective) -> Any:
@@ -58,7 +72,8 @@ class AbstractRule(eqx.Module):
 
     @abc.abstractmethod
     def evaluated(self, params: PyTree, state: Any) -> PyTree:
-        """The parameters that a model is to be used with: mostly `params`, but an average for a rule that averages."""
+        """The parameters that a model is to be used with: mostly `params`, but an average for a
+        rule that averages."""
 
 
 def take_step(

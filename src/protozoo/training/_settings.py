@@ -1,4 +1,5 @@
-"""What a trainer's settings are made of: each a converter of its field, `(given, annotation, name)`."""
+"""What a trainer's settings are made of: each a converter of its field,
+`(given, annotation, name)`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 from jax.sharding import NamedSharding
 
 from .._checks import allows_none, of_kind, positive_integer
+from ..evaluation import METRICS, Metric
 from ._freeze import Freeze
 from ._objective import AbstractCurriculum
 from ._rule import AbstractRule
@@ -15,7 +17,10 @@ from ._sharding import as_sharding
 def as_rule(given: Any, annotation: Any, name: str) -> AbstractRule:
     """A learning rule."""
     if not isinstance(given, AbstractRule):
-        raise ValueError(f"`{name}` must be a learning rule, such as `GradientDescent(optax.adam(1e-2))`, got {given!r}.")
+        raise ValueError(
+            f"`{name}` must be a learning rule, such as `GradientDescent(optax.adam(1e-2))`, got "
+            f"{given!r}."
+        )
     return given
 
 
@@ -32,8 +37,43 @@ def as_freeze(given: Any, annotation: Any, name: str) -> Freeze:
         return given
     for one in _sequence(given, name):
         if not (isinstance(one, str) or callable(one)):
-            raise TypeError(f"`{name}` must hold dotted names or functions of the model, got {one!r}.")
+            raise TypeError(
+                f"`{name}` must hold dotted names or functions of the model, got {one!r}."
+            )
     return tuple(given) or None
+
+
+def as_metrics(given: Any, annotation: Any, name: str) -> tuple[tuple[str, Metric], ...]:
+    """Metrics, each with its name."""
+    named = tuple(_named(one, name) for one in _sequence(given, name))
+    names = [called for called, _ in named]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`{name}` must have different names, got {', '.join(names)}.")
+    return named
+
+
+def _named(given: Any, name: str) -> tuple[str, Metric]:
+    if isinstance(given, str):
+        if given not in METRICS:
+            raise ValueError(
+                f"`{name}` has no metric {given!r}; it knows {', '.join(map(repr, METRICS))}, and "
+                "functions of (scores, y, weight)."
+            )
+        return given, METRICS[given]
+    called, function = (
+        given if isinstance(given, tuple) else (getattr(given, "__name__", ""), given)
+    )
+    if not (callable(function) and isinstance(called, str)):
+        raise TypeError(
+            f"`{name}` must hold names of metrics, functions of (scores, y, weight), or pairs of a "
+            f"name and a function, got {given!r}."
+        )
+    if not called.isidentifier():
+        raise ValueError(
+            f"`{name}`: {given!r} has no name for the history: define it by `def`, or pass a pair, "
+            "('my_metric', function)."
+        )
+    return called, function
 
 
 def as_tuple_of(kind: type) -> Callable[[Any, Any, str], tuple]:
@@ -41,7 +81,9 @@ def as_tuple_of(kind: type) -> Callable[[Any, Any, str], tuple]:
 
     def convert(given: Any, annotation: Any, name: str) -> tuple:
         if not all(isinstance(one, kind) for one in _sequence(given, name)):
-            raise ValueError(f"`{name}` must hold objects of a subclass of {kind.__name__}, got {given!r}.")
+            raise ValueError(
+                f"`{name}` must hold objects of a subclass of {kind.__name__}, got {given!r}."
+            )
         return tuple(given)
 
     return convert
@@ -57,7 +99,9 @@ def as_curriculum(given: Any, annotation: Any, name: str) -> AbstractCurriculum 
 def as_precision(given: Any, annotation: Any, name: str) -> str | None:
     """The name of a lower precision, or none."""
     if of_kind(given, annotation, name) not in (None, "bfloat16", "float16"):
-        raise ValueError(f"`{name}` must be 'bfloat16', 'float16' or None (that of the data), got {given!r}.")
+        raise ValueError(
+            f"`{name}` must be 'bfloat16', 'float16' or None (that of the data), got {given!r}."
+        )
     return given
 
 

@@ -19,15 +19,22 @@ def as_sharding(given: Mesh | NamedSharding | None) -> NamedSharding | None:
         return None
     if isinstance(given, Mesh):
         given = NamedSharding(given, PartitionSpec(given.axis_names[0]))
-    if not isinstance(given, NamedSharding) or len(given.spec) != 1 or given.mesh.size != given.num_devices:
-        raise ValueError(f"`sharding` must be a mesh or a `NamedSharding` over one axis, got {given!r}.")
+    if (
+        not isinstance(given, NamedSharding)
+        or len(given.spec) != 1
+        or given.mesh.size != given.num_devices
+    ):
+        raise ValueError(
+            f"`sharding` must be a mesh or a `NamedSharding` over one axis, got {given!r}."
+        )
     if given.is_fully_replicated and given.num_devices > 1:
         raise ValueError(f"`sharding` must spread samples over an axis of the mesh, got {given!r}.")
     return given
 
 
 def spread(data: Batch, sharding: NamedSharding) -> Batch:
-    """Samples over the devices, filled up with copies of the last one, without weight, to a multiple of their number."""
+    """Samples over the devices, filled up with copies of the last one, without weight, to a
+    multiple of their number."""
     beyond = -len(data.x) % sharding.num_devices
 
     def fill(a: jax.Array) -> np.ndarray:
@@ -35,12 +42,15 @@ def spread(data: Batch, sharding: NamedSharding) -> Batch:
         return np.concatenate([host, np.repeat(host[-1:], beyond, axis=0)])
 
     weight = np.pad(np.asarray(data.weight), (0, beyond))
-    x, y, weight = placed((fill(data.x), None if data.y is None else fill(data.y), weight), sharding)
-    return Batch(x, y, weight, data.encoded, blocks=sharding.num_devices)
+    x, y, weight = placed(
+        (fill(data.x), None if data.y is None else fill(data.y), weight), sharding
+    )
+    return Batch(x, y, weight, data.already_encoded, shards=sharding.num_devices)
 
 
 def placed(tree: PyTree, sharding: NamedSharding) -> PyTree:
-    """All arrays as global ones, also in a program of several processes, each of which holds all numbers."""
+    """All arrays as global ones, also in a program of several processes, each of which holds all
+    numbers."""
 
     def place(leaf: jax.Array | np.ndarray) -> jax.Array:
         host = np.asarray(leaf)
@@ -51,7 +61,9 @@ def placed(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
 def gathered(tree: PyTree) -> PyTree:
     """Arrays that are the same everywhere, as arrays of this process's own device."""
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if eqx.is_array(leaf) else leaf, tree)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(np.asarray(leaf)) if eqx.is_array(leaf) else leaf, tree
+    )
 
 
 def speaks(sharding: NamedSharding | None) -> bool:
@@ -60,7 +72,8 @@ def speaks(sharding: NamedSharding | None) -> bool:
 
 
 def agreed(value: float, sharding: NamedSharding | None) -> float:
-    """What the first process found: decisions on which compiled loops depend must not differ between processes."""
+    """What the first process found: decisions on which compiled loops depend must not differ
+    between processes."""
     if sharding is None or sharding.is_fully_addressable:
         return value
     from jax.experimental import multihost_utils  # slow to import, and seldom needed

@@ -12,14 +12,16 @@ NEVER = jnp.iinfo(jnp.int32).max
 
 
 class Stopping(eqx.Module):
-    """When training ends before its last epoch. Monitored is the validation loss if there is one, else the training loss.
+    """When training ends before its last epoch. Monitored is the validation loss if there is one,
+    else the training loss.
 
     **Arguments:**
 
-    - `patience`: stop after this many epochs in a row without an improvement of more than `min_delta` over the best value so
-      far; `None`: never.
+    - `patience`: stop after this many epochs in a row without an improvement of more than
+      `min_delta` over the best value so far; `None`: never.
     - `min_delta`: what counts as an improvement.
-    - `tolerance`: stop as *converged* when the value changes by no more than this from one epoch to the next; `None`: never.
+    - `tolerance`: stop as *converged* when the value changes by no more than this from one epoch to
+      the next; `None`: never.
 
     All numbers are arguments of the compiled program.
 
@@ -43,11 +45,16 @@ class Stopping(eqx.Module):
         tolerance: float | None = None,
     ):
         if patience is not None and patience < 1:
-            raise ValueError(f"`patience` must be a positive number of epochs or None, got {patience!r}.")
+            raise ValueError(
+                f"`patience` must be a positive number of epochs or None, got {patience!r}."
+            )
         if not 0 <= min_delta < float("inf"):
             raise ValueError(f"`min_delta` must not be negative or infinite, got {min_delta!r}.")
         if tolerance is not None and not 0 <= tolerance < float("inf"):
-            raise ValueError(f"`tolerance` must not be negative or infinite, got {tolerance!r}; None never stops.")
+            raise ValueError(
+                f"`tolerance` must not be negative or infinite, got {tolerance!r}; None never "
+                f"stops."
+            )
         self.patience = jnp.asarray(NEVER if patience is None else min(patience, NEVER), jnp.int32)
         self.min_delta = jnp.asarray(float(min_delta))
         self.tolerance = jnp.asarray(-1.0 if tolerance is None else float(tolerance))

@@ -26,13 +26,15 @@ from .._checks import (
 from .._statistics import counting
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import AbstractTrainable
-from ._data import ClassWeight, as_batch, of_classes
+from ..models.internal import NOTHING, Outside
+from ._data import ClassWeight, as_batch, of_classes, scaled
 from ._loop import RUNNING, LoopState, Plan, close_epoch, update_key
 from ._objective import Batch
 from ._sharding import placed
 
 
-#: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone; without labels, y may be None.
+#: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone; without labels, y may be
+#: None.
 Piece = Any
 Stream = Iterable[Piece] | Callable[[int], Iterable[Piece]]
 
@@ -45,14 +47,17 @@ class Fingerprinted(Protocol):
     """A stream that knows, without being read, which one it is."""
 
     def fingerprint(self) -> Any:
-        """Plain values, ready for JSON, that another stream does not have: a run is resumed with the same ones only."""
+        """Plain values, ready for JSON, that another stream does not have: a run is resumed with
+        the same ones only."""
 
 
 class Slices:
-    """Batches of arrays on disk (`np.memmap`), read when they are needed, in another order in every epoch.
+    """Batches of arrays on disk (`np.memmap`), read when they are needed, in another order in every
+    epoch.
 
-    Samples are shuffled within blocks of `block` batches and the blocks among each other, so that a disk is read in large
-    pieces. The order depends on the seed and the epoch only: a run that is resumed sees what it would have seen.
+    Samples are shuffled within blocks of `block` batches and the blocks among each other, so that a
+    disk is read in large pieces. The order depends on the seed and the epoch only: a run that is
+    resumed sees what it would have seen.
 
     **Arguments:**
 
@@ -61,13 +66,15 @@ class Slices:
     - `batch_size`: samples in a batch.
     - `block`: batches that are read and shuffled together.
     - `seed`: of the order.
-    - `transform`: what a batch's samples become when they are read, such as `lambda x: x / np.float32(255)`: a function of a
-      NumPy array `(b, *sample_shape)` to one of b samples. It is called by the thread that reads, while another batch is
-      computed; order and classes stay. A random one should take its randomness from the samples: a resumed run sees what it
-      would have seen only if the same samples become the same.
+    - `transform`: what a batch's samples become when they are read, such as
+      `lambda x: x / np.float32(255)`: a function of a NumPy array `(b, *sample_shape)` to one of b
+      samples. It is called by the thread that reads, while another batch is computed; order and
+      classes stay. A random one should take its randomness from the samples: a resumed run sees
+      what it would have seen only if the same samples become the same.
 
-    **Raises:** `ValueError` for lengths that differ and sizes that are not positive, and in training for a transform that
-    does not return as many samples; `TypeError` for one that is no function.
+    **Raises:** `ValueError` for lengths that differ and sizes that are not positive, and in
+    training for a transform that does not return as many samples; `TypeError` for one that is no
+    function.
     """
 
     @of_kinds
@@ -83,24 +90,44 @@ class Slices:
     ):
         x, y = as_stored(x, "x"), None if y is None else as_stored(y, "y")
         if not x.shape or len(x) < 1:
-            raise ValueError(f"`x` must hold at least one sample, got {type(x).__name__} of shape {x.shape}.")
+            raise ValueError(
+                f"`x` must hold at least one sample, got {type(x).__name__} of shape {x.shape}."
+            )
         if y is not None and y.shape[:1] != (len(x),):
-            raise ValueError(f"`y` must have one label for each of the {len(x)} samples of `x`, got shape {y.shape}.")
+            raise ValueError(
+                f"`y` must have one label for each of the {len(x)} samples of `x`, got shape "
+                f"{y.shape}."
+            )
         positive_integer(batch_size, "batch_size")
         positive_integer(block, "block")
         if seed < 0:
             raise ValueError(f"`seed` must not be negative, got {seed}.")
         if not (transform is None or callable(transform)):
-            raise TypeError(f"`transform` must be a function of a batch's samples, got {transform!r}.")
-        self.x, self.y, self.batch_size, self.block, self.seed, self.transform = x, y, batch_size, block, seed, transform
+            raise TypeError(
+                f"`transform` must be a function of a batch's samples, got {transform!r}."
+            )
+        self.x, self.y, self.batch_size, self.block, self.seed, self.transform = (
+            x,
+            y,
+            batch_size,
+            block,
+            seed,
+            transform,
+        )
 
     def __len__(self) -> int:
         return -(-len(self.x) // self.batch_size)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What decides the batches: the options, shapes and dtypes, and the sum of a few samples. A resumed run compares it."""
+        """What decides the batches: the options, shapes and dtypes, and the sum of a few samples. A
+        resumed run compares it."""
         few = np.linspace(0, len(self.x) - 1, min(len(self.x), 16)).astype(int).tolist()
-        sums = [zlib.crc32(np.asarray(a[i : i + 1]).tobytes()) for a in (self.x, self.y) if a is not None for i in few]
+        sums = [
+            zlib.crc32(np.asarray(a[i : i + 1]).tobytes())
+            for a in (self.x, self.y)
+            if a is not None
+            for i in few
+        ]
         return {
             "batch_size": self.batch_size,
             "block": self.block,
@@ -112,12 +139,25 @@ class Slices:
 
     def __call__(self, epoch: int) -> Iterator[Piece]:
         """The batches of this epoch."""
-        rng, rows, rest = np.random.default_rng((self.seed, epoch)), self.batch_size * self.block, []
+        rng, rows, rest = (
+            np.random.default_rng((self.seed, epoch)),
+            self.batch_size * self.block,
+            [],
+        )
         for start in rng.permutation(np.arange(0, len(self.x), rows)):
             order = rng.permutation(min(rows, len(self.x) - start))
-            block = [np.asarray(a[start : start + rows])[order] for a in (self.x, self.y) if a is not None]
-            # What is left of a block, if n is no multiple, goes into the next one: only the last batch is smaller.
-            block = [np.concatenate([old, new]) for old, new in zip(rest, block, strict=True)] if rest else block
+            block = [
+                np.asarray(a[start : start + rows])[order]
+                for a in (self.x, self.y)
+                if a is not None
+            ]
+            # What is left of a block, if n is no multiple, goes into the next one: only the last
+            # batch is smaller.
+            block = (
+                [np.concatenate([old, new]) for old, new in zip(rest, block, strict=True)]
+                if rest
+                else block
+            )
             full = len(block[0]) // self.batch_size * self.batch_size
             for at in range(0, full, self.batch_size):
                 yield self._transformed(*(a[at : at + self.batch_size] for a in block))
@@ -130,7 +170,10 @@ class Slices:
             return (x, *y)
         samples = np.asarray(self.transform(x))
         if len(x) != (len(samples) if samples.ndim else 0):
-            raise ValueError(f"`transform` must return as many samples as it is given, {len(x)}, and returned {samples.shape}.")
+            raise ValueError(
+                f"`transform` must return as many samples as it is given, {len(x)}, and returned "
+                f"{samples.shape}."
+            )
         return (samples, *y)
 
 
@@ -138,12 +181,15 @@ def is_stream(x: Any) -> bool:
     """Whether x is batches rather than samples."""
     if isinstance(x, list | tuple):
         # A list of batches, each of which holds samples and classes, is no nested list of numbers.
-        return len(x) > 0 and all(isinstance(one, list | tuple) and one and getattr(one[0], "ndim", 0) > 1 for one in x)
+        return len(x) > 0 and all(
+            isinstance(one, list | tuple) and one and getattr(one[0], "ndim", 0) > 1 for one in x
+        )
     return callable(x) or (isinstance(x, Iterable) and not is_array_like(x))
 
 
 class InMemory:
-    """Samples in memory as a stream, where something else is a stream: their order is that of a seed and the epoch.
+    """Samples in memory as a stream, where something else is a stream: their order is that of a
+    seed and the epoch.
 
     **Arguments:**
 
@@ -153,7 +199,9 @@ class InMemory:
     """
 
     def __init__(self, batch: Batch, batch_size: int, seed: Sequence[int]):
-        self.arrays = [None if a is None else np.asarray(a) for a in (batch.x, batch.y, batch.weight)]
+        self.arrays = [
+            None if a is None else np.asarray(a) for a in (batch.x, batch.y, batch.weight)
+        ]
         self.samples, self.batch_size, self.seed = len(batch.x), batch_size, seed
 
     def __len__(self) -> int:
@@ -161,7 +209,9 @@ class InMemory:
 
     def fingerprint(self) -> list[Any]:
         """The numbers of the samples, and what decides their order."""
-        sums = [None if a is None else zlib.crc32(np.ascontiguousarray(a).data) for a in self.arrays]
+        sums = [
+            None if a is None else zlib.crc32(np.ascontiguousarray(a).data) for a in self.arrays
+        ]
         return [*sums, self.batch_size, *self.seed]
 
     def __call__(self, epoch: int) -> Iterator[Piece]:
@@ -173,30 +223,57 @@ class InMemory:
 
 
 class _Pieces(eqx.Module):
-    """Batches of one size, handed over together: small ones cost more to hand over than to compute."""
+    """Batches of one size, handed over together: small ones cost more to hand over than to
+    compute."""
 
     x: Float[Array, "slots rows ..."]
     y: Int[Array, "slots rows"] | None
-    share: Float[Array, "slots rows"]  # of each sample in its batch's weighted mean; zero for padding
+    # Of each sample in its batch's weighted mean; zero for padding.
+    share: Float[Array, "slots rows"]
     count: Int[Array, ""]  # of batches; the other slots are empty
 
 
 class _Mean:
-    """The weighted mean of the losses of an epoch's batches: in double precision, however many there are."""
+    """The weighted mean of the losses of an epoch's batches: in double precision, however many
+    there are."""
 
     def __init__(self):
         self.values, self.weights = [], []
 
     def add(self, values: Float[Array, " slots"], weights: np.ndarray) -> None:
-        """A group of losses, which may still be computed. Those before it no longer: nothing piles up on a device."""
+        """A group of losses, which may still be computed. Those before it no longer: nothing piles
+        up on a device."""
         self.values[-1:] = [np.asarray(last, float) for last in self.values[-1:]]
         self.values.append(values)
         self.weights.append(weights)
 
     def __call__(self) -> Float[np.ndarray, ""]:
-        losses = [np.asarray(some, float)[: len(w)] for some, w in zip(self.values, self.weights, strict=True)]
+        losses = [
+            np.asarray(some, float)[: len(w)]
+            for some, w in zip(self.values, self.weights, strict=True)
+        ]
         mean = np.average(np.concatenate(losses), weights=np.concatenate(self.weights))
         return np.asarray(mean, jnp.result_type(float))
+
+
+class _Answers:
+    """What a model says of all samples of a stream, their classes and weights: metrics are no means
+    over batches. On the host, which holds a number for each class of each sample."""
+
+    def __init__(self):
+        self.scores, self.classes, self.weights = [], [], []
+
+    def add(self, scores: Array, pieces: _Pieces, weights: np.ndarray) -> None:
+        """A group of batches of these weights; those that are only room for some have none."""
+        of_batch = np.pad(weights, (0, len(scores) - len(weights)))[:, None]
+        self.scores.append(np.asarray(scores).reshape(-1, scores.shape[2]))
+        self.classes.append(np.asarray(pieces.y).reshape(-1))
+        self.weights.append((np.asarray(pieces.share) * of_batch).reshape(-1))
+
+    def __call__(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scores, y = np.concatenate(self.scores), np.concatenate(self.classes)
+        weight = np.concatenate(self.weights)
+        return scores, y, np.asarray(weight / weight.max(), scores.dtype)
 
 
 def stream_epochs(
@@ -207,31 +284,52 @@ def stream_epochs(
     validation: Batch | Stream | None,
     limit: int,
     class_weight: ClassWeight = None,
+    outside: Outside = NOTHING,
 ) -> tuple[LoopState, dict[str, list[float]]]:
-    """Epochs over a stream until `limit`, or until a reason to stop: what `run_epochs` does for data in memory."""
+    """Epochs over a stream until `limit`, or until a reason to stop: what `run_epochs` does for
+    data in memory."""
+    # What was in memory has been checked and scaled.
+    within = NOTHING if isinstance(source, InMemory) else outside
     history: dict[str, list[float]] = {}
-    factors = None if class_weight is None else _class_factors(eqx.combine(state.params, rest), class_weight)
+    factors = (
+        None
+        if class_weight is None
+        else _class_factors(eqx.combine(state.params, rest), class_weight)
+    )
     while int(state.epoch) < limit and int(state.status) == RUNNING:
         epoch = int(state.epoch)
         batches = source(epoch) if callable(source) else source
         total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
-        model = eqx.combine(state.params, rest)
-        params, rule, mean, count, rows = state.params, state.rule, _Mean(), 0, 0
+        model = within.around(eqx.combine(state.params, rest))
+        params, rule_state, mean, count, rows = state.params, state.rule_state, _Mean(), 0, 0
         for group, slots in _ahead(_groups(batches, "x", factors)):
             pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "a batch's ")
             rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
-            params, rule, losses = _steps(plan, params, rest, rule, pieces, state.epoch, state.key, at, total)
+            params, rule_state, losses = _steps(
+                plan, params, rest, rule_state, pieces, state.epoch, state.key, at, total
+            )
             mean.add(losses, weights)
             count += len(group)
         if not count:
             raise ValueError(
-                f"the stream `x` is empty in epoch {epoch}, or without weight: it must be iterable again, or a function of the "
-                "epoch."
+                f"the stream `x` is empty in epoch {epoch}, or without weight: it must be iterable "
+                "again, or a function of the epoch."
             )
         scored: Any = validation
+        measured: dict[str, Scalar] = {}
         if is_stream(scored):
-            scored = _stream_score(plan, params, rest, rule, scored, epoch)
-        state, values = _close(plan, state, rest, params, rule, mean(), np.asarray(count, np.int32), scored)
+            scored, measured = _stream_score(plan, params, rest, rule_state, scored, epoch, outside)
+        state, values = _close(
+            plan,
+            state,
+            rest,
+            params,
+            rule_state,
+            mean(),
+            np.asarray(count, np.int32),
+            scored,
+            measured,
+        )
         for name, value in values.items():
             history.setdefault(name, []).append(float(value))
     return state, history
@@ -240,7 +338,8 @@ def stream_epochs(
 def _class_factors(model: AbstractTrainable, class_weight: ClassWeight) -> np.ndarray:
     if isinstance(class_weight, str):
         raise ValueError(
-            "`class_weight='balanced'` counts all samples, which a stream shows one after the other: pass the weights."
+            "`class_weight='balanced'` counts all samples, which a stream shows one after the "
+            "other: pass the weights."
         )
     if not model.supervised:
         raise ValueError("`class_weight` needs classes, and this model learns without labels.")
@@ -252,7 +351,7 @@ def _steps(
     plan: Plan,
     params: PyTree,
     rest: PyTree,
-    rule: Any,
+    rule_state: Any,
     pieces: _Pieces,
     epoch: Int[Array, ""],
     key: Array,
@@ -262,40 +361,80 @@ def _steps(
     """An update for each batch, and their losses."""
 
     def one(k: Array, carry: tuple[PyTree, Any, Array]) -> tuple[PyTree, Any, Array]:
-        params, rule, losses = carry
+        params, rule_state, losses = carry
         # Of a stream without a length, all batches of an epoch are at the epoch's progress.
-        progress, own = plan.progress(epoch * total + jnp.minimum(at + k, total - 1), total), update_key(key, epoch, at + k)
-        params, rule, loss = plan.step(params, rest, rule, _batch(plan, pieces, k), progress, own)
-        return params, rule, losses.at[k].set(loss.astype(losses.dtype))
+        progress, own = (
+            plan.progress(epoch * total + jnp.minimum(at + k, total - 1), total),
+            update_key(key, epoch, at + k),
+        )
+        params, rule_state, loss = plan.step(
+            params, rest, rule_state, _batch(plan, pieces, k), progress, own
+        )
+        return params, rule_state, losses.at[k].set(loss.astype(losses.dtype))
 
-    return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, (params, rule, jnp.zeros(len(pieces.x)))))
+    return plan.everywhere(
+        jax.lax.fori_loop(0, pieces.count, one, (params, rule_state, jnp.zeros(len(pieces.x))))
+    )
 
 
-def _stream_score(plan: Plan, params: PyTree, rest: PyTree, rule: Any, source: Stream, epoch: int) -> np.ndarray:
-    """The validation loss of all batches of a stream."""
-    model, mean, rows = eqx.combine(params, rest), _Mean(), 0
-    for group, slots in _ahead(_groups(source(epoch) if callable(source) else source, "validation")):
+def _stream_score(
+    plan: Plan,
+    params: PyTree,
+    rest: PyTree,
+    rule_state: Any,
+    source: Stream,
+    epoch: int,
+    outside: Outside,
+) -> tuple[np.ndarray, dict[str, Scalar]]:
+    """The validation loss of all batches of a stream, and the metrics of all answers together."""
+    model = outside.around(eqx.combine(params, rest))
+    mean, rows, answers = _Mean(), 0, _Answers()
+    for group, slots in _ahead(
+        _groups(source(epoch) if callable(source) else source, "validation")
+    ):
         pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "a validation batch's ")
         rows = pieces.x.shape[1]
-        mean.add(_scores(plan, params, rest, rule, pieces), weights)
+        losses, scores = _scores(plan, params, rest, rule_state, pieces)
+        mean.add(losses, weights)
+        if scores is not None:
+            answers.add(scores, pieces, weights)
     if not rows:
-        raise ValueError(f"the stream `validation` is empty, or without weight, in epoch {epoch}: it must be iterable again.")
-    return mean()
+        raise ValueError(
+            f"the stream `validation` is empty, or without weight, in epoch {epoch}: it must be "
+            f"iterable again."
+        )
+    return mean(), _measured(plan, *answers()) if plan.metrics else {}
 
 
 @eqx.filter_jit
-def _scores(plan: Plan, params: PyTree, rest: PyTree, rule: Any, pieces: _Pieces) -> Float[Array, " slots"]:
-    def one(k: Array, losses: Array) -> Array:
-        loss = plan.score(params, rest, rule, _batch(plan, pieces, k), validated=True)
-        return losses.at[k].set(loss.astype(losses.dtype))
+def _scores(
+    plan: Plan, params: PyTree, rest: PyTree, rule_state: Any, pieces: _Pieces
+) -> tuple[Float[Array, " slots"], Float[Array, "slots rows c"] | None]:
+    """The losses of batches and, if metrics ask for them, the answers for all of their samples."""
 
-    return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, jnp.zeros(len(pieces.x))))
+    def of_batch(k: Array | int) -> tuple[Array, Array | None]:
+        batch = _batch(plan, pieces, k)
+        loss = plan.score(params, rest, rule_state, batch, validated=True)
+        return loss, plan.answers(params, rest, rule_state, batch) if plan.metrics else None
+
+    def one(k: Array, found: tuple) -> tuple:
+        return jax.tree.map(lambda all, new: all.at[k].set(new), found, of_batch(k))
+
+    empty = jax.tree.map(
+        lambda a: jnp.zeros((len(pieces.x), *a.shape), a.dtype), jax.eval_shape(of_batch, 0)
+    )
+    return plan.everywhere(jax.lax.fori_loop(0, pieces.count, one, empty))
 
 
-def _batch(plan: Plan, pieces: _Pieces, k: Array) -> Batch:
+@eqx.filter_jit
+def _measured(plan: Plan, scores: Any, y: Any, weight: Any) -> dict[str, Scalar]:
+    return plan.measured(scores, y, weight)
+
+
+def _batch(plan: Plan, pieces: _Pieces, k: Array | int) -> Batch:
     x, y, share = jax.tree.map(lambda a: a[k], (pieces.x, pieces.y, pieces.share))
     if plan.sharding is None:
-        return Batch(x, y, share, encoded=False)
+        return Batch(x, y, share, already_encoded=False)
     return eqx.filter_shard(Batch(x, y, share, False, plan.sharding.num_devices), plan.sharding)
 
 
@@ -305,13 +444,22 @@ def _close(
     state: LoopState,
     rest: PyTree,
     params: PyTree,
-    rule: Any,
+    rule_state: Any,
     loss: Scalar,
     count: Any,
     scored: Any,
+    measured: dict[str, Scalar],
 ) -> tuple[LoopState, dict[str, Scalar]]:
-    score = plan.score(params, rest, rule, scored, validated=True) if isinstance(scored, Batch) else scored
-    return plan.everywhere(close_epoch(plan, state, params, rule, loss, count, score, score is not None))
+    score = scored
+    if isinstance(scored, Batch):
+        score = plan.score(params, rest, rule_state, scored, validated=True)
+        if plan.metrics:
+            scores = plan.answers(params, rest, rule_state, scored)
+            measured = plan.measured(scores, scored.y, scored.weight)
+    validated = score is not None
+    return plan.everywhere(
+        close_epoch(plan, state, params, rule_state, loss, count, score, validated, measured)
+    )
 
 
 #: The samples, classes and weights of a batch.
@@ -321,7 +469,8 @@ _Parts = tuple[Any, Any, Any]
 def _groups(
     batches: Iterable[Piece], name: str, factors: Float[np.ndarray, " c"] | None = None
 ) -> Iterator[tuple[list[_Parts], int]]:
-    """Batches that are handed over together, and for how many there is room; `factors` weigh their classes."""
+    """Batches that are handed over together, and for how many there is room; `factors` weigh their
+    classes."""
 
     def parts(piece: Piece) -> _Parts | None:
         what = f"a batch of the stream `{name}`"
@@ -348,28 +497,42 @@ def _groups(
 
 
 def _pieces(
-    model: AbstractTrainable, group: list[_Parts], slots: int, rows: int, sharding: NamedSharding | None, name: str
+    model: AbstractTrainable,
+    group: list[_Parts],
+    slots: int,
+    rows: int,
+    sharding: NamedSharding | None,
+    name: str,
 ) -> tuple[_Pieces, np.ndarray]:
-    """A group of batches, checked and filled up to `slots` batches of at least `rows` rows, and their weights."""
+    """A group of batches, checked and filled up to `slots` batches of at least `rows` rows, and
+    their weights."""
     xs, ys, weights = (list(column) for column in zip(*group, strict=True))
     y = None if all(one is None for one in ys) else np.concatenate([np.asarray(one) for one in ys])
     sizes = np.array([len(one) for one in xs])
-    # Weights are relative: every batch is a weighted mean, whatever they add up to. A sum may exceed a double's range.
+    # Weights are relative: every batch is a weighted mean, whatever they add up to. A sum may
+    # exceed a double's range.
     weights = [np.ones(n) if w is None else w for w, n in zip(weights, sizes, strict=True)]
     totals = np.array([np.sum(w, dtype=np.longdouble) for w in weights])
     weight = np.concatenate([w / total for w, total in zip(weights, totals, strict=True)])
-    batch = as_batch(model, np.concatenate([np.asarray(one) for one in xs]), y, name=name)
+    x = np.concatenate([np.asarray(one) for one in xs])
+    batch = scaled(model, as_batch(model, x, y, name=name))
     rows = max(rows, *sizes)
     rows += 0 if sharding is None else -rows % sharding.num_devices
     # Each slot begins where its batch does; what reaches beyond weighs nothing.
     starts, sizes = (np.pad(a, (0, slots - len(group))) for a in (np.cumsum(sizes) - sizes, sizes))
     index = np.minimum(starts[:, None] + np.arange(rows), len(batch.x) - 1)
     share = np.where(np.arange(rows) < sizes[:, None], weight[index], 0).astype(batch.weight.dtype)
-    arrays = (np.asarray(batch.x)[index], None if batch.y is None else np.asarray(batch.y)[index], share)
+    arrays = (
+        np.asarray(batch.x)[index],
+        None if batch.y is None else np.asarray(batch.y)[index],
+        share,
+    )
     if sharding is None:
         x, y, share = jax.tree.map(jnp.asarray, arrays)
     else:
-        x, y, share = placed(arrays, NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec)))
+        x, y, share = placed(
+            arrays, NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec))
+        )
     return _Pieces(x, y, share, jnp.asarray(len(group), jnp.int32)), totals
 
 

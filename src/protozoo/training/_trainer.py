@@ -1,4 +1,5 @@
-"""The trainer: what the user says, checked; the compiled loop, driven; what came of it, returned."""
+"""The trainer: what the user says, checked; the compiled loop, driven; what came of it,
+returned."""
 
 import dataclasses
 import time
@@ -13,14 +14,16 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from .._checks import as_key, positive_integer, refuse_single_class, truth
-from .._module import converted, part, static
+from .._module import converted, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
+from ..evaluation import Metric
 from ..models import AbstractTrainable, PrototypeModel, Selection
-from ..models._base import Trainable
-from ..persistence._pickling import migration
+from ..models.internal import NOTHING, Outside, Trainable, inside
+from ..persistence.internal import migration
+from ._alternating import Memory
 from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
-from ._data import ClassWeight, as_batch, as_validation, training_batch
+from ._data import ClassWeight, as_batch, as_validation, scaled, training_batch
 from ._fit import Fit, Reason
 from ._freeze import Freeze, trainable_mask
 from ._loop import (
@@ -30,17 +33,27 @@ from ._loop import (
     RUNNING,
     LoopState,
     Plan,
-    next_chunk,
+    epochs_per_call,
     replicated,
     returned,
     run_epochs,
     start,
     update_key,
 )
+from ._metrics import check_metrics
 from ._note import note
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
 from ._rule import AbstractRule
-from ._settings import as_count, as_curriculum, as_devices, as_freeze, as_precision, as_rule, as_tuple_of
+from ._settings import (
+    as_count,
+    as_curriculum,
+    as_devices,
+    as_freeze,
+    as_metrics,
+    as_precision,
+    as_rule,
+    as_tuple_of,
+)
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
 from ._stream import InMemory, Stream, is_stream, stream_epochs
@@ -58,39 +71,48 @@ REASONS = {
 
 
 class TrainState(eqx.Module, Generic[Trainable]):
-    """A model in training, for loops of your own: `Trainer.init` makes one, `Trainer.step` moves it."""
+    """A model in training, for loops of your own: `Trainer.init` makes one, `Trainer.step` moves
+    it."""
 
     plan: Plan
     loop: LoopState
     rest: Trainable
+    #: The scale and the card of the model, which no update knows.
+    outside: Outside = NOTHING
 
     @property
     def model(self) -> Trainable:
         """The model as it is now."""
-        model = eqx.combine(self.plan.rule.evaluated(self.loop.params, self.loop.rule), self.rest)
-        return model if self.plan.sharding is None else gathered(model)
+        model = eqx.combine(
+            self.plan.rule.evaluated(self.loop.params, self.loop.rule_state), self.rest
+        )
+        return self.outside.around(model if self.plan.sharding is None else gathered(model))
 
     def select(self, keep: ArrayLike | Sequence[int] | Sequence[bool]) -> "TrainState[Trainable]":
-        """Training of some of the prototypes goes on (`PrototypeModel.select`): what the rule remembers of them stays.
+        """Training of some of the prototypes goes on (`PrototypeModel.select`): what the rule
+        remembers of them stays.
 
-        **Raises:** `ValueError` if the model has no prototypes, or the rule remembers them in a form that has no axis of
-        prototypes (`optax.lbfgs`).
+        **Raises:** `ValueError` if the model has no prototypes, or the rule remembers them in a
+        form that has no axis of prototypes (`optax.lbfgs`).
         """
         return self._taken(self._prototyped("select").selection(keep))
 
     def grow(
-        self, points: Float[ArrayLike, "q ..."], labels: Int[ArrayLike, " q"] | Sequence[int] | None = None
+        self,
+        points: Float[ArrayLike, "q ..."],
+        labels: Int[ArrayLike, " q"] | Sequence[int] | None = None,
     ) -> "TrainState[Trainable]":
         """Training goes on with more prototypes (`PrototypeModel.grow`).
 
-        What the rule remembers of a new one is what it remembers of the nearest one; averages begin there, too.
+        What the rule remembers of a new one is what it remembers of the nearest one; averages begin
+        there, too.
 
         **Raises:** as `select` does.
         """
         selection, added = self._prototyped("grow").extension(points, labels)
         grown = self._taken(selection)
         params, rest = (selection.moved(tree, added) for tree in (grown.loop.params, grown.rest))
-        return TrainState(grown.plan, dataclasses.replace(grown.loop, params=params), rest)
+        return replaced(grown, loop=replaced(grown.loop, params=params), rest=rest)
 
     def relabelled(self, order: Int[ArrayLike, " c"] | Sequence[int]) -> "TrainState[Trainable]":
         """Training goes on with the classes in another order (`PrototypeModel.relabelled`).
@@ -102,17 +124,20 @@ class TrainState(eqx.Module, Generic[Trainable]):
     def _prototyped(self, asked: str) -> PrototypeModel:
         if not isinstance(self.rest, PrototypeModel):
             raise ValueError(f"`{asked}`: {type(self.rest).__name__} has no prototypes.")
-        return eqx.combine(self.loop.params, self.rest)
+        return self.outside.around(eqx.combine(self.loop.params, self.rest))
 
     def _taken(self, selection: Selection) -> "TrainState[Trainable]":
-        """The same change of the model, of its parameters, and of all that the rule remembers in their structure."""
+        """The same change of the model, of its parameters, and of all that the rule remembers in
+        their structure."""
 
-        def is_model(node: Any) -> bool:
-            return isinstance(node, PrototypeModel)
+        def declares(node: Any) -> bool:
+            return isinstance(node, PrototypeModel | Memory)
 
         changing = (self.loop, self.rest)
-        loop, rest = jax.tree.map(lambda n: selection.of(n) if is_model(n) else n, changing, is_leaf=is_model)
-        return TrainState(self.plan, loop, rest)
+        loop, rest = jax.tree.map(
+            lambda n: selection.of(n) if declares(n) else n, changing, is_leaf=declares
+        )
+        return TrainState(self.plan, loop, rest, self.outside.selected(selection))
 
 
 class Trainer(eqx.Module):
@@ -120,28 +145,40 @@ class Trainer(eqx.Module):
 
     **Arguments:**
 
-    - `rule`: how parameters follow from a batch: `GradientDescent(optax…)`, `AlternatingOptimization()`.
+    - `rule`: how parameters follow from a batch: `GradientDescent(optax…)`,
+      `AlternatingOptimization()`.
     - `epochs`: how often all samples are seen, at most.
-    - `batch_size`: samples in a mini-batch; all of them by default. The last batch of an epoch may be smaller; every sample is
-      seen exactly once, in a new random order in every epoch.
-    - `freeze`: which parts do not learn: dotted names (`"metric"`, `"prototypes.points"`) or a function (`lambda m:
-      m.encoder`). They get no gradient, no optimiser state and no weight decay, and come out bit-identical.
+    - `batch_size`: samples in a mini-batch; all of them by default. The last batch of an epoch may
+      be smaller; every sample is seen exactly once, in a new random order in every epoch.
+    - `freeze`: which parts do not learn: dotted names (`"metric"`, `"prototypes.points"`) or a
+      function (`lambda m: m.encoder`). They get no gradient, no optimiser state and no weight
+      decay, and come out bit-identical.
     - `stopping`: when to end early; never by default.
-    - `restore_best`: return the whole model of the epoch with the best monitored loss instead of the last one.
-    - `regularisers`: terms added to the loss (`Diversity`, `OmegaLogDet`, `WeightDecay` …), in the history too; a validation
-      loss is without them.
+    - `restore_best`: return the whole model of the epoch with the best monitored loss instead of
+      the last one.
+    - `regularisers`: terms added to the loss (`Diversity`, `OmegaLogDet`, `WeightDecay` …), in the
+      history too; a validation loss is without them.
     - `curriculum`: which samples count when (`SelfPaced`).
-    - `precision`: `"bfloat16"` or `"float16"`: samples, encoder, prototypes and linear maps are computed in it, products are
-      summed in float32, parameters and losses are kept in float32. The loss of float16 is scaled, dynamically.
-    - `rematerialise`: recompute the encoder in the backward pass instead of remembering it: less memory, same results.
-    - `sharding`: spread batches over devices: a `jax.sharding.Mesh` (by its first axis), or a `NamedSharding` of one axis.
-      Parameters are on all devices; any number of samples will do.
+    - `precision`: `"bfloat16"` or `"float16"`: samples, encoder, prototypes and linear maps are
+      computed in it, products are summed in float32, parameters and losses are kept in float32. The
+      loss of float16 is scaled, dynamically.
+    - `rematerialise`: recompute the encoder in the backward pass instead of remembering it: less
+      memory, same results.
+    - `sharding`: spread batches over devices: a `jax.sharding.Mesh` (by its first axis), or a
+      `NamedSharding` of one axis. Parameters are on all devices; any number of samples will do.
     - `checkpoints`: where and how often the training state is written.
-    - `callbacks`: what to do between epochs, at multiples of each one's `every` or about once a second; they can stop training,
-      and change nothing else. Of processes that train together, the first one calls them.
+    - `callbacks`: what to do between epochs, at multiples of each one's `every` or about once a
+      second; they can stop training, and change nothing else. Of processes that train together, the
+      first one calls them.
     - `progress`: show a progress bar.
+    - `metrics`: what to tell of the answers for `validation` in every epoch, in the history as
+      `"validation_accuracy"`: names (`"accuracy"`, `"balanced_accuracy"`, `"log_loss"`,
+      `"brier_score"`, `"calibration_error"`), functions of the scores of classes `(n, c)`, classes
+      `(n,)` and weights `(n,)` to one number, which JAX can trace, or pairs of a name and such a
+      function. They change nothing; the validation loss is monitored.
 
-    Learning rates, epochs, tolerances and the data are arguments of the compiled program; equal shapes compile once.
+    Learning rates, epochs, tolerances and the data are arguments of the compiled program; equal
+    shapes compile once.
 
     **Raises:** `ValueError` for options out of range.
     """
@@ -153,14 +190,21 @@ class Trainer(eqx.Module):
     freeze: Freeze = converted(as_freeze, static=True, default=None)
     stopping: Stopping | None = part(default=None)
     restore_best: bool = static(default=False)
-    regularisers: Sequence[AbstractRegulariser] = converted(as_tuple_of(AbstractRegulariser), default=())
+    regularisers: Sequence[AbstractRegulariser] = converted(
+        as_tuple_of(AbstractRegulariser), default=()
+    )
     curriculum: AbstractCurriculum | None = converted(as_curriculum, default=None)
     precision: str | None = converted(as_precision, static=True, default=None)
     rematerialise: bool = static(default=False)
     sharding: Mesh | NamedSharding | None = converted(as_devices, static=True, default=None)
     checkpoints: Checkpoints | None = static(default=None)
-    callbacks: Sequence[AbstractCallback] = converted(as_tuple_of(AbstractCallback), static=True, default=())
+    callbacks: Sequence[AbstractCallback] = converted(
+        as_tuple_of(AbstractCallback), static=True, default=()
+    )
     progress: bool = static(default=False)
+    metrics: Sequence[str | Metric | tuple[str, Metric]] = converted(
+        as_metrics, static=True, default=()
+    )
 
     def __check_init__(self):
         for callback in self.callbacks:
@@ -168,9 +212,22 @@ class Trainer(eqx.Module):
                 positive_integer(callback.every, "every")
 
     @property
+    def for_one_model(self) -> bool:
+        """Whether it has what belongs to the training of a single model: callbacks, progress,
+        checkpoints, sharding."""
+        return (
+            bool(self.callbacks)
+            or self.progress
+            or self.checkpoints is not None
+            or self.sharding is not None
+        )
+
+    @property
     def objective(self) -> Objective:
         """What training lowers, and how it is computed."""
-        return Objective(tuple(self.regularisers), self.curriculum, self.precision, self.rematerialise)
+        return Objective(
+            tuple(self.regularisers), self.curriculum, self.precision, self.rematerialise
+        )
 
     def fit(
         self,
@@ -188,37 +245,45 @@ class Trainer(eqx.Module):
 
         **Arguments:**
 
-        - `x`: samples, `(n, *sample_shape)`; or a stream of batches, for data larger than memory: an iterable that can be
-          iterated again in every epoch, or a function from the epoch to one (`Slices` of a memory map; a resumed run then
-          sees what it would have seen). A batch is `(x, y)`, `(x, y, weight)`, or x alone without labels. The trainer's
-          `batch_size` is then None.
+        - `x`: samples, `(n, *sample_shape)`; or a stream of batches, for data larger than memory:
+          an iterable that can be iterated again in every epoch, or a function from the epoch to one
+          (`Slices` of a memory map; a resumed run then sees what it would have seen). A batch is
+          `(x, y)`, `(x, y, weight)`, or x alone without labels. The trainer's `batch_size` is then
+          None.
         - `y`: their classes 0…c-1, for losses that learn from labels.
         - `key`: a random key, or an integer seed: the order of mini-batches.
-        - `validation`: `(x, y)`, `(x, y, weight)`, or x alone without labels; or a stream of such batches. Its loss is
-          monitored in place of the training loss: that of the model alone, as it is at the end of training.
-        - `sample_weight`: how much each sample counts, `(n,)`, finite and not negative. An integer weight equals that many
-          copies of the sample; a sample of weight zero is left out.
-        - `class_weight`: a mapping from class to weight, an array `(c,)`, or `"balanced"`: n/(c·n_k), where a sample counts as
-          often as its weight says. Multiplies `sample_weight`.
-        - `resume`: continue from the latest of `checkpoints`, or begin where there is none: the same program, started again
-          after it was killed at whatever moment, gets to the same end. Everything must be what it was (the model that training
-          starts from, the rule and its numbers, data and key), but `epochs`, which may be more, the checkpoints' interval,
-          callbacks and sharding. A run that is prolonged is not what it would have been, had it been as long from the start:
-          schedules of progress came to their end in its first part, and go on from where its last epoch is in the whole.
+        - `validation`: `(x, y)`, `(x, y, weight)`, or x alone without labels; or a stream of such
+          batches. Its loss is monitored in place of the training loss: that of the model alone, as
+          it is at the end of training.
+        - `sample_weight`: how much each sample counts, `(n,)`, finite and not negative. An integer
+          weight equals that many copies of the sample; a sample of weight zero is left out.
+        - `class_weight`: a mapping from class to weight, an array `(c,)`, or `"balanced"`:
+          n/(c·n_k), where a sample counts as often as its weight says. Multiplies `sample_weight`.
+        - `resume`: continue from the latest of `checkpoints`, or begin where there is none: the
+          same program, started again after it was killed at whatever moment, gets to the same end.
+          Everything must be what it was (the model that training starts from, the rule and its
+          numbers, data and key), but `epochs`, which may be more, the checkpoints' interval,
+          callbacks and sharding. A run that is prolonged is not what it would have been, had it
+          been as long from the start: schedules of progress came to their end in its first part,
+          and go on from where its last epoch is in the whole.
 
-        **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the argument and the remedy.
+        **Raises:** `ValueError` for data, options or checkpoints that do not fit, naming the
+        argument and the remedy.
         """
         key_data, streamed, resume = _key_data(key), is_stream(x), truth(resume, "resume")
+        outer, outside, model = model, Outside.of(model), inside(model)
         mask = self.mask(model, streamed)
         params, rest = eqx.partition(model, mask)
-        held_out: Any = validation if is_stream(validation) else as_validation(model, mask, validation)
+        held_out: Any = (
+            validation if is_stream(validation) else as_validation(outer, mask, validation)
+        )
         given: Any = x
         if streamed:
             self._check_stream(given, y=y, sample_weight=sample_weight, batch_size=self.batch_size)
             data, plan = None, self.plan(model, 1, held_out is not None, streamed)
         else:
-            data = as_batch(model, given, y, sample_weight, class_weight)
-            if data.y is not None:
+            data = scaled(outer, as_batch(outer, given, y, sample_weight, class_weight))
+            if data.y is not None and (not model.targets_only or np.asarray(data.y).any()):
                 refuse_single_class(np.asarray(data.y))
             model.check_training(data.x)
             if is_stream(held_out):
@@ -230,75 +295,125 @@ class Trainer(eqx.Module):
                 data = training_batch(model, mask, data, self.rule, self.objective)
                 plan = self.plan(model, len(data.x), held_out is not None)
         state = start(plan, params, key_data)
-        history = {name: np.zeros(0) for name in plan.losses(held_out is not None)}
+        names = plan.recorded(held_out is not None)
+        history = {name: np.zeros(0) for name in names}
 
         store = None
         if self.checkpoints is not None:
-            run = note(model, plan, given if data is None else data, held_out, class_weight, mask, key_data)
+            source = given if data is None else data
+            run = note(model, plan, source, held_out, class_weight, mask, key_data, outside.scale)
             store = Store(self.checkpoints, run, resume, plan.sharding)
         elif resume:
             raise ValueError("`resume` continues from `checkpoints`, and this trainer has none.")
         try:
             if store is not None:
-                state, history = store.restore(state) or (state, history)
+                state, found = store.restore(state) or (state, history)
+                # Metrics may be others than they were: nothing else depends on them.
+                missing = np.full(int(state.epoch), np.nan)
+                history = {name: found.get(name, missing) for name in names}
                 if int(state.epoch) > self.epochs:
                     raise ValueError(
-                        f"`epochs` is {self.epochs}, and the checkpoint is that of epoch {int(state.epoch)}: a run that is "
-                        "resumed may be longer than it was meant to be, and not shorter than it is."
+                        f"`epochs` is {self.epochs}, and the checkpoint is that of epoch "
+                        f"{int(state.epoch)}: a run that is resumed may be longer than it was "
+                        "meant to be, and not shorter than it is."
                     )
             if plan.sharding is not None:
                 data = None if data is None else spread(data, plan.sharding)
-                held_out = spread(held_out, plan.sharding) if isinstance(held_out, Batch) else held_out
+                held_out = (
+                    spread(held_out, plan.sharding) if isinstance(held_out, Batch) else held_out
+                )
                 everywhere = replicated(plan.sharding)
                 plan, state, rest = (placed(tree, everywhere) for tree in (plan, state, rest))
 
             def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
                 if data is None:
-                    return stream_epochs(plan, state, rest, given, held_out, limit, class_weight if streamed else None)
+                    return stream_epochs(
+                        plan,
+                        state,
+                        rest,
+                        given,
+                        held_out,
+                        limit,
+                        class_weight if streamed else None,
+                        outside,
+                    )
                 return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
 
-            return self._drive(plan, state, rest, advance, history, store)
+            return self._drive(plan, state, rest, outside, advance, history, store)
         finally:
             if store is not None:
                 store.close()
 
     def init(self, model: Trainable, key: PRNGKeyArray | None = None) -> TrainState[Trainable]:
         """The state of a training loop of your own; `step` moves it."""
+        outside, model = Outside.of(model), inside(model)
         params, rest = eqx.partition(model, self.mask(model))
-        plan = dataclasses.replace(self.plan(model, 1, validated=False), restore_best=False, final_loss=False)
-        state = TrainState(plan, start(plan, params, _key_data(0 if key is None else key)), rest)
+        plan = dataclasses.replace(
+            dataclasses.replace(self, metrics=()).plan(model, 1, validated=False),
+            restore_best=False,
+            final_loss=False,
+        )
+        loop = start(plan, params, _key_data(0 if key is None else key))
+        state = TrainState(plan, loop, rest, outside)
         return state if plan.sharding is None else placed(state, replicated(plan.sharding))
 
     def step(
-        self, state: TrainState[Trainable], x: ArrayLike, y: ArrayLike | None = None
+        self,
+        state: TrainState[Trainable],
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> tuple[TrainState[Trainable], Scalar]:
-        """One update on one batch: the new state, and the loss before it. Progress counts steps up to `epochs`."""
-        batch = as_batch(state.model, x, y)
-        sharding = state.plan.sharding
-        return _step(state, batch if sharding is None else spread(batch, sharding))
+        """One update on one batch, in which samples may have weights: the new state, and the loss
+        before it. Progress counts steps up to `epochs`."""
+        model, sharding = state.model, state.plan.sharding
+        batch = scaled(model, as_batch(model, x, y, sample_weight))
+        batch = batch if sharding is None else spread(batch, sharding)
+        after, loss = _step(replaced(state, outside=NOTHING), batch)
+        return replaced(after, outside=state.outside), loss
 
     def mask(self, model: AbstractTrainable, streamed: bool = False) -> AbstractTrainable:
-        """Which leaves learn, if the rule can train them (from a stream, which never shows all samples together)."""
+        """Which leaves learn, if the rule can train them (from a stream, which never shows all
+        samples together)."""
         if not isinstance(model, AbstractTrainable):
-            raise TypeError(f"`model` must be a model such as a `PrototypeModel`, got {type(model).__name__}.")
-        mask = trainable_mask(model, self.freeze)
+            raise TypeError(
+                f"`model` must be a model such as a `PrototypeModel`, got {type(model).__name__}."
+            )
+        mask = trainable_mask(model, self.freeze, self.rule.moves_buffers)
         if not any(jax.tree.leaves(mask)):
             raise ValueError("`freeze` leaves no parameter to train.")
         self.objective.check(model, mask)
         self.rule.check(model, mask, self.objective, 1 if streamed else self.batch_size)
         return mask
 
-    def plan(self, model: AbstractTrainable, samples: int, validated: bool, streamed: bool = False) -> Plan:
+    def plan(
+        self, model: AbstractTrainable, samples: int, validated: bool, streamed: bool = False
+    ) -> Plan:
         """What the compiled loop is told, for this many samples."""
-        batch_size = None if self.batch_size is None or self.batch_size >= samples else self.batch_size
-        epochs, stopping = jnp.asarray(self.epochs, jnp.int32), Stopping() if self.stopping is None else self.stopping
-        # Epochs are compared with each other, and what they lower changes its meaning from one to the next.
-        final_loss = not validated and (self.restore_best or stopping.compares) and self.objective.changes(model)
+        batch_size = (
+            None if self.batch_size is None or self.batch_size >= samples else self.batch_size
+        )
+        epochs, stopping = (
+            jnp.asarray(self.epochs, jnp.int32),
+            Stopping() if self.stopping is None else self.stopping,
+        )
+        # Epochs are compared with each other, and what they lower changes its meaning from one to
+        # the next.
+        final_loss = (
+            not validated
+            and (self.restore_best or stopping.compares)
+            and self.objective.changes(model)
+        )
         if final_loss and streamed:
             raise ValueError(
-                "`restore_best` and `stopping` compare the losses of epochs, which are annealed here, or weighted by a "
-                "`curriculum`, and mean different things: pass `validation` to a stream."
+                "`restore_best` and `stopping` compare the losses of epochs, which are annealed "
+                "here, or weighted by a `curriculum`, and mean different things: pass "
+                "`validation` to a stream."
             )
+        metrics: Any = self.metrics  # which the converter has given names
+        if metrics and not validated:
+            raise ValueError("`metrics` are those of validation samples: pass `validation`.")
+        check_metrics(metrics, model)
         return Plan(
             self.rule,
             self.objective,
@@ -309,20 +424,21 @@ class Trainer(eqx.Module):
             self.restore_best,
             as_sharding(self.sharding),
             final_loss,
+            metrics,
         )
 
     def _check_stream(self, source: Stream, **of_memory: Any) -> None:
         """Refuse what can be read once, and what belongs to samples in memory."""
         if isinstance(source, Iterator) and self.epochs > 1:
             raise ValueError(
-                f"`x` is an iterator, which can be read once, and `epochs` is {self.epochs}: pass a function from the epoch to "
-                "its batches, or train for one epoch."
+                f"`x` is an iterator, which can be read once, and `epochs` is {self.epochs}: pass "
+                "a function from the epoch to its batches, or train for one epoch."
             )
         for name, value in of_memory.items():
             if value is not None:
                 raise ValueError(
-                    f"`{name}` does not go with a stream, for which `x` is taken because it is {_what(source)}. Batches bring "
-                    "what they need: `(x, y, weight)`."
+                    f"`{name}` does not go with a stream, for which `x` is taken because it is "
+                    f"{_what(source)}. Batches bring what they need: `(x, y, weight)`."
                 )
 
     def _drive(
@@ -330,6 +446,7 @@ class Trainer(eqx.Module):
         plan: Plan,
         state: LoopState,
         rest: Trainable,
+        outside: Outside,
         advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
         history: dict[str, np.ndarray],
         store: Store | None,
@@ -338,11 +455,17 @@ class Trainer(eqx.Module):
 
         def view() -> View:
             resumed = store is not None and store.resume
-            return View(used(plan.rule.evaluated(state.params, state.rule)), history, epoch, self.epochs, resumed)
+            return View(
+                used(plan.rule.evaluated(state.params, state.rule_state)),
+                history,
+                epoch,
+                self.epochs,
+                resumed,
+            )
 
         def used(params: PyTree) -> Trainable:
             model = eqx.combine(params, rest)
-            return model if plan.sharding is None else gathered(model)
+            return outside.around(model if plan.sharding is None else gathered(model))
 
         callbacks = (*self.callbacks, *([Progress()] if self.progress else []))
         intervals = [c.every for c in callbacks if c.every is not None]
@@ -356,11 +479,15 @@ class Trainer(eqx.Module):
             began = time.monotonic()
             state, buffers = advance(state, limit)
             ran = int(state.epoch) - epoch
-            # The host is heard about once a second. The first call may have compiled, and says nothing of the speed.
+            # The host is heard about once a second. The first call may have compiled, and says
+            # nothing of the speed.
             elapsed = agreed(time.monotonic() - began, plan.sharding)
-            size = next_chunk(ran, elapsed) if epoch else 8
+            size = epochs_per_call(ran, elapsed) if epoch else 8
             epoch += ran
-            history = {n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()}
+            history = {
+                n: np.concatenate([history[n], np.asarray(b, float)[:ran]])
+                for n, b in buffers.items()
+            }
             if store is not None and (epoch % store.where.every == 0):
                 store.save(epoch, state, history)
             last = epoch >= self.epochs or int(state.status) != RUNNING
@@ -382,13 +509,19 @@ def _with_an_objective(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {field.name: getattr(objective, field.name) for field in settings}
 
 
+@migration(LoopState)
+def _with_a_rule_state(fields: dict[str, Any]) -> dict[str, Any]:
+    """What the rule remembers once had the name of the rule."""
+    return {"rule_state" if name == "rule" else name: value for name, value in fields.items()}
+
+
 @eqx.filter_jit
 def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     plan, loop = state.plan, state.loop
     progress, key = plan.progress(loop.step, 1), update_key(loop.key, 0, loop.step)
-    stepped = plan.step(loop.params, state.rest, loop.rule, batch.mean(), progress, key)
-    params, rule, loss = plan.everywhere(stepped)
-    loop = dataclasses.replace(loop, params=params, rule=rule, step=loop.step + 1)
+    stepped = plan.step(loop.params, state.rest, loop.rule_state, batch.mean(), progress, key)
+    params, rule_state, loss = plan.everywhere(stepped)
+    loop = dataclasses.replace(loop, params=params, rule_state=rule_state, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
 
 
@@ -397,7 +530,8 @@ def _what(source: Stream) -> str:
 
 
 def _key_data(key: PRNGKeyArray | int) -> Array:
-    """The loop and its checkpoints hold a key as a plain array; a key of another kind seeds one of the default kind."""
+    """The loop and its checkpoints hold a key as a plain array; a key of another kind seeds one of
+    the default kind."""
     key = as_key(key)
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key

@@ -1,0 +1,7 @@
+"""What other parts of the library use of `training`; no promise to anybody else."""
+
+from ._data import ClassWeight as ClassWeight, of_classes as of_classes
+from ._many import by_structure as by_structure
+from ._note import numbers_of as numbers_of
+from ._objective import sample_losses as sample_losses
+from ._trainer import Validation as Validation
