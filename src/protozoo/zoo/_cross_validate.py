@@ -1,31 +1,37 @@
 """How well a model does on samples that it has not seen."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from .._checks import as_key
+from .._checks import as_key, column_names
+from .._reports import aligned, estimate, plain
 from .._types import ArrayLike, PRNGKeyArray
+from ..evaluation import MORE_IS_BETTER, Evaluation
 from ..models import PrototypeModel
 from ..training import Fit, Trainer, fit_many
 from ._fit import Maker, look_up, trainer_settings
+from ._origin import carded
 from ._recipe import Recipe, taken
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class CrossValidation:
-    """The result of `cross_validate`.
+    """The result of `cross_validate`; printed as a table.
 
     - `scores`: the accuracy on each held-out fold.
     - `fits`: the trained models, fold by fold.
     - `folds`: for each sample, the fold that held it out; -1 for samples without weight.
+    - `evaluations`: all measures on the held-out folds.
     """
 
     scores: np.ndarray
     fits: list[Fit[PrototypeModel]]
     folds: np.ndarray
+    evaluations: list[Evaluation]
 
     @property
     def mean(self) -> float:
@@ -35,10 +41,42 @@ class CrossValidation:
     @property
     def standard_error(self) -> float:
         """Of the mean, over folds."""
-        return float(self.scores.std(ddof=1) / np.sqrt(len(self.scores)))
+        return _standard_error(self.scores)
+
+    def of(self, measure: str) -> np.ndarray:
+        """A measure of `Evaluation` that is one number (`"log_loss"`) on each held-out fold.
+
+        **Raises:** `ValueError` for another name.
+        """
+        if measure not in MORE_IS_BETTER:
+            raise ValueError(
+                f"`measure` must be one of {', '.join(map(repr, MORE_IS_BETTER))}, got {measure!r}."
+            )
+        return np.array([getattr(one, measure) for one in self.evaluations])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For each measure its mean, standard error and value on each fold: plain values, ready for
+        JSON."""
+        measures = {name: self.of(name) for name in MORE_IS_BETTER}
+        return plain(
+            {
+                name: {"mean": of.mean(), "standard_error": _standard_error(of), "folds": of}
+                for name, of in measures.items()
+            }
+        )
+
+    def __str__(self) -> str:
+        rows = [(f"{len(self.scores)} folds", "mean")]
+        for name in MORE_IS_BETTER:
+            of = self.of(name)
+            rows.append((name.replace("_", " "), estimate(of.mean(), _standard_error(of))))
+        return aligned(rows)
 
     def __repr__(self) -> str:
-        return f"CrossValidation(mean={self.mean:.4g}, standard_error={self.standard_error:.2g}, folds={len(self.scores)})"
+        return (
+            f"CrossValidation(mean={self.mean:.4g}, standard_error={self.standard_error:.2g}, "
+            f"folds={len(self.scores)})"
+        )
 
 
 def cross_validate(
@@ -54,27 +92,29 @@ def cross_validate(
 ) -> CrossValidation:
     """Stratified cross-validation; all folds are trained as one program.
 
-    Each model starts from its own training samples (prototypes, bandwidths) and learns from them alone: the held-out ones
-    have weight zero.
+    Each model starts from its own training samples (prototypes, bandwidths) and learns from them
+    alone: the held-out ones have weight zero.
 
     **Arguments:**
 
-    - `model`: a name of the table, a row of your own (`Recipe`), or a function `(x, y, *, key, **options)` that composes a
-      model; of those that learn from labels.
-    - `x`, `y`: samples and their classes 0…c-1. Scaling that depends on data is yours, and belongs into the folds.
+    - `model`: a name of the table, a row of your own (`Recipe`), or a function
+      `(x, y, *, key, **options)` that composes a model; of those that learn from labels.
+    - `x`, `y`: samples and their classes 0…c-1. They are scaled within the folds by the option
+      `standardise=True` (see `pz.fit`).
     - `folds`: how many; no class may be smaller.
     - `key`: a random key; `jax.random.key(0)` by default.
-    - `sample_weight`: how many copies of each sample there are, `(n,)`, in building, training and scoring. A sample of weight
-      zero is not there: it is in no fold.
+    - `sample_weight`: how many copies of each sample there are, `(n,)`, in building, training and
+      scoring. A sample of weight zero is not there: it is in no fold.
     - `trainer`: the row's default by default; a function has none.
     - `options`: those of the row or the function, and without a `trainer` those of `Trainer`.
 
-    **Raises:** `ValueError` for a model that learns without labels, fewer than two folds, classes smaller than that, and
-    models whose structure depends on the fold (all samples as prototypes).
+    **Raises:** `ValueError` for a model that learns without labels, fewer than two folds, classes
+    smaller than that, and models whose structure depends on the fold (all samples as prototypes).
     """
     recipe = look_up(model)
     if not recipe.supervised:
         raise ValueError(f"{recipe.name} learns without labels: there is no accuracy to validate.")
+    given = x
     x, labels, weight = taken(recipe, x, y, sample_weight)
     there = np.ones(len(x), bool) if sample_weight is None else np.asarray(sample_weight) > 0
     sizes = np.bincount(labels)
@@ -82,23 +122,219 @@ def cross_validate(
         raise ValueError(f"`folds` must be an integer of at least 2, got {folds!r}.")
     if folds > sizes.min():
         raise ValueError(
-            f"`folds` is {folds}, but class {sizes.argmin()} has {sizes.min()} samples only, and every fold needs one of "
-            f"each class: ask for {sizes.min()} folds at most, or leave the class out."
+            f"`folds` is {folds}, but class {sizes.argmin()} has {sizes.min()} samples only, and "
+            f"every fold needs one of each class: ask for {sizes.min()} folds at most, or leave "
+            "the class out."
         )
     settings = {} if trainer is not None else trainer_settings(options)
     trainer = recipe.trainer(**settings) if trainer is None else trainer
     keys = jax.random.split(as_key(0 if key is None else key), folds + 2)
-    fold = stratified(labels, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1]))))
+    fold = stratified(
+        labels, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1])))
+    )
     host, weight = np.asarray(x), np.ones(len(x)) if weight is None else weight
-    told = [{} if sample_weight is None else {"sample_weight": weight[fold != i]} for i in range(folds)]
-    models = [recipe(host[fold != i], labels[fold != i], key=keys[i], **told[i], **options) for i in range(folds)]
+    told = [
+        {} if sample_weight is None else {"sample_weight": weight[fold != i]} for i in range(folds)
+    ]
+    models = []
+    for i in range(folds):
+        own = host[fold != i]
+        one = recipe(own, labels[fold != i], key=keys[i], **told[i], **options)
+        names = column_names(given)
+        models.append(carded(one, recipe, trainer, own, options, feature_names=names))
     seen = np.where(fold != np.arange(folds)[:, None], weight, 0)
-    fits = sorted(fit_many(trainer, models, x, labels, key=keys[-2], sample_weight=seen), key=lambda fit: fit.member)
-    right = np.stack([np.asarray(fit.model.predict(x)) == labels for fit in fits])
-    scores = [np.average(right[i, fold == i], weights=weight[fold == i]) for i in range(folds)]
+    fits = sorted(
+        fit_many(trainer, models, x, labels, key=keys[-2], sample_weight=seen),
+        key=lambda fit: fit.member,
+    )
+    # Of all samples, so that all folds ask one compiled program.
+    answers = [np.asarray(fit.model.predict_proba(x)) for fit in fits]
+    evaluations = [
+        Evaluation.of_probabilities(answer[fold == i], labels[fold == i], weight[fold == i])
+        for i, answer in enumerate(answers)
+    ]
     of_all = np.full(len(there), -1)
     of_all[there] = fold
-    return CrossValidation(np.array(scores), fits, of_all)
+    scores = np.array([one.accuracy for one in evaluations])
+    return CrossValidation(scores, fits, of_all, evaluations)
+
+
+#: What may be compared: a model, or one with options of its own.
+Candidate = str | Recipe | Maker | tuple[str | Recipe | Maker, Mapping[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Comparison:
+    """The result of `compare`; printed as a table, the best model first.
+
+    - `measure`: what is compared.
+    - `results`: of each model, by its name, in the order in which they were given.
+    """
+
+    measure: str
+    results: dict[str, CrossValidation]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the m models."""
+        return tuple(self.results)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The measure of each model on each held-out fold, `(m, folds)`."""
+        return np.stack([result.of(self.measure) for result in self.results.values()])
+
+    @property
+    def means(self) -> np.ndarray:
+        """Over folds, `(m,)`."""
+        return self.scores.mean(axis=1)
+
+    @property
+    def standard_errors(self) -> np.ndarray:
+        """Of the means, over folds, `(m,)`."""
+        return np.array([_standard_error(one) for one in self.scores])
+
+    @property
+    def best(self) -> str:
+        """The name of the model with the best mean, the first of equals."""
+        return self.names[self._order()[0]]
+
+    @property
+    def differences(self) -> np.ndarray:
+        """Of each mean from the best one, `(m,)`."""
+        return self._from_best().mean(axis=1)
+
+    @property
+    def difference_errors(self) -> np.ndarray:
+        """The standard errors of the differences, fold by fold: what all models find hard in a fold
+        is in none of them, `(m,)`."""
+        return np.array([_standard_error(one) for one in self._from_best()])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The table as plain values, ready for JSON."""
+        columns = zip(
+            self.names,
+            self.means,
+            self.standard_errors,
+            self.differences,
+            self.difference_errors,
+            self.scores,
+            strict=True,
+        )
+        models = {
+            name: {
+                "mean": mean,
+                "standard_error": error,
+                "difference": difference,
+                "difference_error": difference_error,
+                "folds": scores,
+            }
+            for name, mean, error, difference, difference_error, scores in columns
+        }
+        return plain({"measure": self.measure, "best": self.best, "models": models})
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{n}={m:.4g}" for n, m in zip(self.names, self.means, strict=True))
+        return f"Comparison({self.measure}: {said})"
+
+    def __str__(self) -> str:
+        rows = [("model", self.measure.replace("_", " "), "difference from the best")]
+        means, errors = self.means.tolist(), self.standard_errors.tolist()
+        differences, difference_errors = self.differences.tolist(), self.difference_errors.tolist()
+        for at, i in enumerate(self._order()):
+            difference = estimate(differences[i], difference_errors[i]) if at else ""
+            rows.append((self.names[i], estimate(means[i], errors[i]), difference))
+        return aligned(rows)
+
+    def _from_best(self) -> np.ndarray:
+        return self.scores - self.scores[self._order()[0]]
+
+    def _order(self) -> np.ndarray:
+        sign = -1 if MORE_IS_BETTER[self.measure] else 1
+        return np.argsort(sign * self.means, kind="stable")
+
+
+def compare(
+    models: Sequence[Candidate] | Mapping[str, Candidate],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    folds: int = 5,
+    key: PRNGKeyArray | int | None = None,
+    sample_weight: ArrayLike | None = None,
+    measure: str = "accuracy",
+    **options: Any,
+) -> Comparison:
+    """Which of these models does best? All are cross-validated on the same folds, the folds of each
+    as one program.
+
+    `print(pz.compare(["GLVQ", "GMLVQ"], x, y))` is a table of means, standard errors, and
+    differences from the best, which are taken fold by fold.
+
+    **Arguments:**
+
+    - `models`: names of the table, rows of your own, and functions that compose a model, as
+      `cross_validate` takes them; each alone, or with options of its own,
+      `("GMLVQ", {"latent_dim": 2})`. A mapping says what they are called.
+    - `x`, `y`: samples and their classes 0…c-1.
+    - `folds`, `key`, `sample_weight`: as `cross_validate` has them.
+    - `measure`: of `Evaluation`: `"accuracy"`, `"balanced_accuracy"`, `"log_loss"`,
+      `"brier_score"`, `"calibration_error"`.
+    - `options`: of all models, or of their trainers (`epochs=50`).
+
+    Training sets of folds overlap: differences of less than two or three standard errors say
+    little.
+
+    **Raises:** `ValueError` without models, for two of one name, and as `cross_validate` does,
+    naming the model.
+    """
+    if measure not in MORE_IS_BETTER:
+        raise ValueError(
+            f"`measure` must be one of {', '.join(map(repr, MORE_IS_BETTER))}, got {measure!r}."
+        )
+    results: dict[str, CrossValidation] = {}
+    for name, model, own in _candidates(models):
+        try:
+            results[name] = cross_validate(
+                model,
+                x,
+                y,
+                folds=folds,
+                key=key,
+                sample_weight=sample_weight,
+                **{**options, **own},
+            )
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    return Comparison(measure, results)
+
+
+def _candidates(models: Any) -> list[tuple[str, Any, Mapping[str, Any]]]:
+    """What each is called, the model, and its own options."""
+    if isinstance(models, str | Recipe) or not isinstance(models, Sequence | Mapping):
+        raise TypeError(
+            "`models` must be a list of names, rows and functions, or a mapping from what they are "
+            f"called, got {models!r}."
+        )
+    if not models:
+        raise ValueError("`models` must hold one model at least.")
+    named = isinstance(models, Mapping)
+    found = []
+    for called, given in models.items() if named else ((None, one) for one in models):
+        model, own = given if isinstance(given, tuple) else (given, {})
+        found.append((called if named else look_up(model).name, model, own))
+    names = [name for name, *_ in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            f"`models` has {twice[0]!r} more than once: say what they are called, "
+            f"`{{{twice[0] + ' 2'!r}: ({twice[0]!r}, {{…}}), …}}`."
+        )
+    return found
+
+
+def _standard_error(scores: np.ndarray) -> float:
+    """Of the mean over folds."""
+    return float(scores.std(ddof=1) / np.sqrt(len(scores)))
 
 
 def stratified(y: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:

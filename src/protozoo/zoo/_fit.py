@@ -1,22 +1,23 @@
 """The first minute."""
 
+import dataclasses
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import jax
 
-from .._checks import as_key, counted
+from .._checks import as_key, as_samples, counted, positive_integer
 from .._types import ArrayLike, PRNGKeyArray
-from ..models import PrototypeModel
-from ..training import Fit, Trainer
-from ..training._data import ClassWeight
-from ..training._trainer import Validation
+from ..models import AbstractTrainable, PrototypeModel
+from ..training import Fit, Trainer, fit_many
+from ..training.internal import ClassWeight, Validation
+from ._origin import Names, Scaling, carded, scale_of
 from ._recipe import Recipe
 
 
 #: Composes a model from samples, their classes and a random key.
-Maker = Callable[..., PrototypeModel]
+Maker = Callable[..., Any]
 
 
 def fit(
@@ -28,36 +29,107 @@ def fit(
     validation: Validation = None,
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
+    restarts: int | None = None,
+    standardise: Scaling = False,
+    class_names: Names = None,
+    feature_names: Names = None,
     **options: Any,
 ) -> Fit[PrototypeModel]:
-    """Build a model and train it by its defaults.
+    """Build a model and train it by its defaults; what it was made of is written on its card
+    (`model.card`).
 
     **Arguments:**
 
-    - `model`: a name of the table (`pz.zoo.names()`), a row of your own (`Recipe`), or a function `(x, y, *, key, **options)`
-      that composes a model; what trains it is then among the options, `rule` and `epochs` at least.
-    - `x`, `y`: samples and, for supervised models, their classes 0…c-1.
+    - `model`: a name of the table (`pz.zoo.names()`), a row of your own (`Recipe`), or a function
+      `(x, y, *, key, **options)` that composes a model (or another `AbstractTrainable`, such as a
+      network); what trains it is then among the options, `rule` and `epochs` at least.
+    - `x`, `y`: samples and, for supervised models, their classes 0…c-1; for models of one class 0
+      for targets and 1 for others, and without labels all are targets.
     - `key`: a random key; `jax.random.key(0)` by default.
     - `validation`: held-out data; see `Trainer.fit`.
-    - `sample_weight`: how many copies of each sample there are, `(n,)`, when the model is built and when it is trained: a
-      sample of weight zero is not there.
+    - `sample_weight`: how many copies of each sample there are, `(n,)`, when the model is built and
+      when it is trained: a sample of weight zero is not there.
     - `class_weight`: how much each class counts in training; see `Trainer.fit`.
-    - `options`: the row's options (`prototypes_per_class`, `latent_dim` …) and the trainer's (`epochs`, `batch_size` …).
+    - `restarts`: how many models are built from other random numbers and trained side by side, as
+      one program; the one with the lowest monitored loss is returned. By default what the row says:
+      1, mostly.
+    - `standardise`: whether the scale of the data belongs to the model, which then takes raw data:
+      `True` for mean zero and variance one (`backbones.Standardise`), `"minmax"`, `"robust"`,
+      `"whitening"`, or a scale that was found elsewhere. It is that of the samples here, by their
+      weights. `model.in_data_units()` are the prototypes in the units of the data.
+    - `class_names`: the names of the classes 0…c-1: `class_names, y = np.unique(labels,
+      return_inverse=True)` finds both. `model.predict(x, names=True)` answers with them.
+    - `feature_names`: the names of the features; of a data frame, its columns by default. A model
+      that knows them takes data frames of these columns alone.
+    - `options`: the row's options (`prototypes_per_class`, `latent_dim` …) and the trainer's
+      (`epochs`, `batch_size` …).
 
-    **Raises:** `ValueError` for an unknown name or option, and for data that do not fit.
+    **Raises:** `ValueError` for an unknown name or option, for data or names that do not fit, and
+    for `standardise` where samples have no units.
     """
     recipe = look_up(model)
-    settings = trainer_settings(options)
-    build_key, fit_key = jax.random.split(as_key(0 if key is None else key))
-    untrained = recipe(x, y, key=build_key, sample_weight=sample_weight, **options)
-    weights: Any = {"sample_weight": sample_weight, "class_weight": class_weight}
-    return recipe.trainer(**settings).fit(untrained, x, y, key=fit_key, validation=validation, **weights)
+    key = 0 if key is None else key
+    options.update(restarts=restarts, standardise=standardise)
+    names = class_names, feature_names
+    trainer, models, fit_key = prepared(recipe, x, y, key, sample_weight, options, *names)
+    count = len(models)
+    if count == 1:
+        weights: Any = {"sample_weight": sample_weight, "class_weight": class_weight}
+        return trainer.fit(models[0], x, y, key=fit_key, validation=validation, **weights)
+    if class_weight is not None:
+        raise ValueError(
+            "`class_weight` does not go with `restarts`: multiply `sample_weight` by it."
+        )
+    if trainer.for_one_model:
+        raise ValueError(
+            "callbacks, progress, checkpoints and sharding belong to the training of one model, "
+            f"and {recipe.name} has {count} starts: pass `restarts=1`."
+        )
+    best, *_ = fit_many(
+        trainer,
+        models,
+        x,
+        y,
+        key=fit_key,
+        sample_weight=sample_weight,
+        validation=cast(Any, validation),
+    )
+    return best
+
+
+def prepared(
+    recipe: "Recipe | Composition",
+    x: ArrayLike,
+    y: ArrayLike | None,
+    key: PRNGKeyArray | int,
+    sample_weight: ArrayLike | None,
+    options: Mapping[str, Any],
+    class_names: Names = None,
+    feature_names: Names = None,
+) -> tuple[Trainer, list[Any], PRNGKeyArray]:
+    """What `fit` begins with: a trainer, a model for each start, and the key of their training."""
+    options = dict(options)
+    restarts, scale = options.pop("restarts", None), options.pop("standardise", False)
+    trainer = recipe.trainer(**trainer_settings(options))
+    count = recipe.restarts if restarts is None else restarts
+    positive_integer(count, "restarts")
+    build_key, fit_key = jax.random.split(as_key(key))
+    keys = jax.random.split(build_key, count) if count > 1 else [build_key]
+    models = []
+    for k in keys:
+        one = recipe(x, y, key=k, sample_weight=sample_weight, standardise=scale, **options)
+        told = options, class_names, feature_names, sample_weight
+        models.append(carded(one, recipe, trainer, x, *told))
+        # Found once, and shared.
+        scale = getattr(one, "scale", None) or scale
+    return trainer, models, fit_key
 
 
 class Composition:
     """A function that composes models, asked like a row of the table."""
 
     supervised = True
+    restarts = 1
 
     def __init__(self, make: Maker):
         self.make = make
@@ -70,25 +142,40 @@ class Composition:
         *,
         key: PRNGKeyArray,
         sample_weight: ArrayLike | None = None,
+        standardise: Scaling = False,
         **options: Any,
-    ) -> PrototypeModel:
-        """Build the untrained model, from the samples that have a weight. A function that has an argument `sample_weight` is
-        told how much."""
+    ) -> Any:
+        """Build the untrained model, from the samples that have a weight. A function that has an
+        argument `sample_weight` is told how much."""
+        weight = None
         if sample_weight is not None:
             x, y, weight = counted(x, y, sample_weight)
             if "sample_weight" in inspect.signature(self.make).parameters:
                 options = {**options, "sample_weight": weight}
+        scale = None
+        if standardise is not False:
+            samples = as_samples(x)
+            scale = scale_of(standardise, samples, weight)
+            x = samples if scale is None else jax.vmap(scale)(samples)
         model = self.make(x, y, key=key, **options)
-        if not isinstance(model, PrototypeModel):
-            raise TypeError(f"`model` must return a `PrototypeModel`, and {self.name} returned {model!r}.")
-        return model
+        if not isinstance(model, AbstractTrainable):
+            raise TypeError(
+                f"`model` must return a `PrototypeModel`, and {self.name} returned {model!r}."
+            )
+        if scale is None:
+            return model
+        if not isinstance(model, PrototypeModel) or model.scale is not None:
+            what = "has one already" if isinstance(model, PrototypeModel) else "has no scale"
+            raise ValueError(f"`standardise`: what {self.name} returned {what}.")
+        return dataclasses.replace(model, scale=scale)
 
     def trainer(self, **settings: Any) -> Trainer:
         """A trainer of these settings: a function has no defaults."""
         if missing := [name for name in ("rule", "epochs") if name not in settings]:
             raise ValueError(
                 f"{self.name} is a function, which does not say how its models are trained: give "
-                f"{' and '.join(f'`{name}`' for name in missing)}, such as `rule=pz.GradientDescent('adam', 1e-2), epochs=100`."
+                f"{' and '.join(f'`{name}`' for name in missing)}, such as "
+                f"`rule=pz.GradientDescent('adam', 1e-2), epochs=100`."
             )
         return Trainer(**settings)
 
@@ -103,10 +190,18 @@ def look_up(model: str | Recipe | Maker) -> Recipe | Composition:
         return _TABLE[model]
     if isinstance(model, Recipe):
         return model
-    if callable(model) and not isinstance(model, PrototypeModel):  # a model is a function, too, and not of data and a key
+    # A model is a function, too, and not of data and a key.
+    if callable(model) and not isinstance(model, AbstractTrainable):
         return Composition(model)
-    given = "a model, which `Trainer.fit` trains" if isinstance(model, PrototypeModel) else repr(model)
-    raise TypeError(f"`model` must be a name of the table, a `Recipe`, or a function that composes a model, got {given}.")
+    given = (
+        "a model, which `Trainer.fit` trains"
+        if isinstance(model, AbstractTrainable)
+        else repr(model)
+    )
+    raise TypeError(
+        f"`model` must be a name of the table, a `Recipe`, or a function that composes a model, "
+        f"got {given}."
+    )
 
 
 def trainer_settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Their keyword arguments are a row's options, which their docstrings explain, one
 """
 
 import dataclasses
-import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from .._checks import is_dissimilarity_matrix, positive_integer
 from .._schedules import AbstractSchedule, Exponential, positive
 from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
-from ..backbones import CNN, MLP
+from ..backbones import CNN, MLP, Curved, TangentSpace
 from ..cooperation import AbstractCooperation, RankCooperation
 from ..losses import (
     CBC,
@@ -34,41 +34,40 @@ from ..losses import (
     ClasswiseClustering,
     Cooperative,
     CrossEntropy,
-    Fuzzy,
-    HardClustering,
-    Mixture,
     NearestNeighbours,
     SoftLVQ,
     winners,
 )
-from ..manifolds import AbstractManifold, Euclidean
+from ..manifolds import AbstractManifold, AbstractSpectral, Euclidean
 from ..metrics import (
     AbstractAdaptation,
     AbstractMetric,
-    AbstractQuadratic,
     Chain,
     ClassOmega,
     ExponentialKernel,
     GaussianKernel,
     LocalOmega,
-    Mahalanobis,
     Omega,
     Precomputed,
     Relevance,
+    SpectralRelevance,
     SquaredEuclidean,
     Subspace,
     Tangent,
+    TangentExponentialKernel,
     Wasserstein,
     own_units,
 )
 from ..prototypes import Prototypes
-from ..prototypes._initialisers import initialise, kmeans_plus_plus
+from ..prototypes.internal import initialise
 from ._options import explained_by, summary, with_options_of
+from ._starts import STARTS
 
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What a maker of a part knows; a maker is a function of it whose keyword arguments are options of the row.
+    """What a maker of a part knows; a maker is a function of it whose keyword arguments are options
+    of the row.
 
     **Arguments:**
 
@@ -76,7 +75,7 @@ class Context:
     - `y`: their classes, or `None`.
     - `key`: a random key.
     - `space`: where the points live.
-    - `prototypes`, `metric`: the parts made so far; prototypes where they are compared.
+    - `lattice`, `prototypes`, `metric`: the parts made so far; prototypes where they are compared.
     """
 
     x: Array
@@ -86,6 +85,7 @@ class Context:
     #: How many copies of each sample there are, if they are not equally many: positive, float64.
     weight: np.ndarray | None = None
     # Set before the makers that need them are called.
+    lattice: Any = None
     prototypes: Any = None
     metric: Any = None
 
@@ -95,15 +95,19 @@ class Context:
         return {} if self.weight is None else {"sample_weight": self.weight}
 
     def distances(self) -> "Distances":
-        """The dissimilarities of a few thousand samples, plenty for a scale, in the model's own metric."""
+        """The dissimilarities of a few thousand samples, plenty for a scale, in the model's own
+        metric."""
         step = -(-len(self.x) // 4096)
         units = own_units(self.metric, self.prototypes)
         delta = _distances(units.metric, units.of(jnp.asarray(self.x[::step])), units.prototypes)
         y, weight = (None if a is None else np.asarray(a)[::step] for a in (self.y, self.weight))
-        return Distances(delta, y, np.ones(len(delta)) if weight is None else weight, float(units.factor))
+        return Distances(
+            delta, y, np.ones(len(delta)) if weight is None else weight, float(units.factor)
+        )
 
     def scale(self) -> float:
-        """The typical dissimilarity between a sample and its prototype; one where all samples are prototypes."""
+        """The typical dissimilarity between a sample and its prototype; one where all samples are
+        prototypes."""
         delta, y, weight, factor = self.distances()
         if y is None or not self.prototypes.labelled:
             nearest = jnp.min(delta, axis=1)
@@ -115,8 +119,9 @@ class Context:
         limits = np.finfo(np.asarray(delta).dtype)
         if not limits.tiny <= mean * factor <= limits.max:
             raise ValueError(
-                f"`x` is of an order of magnitude whose dissimilarities, of {mean * factor:.3g}, are beyond the range of "
-                f"{limits.dtype}: rescale it, or compute in 64 bits (`jax.config.update('jax_enable_x64', True)`)."
+                f"`x` is of an order of magnitude whose dissimilarities, of {mean * factor:.3g}, "
+                f"are beyond the range of {limits.dtype}: rescale it, or compute in 64 bits "
+                "(`jax.config.update('jax_enable_x64', True)`)."
             )
         return mean * factor
 
@@ -128,7 +133,11 @@ class Context:
     @property
     def per_class(self) -> int:
         """The size of the largest class of prototypes."""
-        return int(np.bincount(self.prototypes.labels).max()) if self.prototypes.labelled else len(self.prototypes)
+        return (
+            int(np.bincount(self.prototypes.labels).max())
+            if self.prototypes.labelled
+            else len(self.prototypes)
+        )
 
 
 class Distances(NamedTuple):
@@ -154,7 +163,11 @@ def no_encoder(context: Context) -> Callable:
 
 
 def mlp(
-    context: Context, *, hidden: tuple[int, ...] = (32,), latent_dim: int = 16, activation: Callable = jax.nn.tanh
+    context: Context,
+    *,
+    hidden: tuple[int, ...] = (32,),
+    latent_dim: int = 16,
+    activation: Callable = jax.nn.tanh,
 ) -> Callable:
     """A multilayer perceptron (`backbones.MLP`).
 
@@ -162,10 +175,14 @@ def mlp(
     - `latent_dim`: how many numbers the network makes of a sample. Range: at least 1.
     - `activation`: the elementwise function between layers. Range: any function of an array.
     """
-    return MLP((context.space.dimension, *hidden, latent_dim), activation, key=context.key)
+    return MLP(
+        (math.prod(context.space.point_shape), *hidden, latent_dim), activation, key=context.key
+    )
 
 
-def cnn(context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: int = 32, pool: int = 2) -> Callable:
+def cnn(
+    context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: int = 32, pool: int = 2
+) -> Callable:
     """A convolutional network (`backbones.CNN`).
 
     - `channels`: how many feature maps each stage has. Range: each at least 1; one stage at
@@ -175,40 +192,88 @@ def cnn(context: Context, *, channels: tuple[int, ...] = (16, 32), latent_dim: i
     """
     if len(context.space.point_shape) != 3:
         raise ValueError(
-            f"`x` must hold images (n, height, width, channels), got samples of shape {context.space.point_shape}; gray "
-            "images have one channel: `x[..., None]`."
+            "`x` must hold images (n, height, width, channels), got samples of shape "
+            f"{context.space.point_shape}; gray images have one channel: `x[..., None]`."
         )
     return CNN(context.space.point_shape, latent_dim, channels, pool=pool, key=context.key)
+
+
+# Lattices.
+
+
+def no_lattice(context: Context) -> None:
+    """Prototypes have no places but their points."""
+
+
+def tangent_space(context: Context) -> Callable:
+    """Samples by their coordinates about the Fréchet mean of the data
+    (`backbones.TangentSpace`)."""
+    return TangentSpace.at_mean(context.space, context.x, context.weight)
+
+
+def geodesic_filter(context: Context, *, filter_dim: int | None = None) -> Callable:
+    """Points of the space that differ from the mean in those directions alone that tell classes
+    apart: the discriminant directions of the tangent space at the Fréchet mean
+    (`backbones.TangentSpace`), and back (`backbones.Curved`).
+
+    - `filter_dim`: how many directions are kept. Range: from 1 to the number of coordinates.
+      Default: one less than the number of classes.
+    """
+    tangents = TangentSpace.at_mean(context.space, context.x, context.weight)
+    count = min(context.classes - 1, context.space.dimension) if filter_dim is None else filter_dim
+    if not 1 <= count <= context.space.coordinate_size:
+        raise ValueError(
+            f"`filter_dim` must lie between 1 and {context.space.coordinate_size}, got {count}."
+        )
+    coordinates = np.asarray(jax.lax.map(tangents, jnp.asarray(context.x)))
+    directions = Omega.from_lda(coordinates, context.y, count, **context.weighting).matrix
+    basis = np.linalg.qr(np.asarray(directions, np.float64))[0]
+    keep = eqx.nn.Linear(len(basis), len(basis), use_bias=False, key=context.key)
+    keep = eqx.tree_at(
+        lambda layer: layer.weight, keep, jnp.asarray(basis @ basis.T, coordinates.dtype)
+    )
+    return Curved(eqx.nn.Sequential([eqx.nn.Lambda(tangents), keep]), context.space, tangents.base)
 
 
 # Prototypes.
 
 
 def per_class(
-    context: Context, *, prototypes_per_class: int | Mapping[int, int] = 1, initialiser: str | Callable = "kmeans++"
+    context: Context,
+    *,
+    prototypes_per_class: int | Mapping[int, int] = 1,
+    initialiser: str | Callable = "kmeans++",
 ) -> Prototypes:
     """Prototypes for each class.
 
     - `prototypes_per_class`: how many, for all classes or as a dictionary of classes. Range: from
       1 to the number of samples of the class.
-    - `initialiser`: where they start: at samples far from each other (`"kmeans++"`), at the mean
-      and near it (`"means"`), at any samples (`"samples"`), or where a function of samples,
-      number, random key and space says. Range: `"kmeans++"`, `"means"`, `"samples"` or a
-      function.
+    - `initialiser`: where they start: at samples far from each other (`"kmeans++"`, or with more
+      care `"greedy kmeans++"`), at the centres
+      of k-means (`"kmeans"`) or fuzzy c-means (`"fcm"`), at the mean and near it (`"means"`, or by
+      random shares in all samples, `"responsibilities"`), at any samples (`"samples"`), or where a
+      function of samples, number, random key and space says. Range: `"kmeans++"`,
+      `"greedy kmeans++"`, `"kmeans"`,
+      `"fcm"`, `"means"`, `"responsibilities"`, `"samples"` or a function.
     """
     return _chosen(context, prototypes_per_class, initialiser, "prototypes_per_class")
 
 
 @explained_by(per_class)
 def per_class_means(
-    context: Context, *, prototypes_per_class: int | Mapping[int, int] = 1, initialiser: str | Callable = "means"
+    context: Context,
+    *,
+    prototypes_per_class: int | Mapping[int, int] = 1,
+    initialiser: str | Callable = "means",
 ) -> Prototypes:
     """Prototypes for each class, the first one at its mean."""
     return per_class(context, prototypes_per_class=prototypes_per_class, initialiser=initialiser)
 
 
 @explained_by(per_class)
-def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
+def clusters(
+    context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++"
+) -> Prototypes:
     """Prototypes without classes.
 
     - `prototypes`: how many. Range: from 1 to the number of samples.
@@ -216,18 +281,10 @@ def clusters(context: Context, *, prototypes: int = 3, initialiser: str | Callab
     return _chosen(context, prototypes, initialiser, "prototypes", labelled=False)
 
 
-@explained_by(clusters)
-def gaussian_components(context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++") -> Prototypes:
-    """Means of the components."""
-    if initialiser == "kmeans++" and context.space.flat:
-        # Features count alike, as they do for components: in units of their own.
-        deviations = np.sqrt(mean_and_variance(np.asarray(context.x), context.weight)[1])
-        initialiser = functools.partial(kmeans_plus_plus, units=np.where(deviations > 0, deviations, 1))
-    return clusters(context, prototypes=prototypes, initialiser=initialiser)
-
-
 @explained_by(per_class)
-def components(context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++") -> Prototypes:
+def components(
+    context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++"
+) -> Prototypes:
     """Components that belong to no class.
 
     - `components`: how many. Range: from 1 to the number of samples. Default: twice the number of
@@ -238,12 +295,18 @@ def components(context: Context, *, components: int | None = None, initialiser: 
 
 
 def _chosen(
-    context: Context, count: int | Mapping[int, int], initialiser: str | Callable, name: str, labelled: bool = True
+    context: Context,
+    count: int | Mapping[int, int],
+    initialiser: str | Callable,
+    name: str,
+    labelled: bool = True,
 ) -> Prototypes:
     """Prototypes for each class, or for all samples; errors know the option by its `name`."""
     x = np.asarray(context.x)
     y = np.asarray(context.y) if labelled else np.zeros(len(x), np.int8)
-    points, labels = initialise(x, y, count, context.key, initialiser, context.space, context.weight, name)
+    points, labels = initialise(
+        x, y, count, context.key, initialiser, context.space, context.weight, name, STARTS
+    )
     return Prototypes(points, labels if labelled else None, context.space)
 
 
@@ -253,7 +316,10 @@ def all_samples(context: Context) -> Prototypes:
     if context.weight is not None:
         copies = context.weight.astype(int)
         if (copies != context.weight).any():
-            raise ValueError("`sample_weight` must hold integers: neighbours vote by copies, of which there are no fractions.")
+            raise ValueError(
+                "`sample_weight` must hold integers: neighbours vote by copies, of which there are "
+                "no fractions."
+            )
         order = np.repeat(order, copies[order])
     return Prototypes(np.asarray(context.x)[order], np.asarray(context.y)[order], context.space)
 
@@ -275,15 +341,16 @@ def euclidean_or_given(context: Context, *, precomputed: bool | None = None) -> 
     """
     if precomputed is None and is_dissimilarity_matrix(context.x):
         raise ValueError(
-            "`x` looks like a matrix of dissimilarities between its own samples: pass `precomputed=True` to take it for one, "
-            "or `precomputed=False` to take its rows for vectors."
+            "`x` looks like a matrix of dissimilarities between its own samples: pass "
+            "`precomputed=True` to take it for one, or `precomputed=False` to take its rows for "
+            "vectors."
         )
     return Precomputed() if precomputed else SquaredEuclidean()
 
 
 def relevance(context: Context) -> AbstractAdaptation:
     """A weight for each feature (`metrics.Relevance`), all equal at first."""
-    return Relevance.uniform(context.space.dimension)
+    return Relevance.uniform(context.space.coordinate_size)
 
 
 def omega(
@@ -306,8 +373,10 @@ def omega(
     """
     if not null_space_correction:
         return _first_omega(context, omega_initialiser, latent_dim, normalised)
-    if not context.space.flat:
-        raise ValueError("`null_space_correction` needs a flat space: in a curved one, data span no subspace.")
+    if not context.space.displacement_is_difference:
+        raise ValueError(
+            "`null_space_correction` needs a flat space: in a curved one, data span no subspace."
+        )
     data = Subspace.spanned_by(context.x, **context.weighting)
     x = context.x.reshape(len(context.x), -1) @ data.basis
     inside = dataclasses.replace(context, x=x, space=Euclidean(data.rank))
@@ -317,23 +386,33 @@ def omega(
 @with_options_of(omega)
 def local_omega(context: Context, **options: Any) -> AbstractAdaptation:
     """A projection Ω for each prototype (`metrics.LocalOmega`), all equal at first."""
-    return _each(omega(context, **options), lambda first: LocalOmega.repeated(first, len(context.prototypes)))
+    return _each(
+        omega(context, **options), lambda first: LocalOmega.repeated(first, len(context.prototypes))
+    )
 
 
 @with_options_of(omega)
 def class_omega(context: Context, **options: Any) -> AbstractAdaptation:
     """A projection Ω for each class (`metrics.ClassOmega`), all equal at first."""
-    return _each(omega(context, **options), lambda first: ClassOmega.repeated(first, context.classes))
+    return _each(
+        omega(context, **options), lambda first: ClassOmega.repeated(first, context.classes)
+    )
 
 
-def _each(one: AbstractAdaptation, repeated: Callable[[Any], AbstractAdaptation]) -> AbstractAdaptation:
+def _each(
+    one: AbstractAdaptation, repeated: Callable[[Any], AbstractAdaptation]
+) -> AbstractAdaptation:
     """Projections that start as `one`, behind the same projection on the data if there is one."""
     return Chain(one.first, repeated(one.second)) if isinstance(one, Chain) else repeated(one)
 
 
 @explained_by(omega)
 def projection(
-    context: Context, *, omega_dim: int | None = None, normalised: bool = True, omega_initialiser: str = "identity"
+    context: Context,
+    *,
+    omega_dim: int | None = None,
+    normalised: bool = True,
+    omega_initialiser: str = "identity",
 ) -> AbstractAdaptation:
     """One projection Ω of what the encoder makes of samples (`metrics.Omega`).
 
@@ -345,17 +424,28 @@ def projection(
 
 
 def _first_omega(
-    context: Context, initialiser: str, latent_dim: int | None, normalised: bool, name: str = "latent_dim"
+    context: Context,
+    initialiser: str,
+    latent_dim: int | None,
+    normalised: bool,
+    name: str = "latent_dim",
 ) -> Omega:
-    d = context.space.dimension
+    d = context.space.coordinate_size
     if latent_dim is not None and not 1 <= latent_dim <= d:
-        raise ValueError(f"`{name}` must lie between 1 and the number of features {d}, got {latent_dim}.")
+        raise ValueError(
+            f"`{name}` must lie between 1 and the number of features {d}, got {latent_dim}."
+        )
     if initialiser == "identity":
-        return Omega.identity(context.space.dimension, latent_dim, normalised)
+        return Omega.identity(context.space.coordinate_size, latent_dim, normalised)
     if initialiser not in ("pca", "lda"):
-        raise ValueError(f"`omega_initialiser` must be 'identity', 'pca' or 'lda', got {initialiser!r}.")
-    if not context.space.flat:
-        raise ValueError(f"`omega_initialiser={initialiser!r}` needs a flat space: in a curved one, data span no subspace.")
+        raise ValueError(
+            f"`omega_initialiser` must be 'identity', 'pca' or 'lda', got {initialiser!r}."
+        )
+    if not context.space.displacement_is_difference:
+        raise ValueError(
+            f"`omega_initialiser={initialiser!r}` needs a flat space: in a curved one, data span "
+            f"no subspace."
+        )
     x = np.asarray(context.x).reshape(len(context.x), -1)
     if initialiser == "pca":
         return Omega.from_pca(x, latent_dim, normalised, **context.weighting)
@@ -368,7 +458,9 @@ def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
     - `subspace_dim`: the dimension of the subspaces. Range: from 0 to one less than the number of
       features.
     """
-    return Tangent.from_data(context.x, context.prototypes, subspace_dim, context.y, **context.weighting)
+    return Tangent.from_data(
+        context.x, context.prototypes, subspace_dim, context.y, **context.weighting
+    )
 
 
 def gaussian_kernel(inner: Callable) -> Callable:
@@ -376,19 +468,98 @@ def gaussian_kernel(inner: Callable) -> Callable:
 
     @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
-        return GaussianKernel.from_data(inner(context, **options), context.x, context.prototypes, context.y, context.weight)
+        return GaussianKernel.from_data(
+            inner(context, **options), context.x, context.prototypes, context.y, context.weight
+        )
 
     make.__name__ = f"gaussian_kernel_of_{inner.__name__}"
     make.__doc__ = f"A Gaussian kernel (`metrics.GaussianKernel`), and in it: {summary(inner)}"
     return make
 
 
+def tangent_exponential_kernel(inner: Callable) -> Callable:
+    """A maker of the exponential kernel of another maker's displacements, with one bandwidth."""
+
+    @with_options_of(inner)
+    def make(context: Context, **options: Any) -> AbstractMetric:
+        given = context.x, context.prototypes, context.y, context.weight
+        kernel = TangentExponentialKernel.from_data(inner(context, **options), *given)
+        return TangentExponentialKernel(kernel.metric, kernel.log_bandwidths.mean())
+
+    make.__name__ = f"tangent_exponential_kernel_of_{inner.__name__}"
+    make.__doc__ = (
+        f"An exponential kernel (`metrics.TangentExponentialKernel`), and in it: {summary(inner)}"
+    )
+    return make
+
+
+def then_relevances(inner: Callable) -> Callable:
+    """A maker of another maker's adaptation, whose outputs then have relevances."""
+
+    @with_options_of(inner)
+    def make(context: Context, **options: Any) -> AbstractAdaptation:
+        first = inner(context, **options)
+        return Chain(first, Relevance.uniform(_outputs(context, first)))
+
+    make.__name__ = f"{inner.__name__}_then_relevances"
+    made = "Relevances (`metrics.Relevance`) of what comes out of another adaptation"
+    make.__doc__ = f"{made}: {summary(inner)}"
+    return make
+
+
+def then_projection(inner: Callable) -> Callable:
+    """A maker of another maker's adaptation, whose outputs are then projected."""
+
+    def make(
+        context: Context, *, kernel_latent_dim: int | None = None, **options: Any
+    ) -> AbstractAdaptation:
+        first = inner(context, **options)
+        size = _outputs(context, first)
+        if kernel_latent_dim is not None and not 1 <= kernel_latent_dim <= size:
+            raise ValueError(
+                f"`kernel_latent_dim` must lie between 1 and {size}, got {kernel_latent_dim}."
+            )
+        return Chain(first, Omega.identity(size, kernel_latent_dim))
+
+    make.__name__ = f"{inner.__name__}_then_projection"
+    made = "A projection (`metrics.Omega`) of what comes out of another adaptation"
+    make.__doc__ = f"""{made}: {summary(inner)}
+
+    - `kernel_latent_dim`: how many columns the projection has. Range: from 1 to the number of
+      outputs. Default: as many as there may be.
+    """
+    return with_options_of(inner)(make)
+
+
+def _outputs(context: Context, adaptation: AbstractAdaptation) -> int:
+    """How many numbers an adaptation makes of a displacement."""
+    linear, k = adaptation.linear_map(context.prototypes), context.space.coordinate_size
+    one = jax.tree.map(lambda a: a[0], linear) if adaptation.local else linear
+    return jax.eval_shape(
+        one.apply, jax.ShapeDtypeStruct((k,), context.prototypes.points.dtype)
+    ).shape[0]
+
+
+def spectral_relevance(context: Context) -> AbstractMetric:
+    """Relevances of principal angles, or of what else no isometry changes
+    (`metrics.SpectralRelevance`)."""
+    space = context.space
+    if not isinstance(space, AbstractSpectral):
+        raise ValueError(
+            f"`space`: of two points of {space}, there is no number but their distance."
+        )
+    return SpectralRelevance.uniform(space.rank)
+
+
 def exponential_kernel(context: Context, *, latent_dim: int | None = None) -> AbstractMetric:
-    """The kernel exp(xΛw) with a learned Λ (`metrics.ExponentialKernel`).
+    """The kernel exp(xΛw) with a learned Λ (`metrics.ExponentialKernel`); in a curved space, of
+    tangents.
 
     - `latent_dim`: how many columns its projection has. Range: from 1 to the number of features.
       Default: as many as there may be.
     """
+    if not context.space.displacement_is_difference:
+        return tangent_exponential_kernel(omega)(context, latent_dim=latent_dim)
     return ExponentialKernel.from_data(context.x, latent_dim, context.weight)
 
 
@@ -402,33 +573,34 @@ def wasserstein(inner: Callable) -> Callable:
         of_class = []
         for k in range(context.classes):
             mine = np.asarray(context.y) == k
-            of_class.append(mean_and_variance(x[mine], None if context.weight is None else context.weight[mine])[1])
+            of_class.append(
+                mean_and_variance(
+                    x[mine], None if context.weight is None else context.weight[mine]
+                )[1]
+            )
         variances = np.stack(of_class)[labels]
-        # A class of equal samples has no scale of its own; it borrows one from others, or from other features.
+        # A class of equal samples has no scale of its own; it borrows one from others, or from
+        # other features.
         most = variances.max(axis=0, initial=0)
         floor = 1e-6 * np.where(most > 0, most, most.max() or 1.0)
         return Wasserstein(inner(context, **options), jnp.log(np.maximum(variances, floor)))
 
     make.__name__ = f"wasserstein_of_{inner.__name__}"
-    make.__doc__ = f"Prototypes that have variances (`metrics.Wasserstein`), compared by: {summary(inner)}"
+    make.__doc__ = (
+        f"Prototypes that have variances (`metrics.Wasserstein`), compared by: {summary(inner)}"
+    )
     return make
-
-
-def mahalanobis(context: Context, *, covariance: str = "full", regularisation: float | None = None) -> AbstractQuadratic:
-    """A Gaussian density about each prototype (`metrics.Mahalanobis`).
-
-    - `covariance`: whether features covary or only vary. Range: `"full"` or `"diagonal"`.
-    - `regularisation`: what is added to every variance, in squared units of the data. Range: not
-      negative. Default: a millionth of each feature's variance near a prototype.
-    """
-    return Mahalanobis.from_data(context.x, context.prototypes, covariance, regularisation, context.weight)
 
 
 # Losses.
 
 
 def glvq(
-    context: Context, *, transfer: str | Callable = "identity", margin: float = 0.0, steepness: float | None = None
+    context: Context,
+    *,
+    transfer: str | Callable = "identity",
+    margin: float = 0.0,
+    steepness: float | None = None,
 ) -> AbstractLoss:
     """Generalised LVQ (`losses.GLVQ`): a function f of the relative difference of two distances.
 
@@ -506,8 +678,9 @@ def rslvq_neural_gas(
     - `final_neighbourhood`: the range when training ends; it grows until all count alike. Range:
       above 0. Default: a hundred times the number of prototypes.
     """
-    # Ranks among all prototypes: a range near zero would leave the nearest one alone, with a posterior of zero or one and
-    # no gradient. So the range grows, from a few prototypes to all of them, where the loss is RSLVQ's.
+    # Ranks among all prototypes: a range near zero would leave the nearest one alone, with a
+    # posterior of zero or one and no gradient. So the range grows, from a few prototypes to all of
+    # them, where the loss is RSLVQ's.
     count = len(context.prototypes)
     start = count / 2 if neighbourhood is None else neighbourhood
     end = 100.0 * count if final_neighbourhood is None else final_neighbourhood
@@ -552,7 +725,9 @@ def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None)
     positive(variance, "variance")
     delta, y, weight, factor = context.distances()
     assert y is not None
-    started = CBC.from_data(delta, jnp.asarray(y), context.classes, margin, variance / factor, weight)
+    started = CBC.from_data(
+        delta, jnp.asarray(y), context.classes, margin, variance / factor, weight
+    )
     return CBC(started.reasoning, margin, variance)
 
 
@@ -563,7 +738,9 @@ def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss
     """
     positive_integer(neighbours, "neighbours")
     if neighbours > len(context.prototypes):
-        raise ValueError(f"`neighbours` is {neighbours}, but there are only {len(context.prototypes)} samples.")
+        raise ValueError(
+            f"`neighbours` is {neighbours}, but there are only {len(context.prototypes)} samples."
+        )
     return NearestNeighbours(neighbours)
 
 
@@ -572,28 +749,12 @@ def classwise_clustering(context: Context) -> AbstractLoss:
     return ClasswiseClustering()
 
 
-def hard_clustering(context: Context) -> AbstractLoss:
-    """k-means (`losses.HardClustering`)."""
-    return HardClustering()
-
-
-def fuzzy(context: Context, *, fuzzifier: float = 2.0) -> AbstractLoss:
-    """Fuzzy c-means (`losses.Fuzzy`).
-
-    - `fuzzifier`: how much clusters overlap; near 1, hardly. Range: above 1.
-    """
-    return Fuzzy(fuzzifier)
-
-
 @explained_by(supervised_neural_gas)
-def neural_gas(context: Context, *, neighbourhood: float | None = None, final_neighbourhood: float = 0.01) -> AbstractLoss:
+def neural_gas(
+    context: Context, *, neighbourhood: float | None = None, final_neighbourhood: float = 0.01
+) -> AbstractLoss:
     """Neural gas (`losses.Cooperative`)."""
     return Cooperative(_annealed(context, neighbourhood, final_neighbourhood))
-
-
-def mixture(context: Context) -> AbstractLoss:
-    """A mixture of components (`losses.Mixture`), equally probable at first."""
-    return Mixture.uniform(len(context.prototypes))
 
 
 def _range(context: Context, start: float | None, end: float) -> Exponential:
@@ -609,5 +770,6 @@ def _annealed(context: Context, start: float | None, end: float) -> AbstractCoop
 
 
 def _variance(context: Context) -> float:
-    """The variance of a spherical component, by the dissimilarities between samples and their prototypes."""
+    """The variance of a spherical component, by the dissimilarities between samples and their
+    prototypes."""
     return context.scale() / context.space.dimension

@@ -46,7 +46,9 @@ def options_of(maker: Callable) -> Mapping[str, Option]:
     explained = _explanations(maker)
     parameters = inspect.signature(maker).parameters.values()
     keywords = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    return MappingProxyType({p.name: Option(p.default, p.annotation, **explained.get(p.name, {})) for p in keywords})
+    return MappingProxyType(
+        {p.name: Option(p.default, p.annotation, **explained.get(p.name, {})) for p in keywords}
+    )
 
 
 def summary(maker: Callable) -> str:
@@ -65,18 +67,26 @@ def explained_by(*makers: Callable) -> Callable[[Callable], Callable]:
 
 
 def with_options_of(inner: Callable) -> Callable[[Callable], Callable]:
-    """Declare that the `**options` of a maker are those of another one, which is given them."""
+    """Declare that the `**options` of a maker are those of another one, which is given them; beside
+    its own."""
 
     def declare(maker: Callable) -> Callable:
-        vars(maker)["__signature__"] = inspect.signature(inner)
+        given = inspect.signature(inner)
+        own = inspect.signature(maker).parameters.values()
+        more = [p for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        vars(maker)["__signature__"] = given.replace(parameters=[*given.parameters.values(), *more])
         return explained_by(inner)(maker)
 
     return declare
 
 
 #: "- `name`: meaning. Range: values. Default: in words.", and lines that continue it.
-_BULLET = re.compile(r"^ *- `(?P<name>\w+)`: (?P<text>.*(?:\n(?! *- `)(?! *\n) *\S.*)*)", re.MULTILINE)
-_PARTS = re.compile(r"(?P<meaning>.*?\.)(?: Range: (?P<range>.*?)\.)?(?: Default: (?P<by_default>.*)\.)?")
+_BULLET = re.compile(
+    r"^ *- `(?P<name>\w+)`: (?P<text>.*(?:\n(?! *- `)(?! *\n) *\S.*)*)", re.MULTILINE
+)
+_PARTS = re.compile(
+    r"(?P<meaning>.*?\.)(?: Range: (?P<range>.*?)\.)?(?: Default: (?P<by_default>.*)\.)?"
+)
 
 
 def _explanations(maker: Callable) -> dict[str, dict[str, str]]:

@@ -9,23 +9,38 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 
-from .._checks import as_key, as_samples, counted, of_kind, refuse_missing_classes, refuse_nonfinite
+from .._checks import (
+    as_key,
+    as_samples,
+    counted,
+    of_kind,
+    refuse_missing_classes,
+    refuse_no_targets,
+    refuse_nonfinite,
+    sample_numbers,
+)
 from .._sources import Source, bibtex
 from .._types import Array, ArrayLike, PRNGKeyArray
+from ..backbones import Curved
 from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
-from ..models._encoder import encoded_shape
-from ..models._model import encode, encoded
-from ..persistence._pickling import reduced
+from ..models.internal import encode, encoded, encoded_shape
+from ..persistence.internal import reduced
 from ..prototypes import Prototypes
 from ..training import AbstractRule, Trainer
-from ._makers import Context, no_encoder
+from ._makers import Context, no_encoder, no_lattice
 from ._options import Option, options_of, summary
+from ._origin import Scaling, scale_of
 
 
 #: The parts that a recipe has makers of, in the order in which they are made.
-_PARTS = ("encoder", "prototypes", "metric", "loss")
+_PARTS = ("encoder", "lattice", "prototypes", "metric", "loss")
+
+
+def _flat(space: AbstractManifold, shape: tuple[int, ...]) -> AbstractManifold:
+    return Euclidean(shape)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -33,19 +48,26 @@ class Recipe:
     """A published model as a composition of parts; calling it builds the model from data.
 
     Each part is made by a function of the data and of the parts before it; the keyword arguments of
-    these functions are the recipe's `options`, which their docstrings explain (`explained`, and `help`
-    of the recipe). Parameters that depend on distances (bandwidths, variances) start from the data *in
-    the assembled model's own metric*.
+    these functions are the recipe's `options`, which their docstrings explain (`explained`, and
+    `help` of the recipe). Parameters that depend on distances (bandwidths, variances) start from
+    the data *in the assembled model's own metric*.
 
     - `name`, `sources`: as published; there may be no sources.
-    - `encoder`, `prototypes`, `metric`, `loss`: the makers, called in this order.
-    - `encode_prototypes`: prototypes live among the samples and go through the encoder (siamese), or in its output space.
-    - `training`: makes its default trainer; a function, so that importing the table computes nothing.
+    - `encoder`, `lattice`, `prototypes`, `metric`, `loss`: the makers, called in this order.
+    - `encode_prototypes`: prototypes live among the samples and go through the encoder (siamese),
+      or in its output space.
+    - `training`: makes its default trainer; a function, so that importing the table computes
+      nothing.
     - `space`: from the shape of a sample to the default space.
+    - `restarts`: of how many starts `pz.zoo.fit` keeps the best.
+    - `one_class`: it is told targets, class 0, from all others, class 1; samples without labels are
+      targets.
+    - `latent_space`: from the space of the samples, and the shape of what the row's network makes
+      of one, to the space where that lives by default.
 
     **Raises:** `ValueError` if an option belongs to two makers, or has the name of an argument of
-    `__call__` or of `Trainer`: nobody could tell which of them is meant. `TypeError` if sources are of
-    another kind.
+    `__call__` or of `Trainer`: nobody could tell which of them is meant. `TypeError` if sources are
+    of another kind.
     """
 
     name: str
@@ -58,6 +80,10 @@ class Recipe:
     encode_prototypes: bool = False
     space: Callable[[tuple[int, ...]], AbstractManifold] = Euclidean
     supervised: bool = True
+    restarts: int = 1
+    lattice: Callable = no_lattice
+    one_class: bool = False
+    latent_space: Callable[[AbstractManifold, tuple[int, ...]], AbstractManifold] = _flat
 
     def __post_init__(self):
         if not all(isinstance(source, Source) for source in self.sources):
@@ -74,7 +100,8 @@ class Recipe:
         return "; ".join(map(str, self.sources))
 
     def bibtex(self) -> str:
-        """Where the model was published, as a BibTeX file; `model.citation()` is about a model's parts."""
+        """Where the model was published, as a BibTeX file; `model.citation()` is about a model's
+        parts."""
         return bibtex(self.sources)
 
     @property
@@ -90,7 +117,9 @@ class Recipe:
     @property
     def explained(self) -> dict[str, Option]:
         """The options and what there is to say about them."""
-        return {name: option for maker in self._makers() for name, option in options_of(maker).items()}
+        return {
+            name: option for maker in self._makers() for name, option in options_of(maker).items()
+        }
 
     def __call__(
         self,
@@ -100,7 +129,9 @@ class Recipe:
         key: PRNGKeyArray | int,
         space: AbstractManifold | None = None,
         encoder: Callable | None = None,
+        latent_space: AbstractManifold | None = None,
         sample_weight: ArrayLike | None = None,
+        standardise: Scaling = False,
         **options: Any,
     ) -> PrototypeModel:
         """Build the untrained model.
@@ -108,18 +139,28 @@ class Recipe:
         **Arguments:**
 
         - `x`: samples, `(n, *sample_shape)`.
-        - `y`: their classes 0…c-1, for supervised models.
+        - `y`: their classes 0…c-1, for supervised models; 0 for targets and 1 for others, for
+          models of one class, which take samples without labels for targets.
         - `key`: a random key, or an integer seed.
-        - `space`: where samples live (behind an encoder of yours, unless prototypes go through it as well: what it makes of
-          them); by default what the row says, mostly flat space.
-        - `encoder`: a callable module of one sample, in place of the row's network (whose options then have no meaning), or
-          before a row that has none. Prototypes of the siamese and image rows live among the samples; those of the others live
-          in its output space.
-        - `sample_weight`: how many copies of each sample there are, `(n,)`, not negative: a sample of weight zero is not there.
+        - `space`: where samples live (behind an encoder of yours, unless prototypes go through it
+          as well: what it makes of them); by default what the row says, mostly flat space.
+        - `encoder`: a callable module of one sample, in place of the row's network (whose options
+          then have no meaning), or before a row that has none. Prototypes of the siamese and image
+          rows live among the samples; those of the others live in its output space.
+        - `latent_space`: where what an encoder makes of samples lives; flat by default. The row's
+          own network is led into it (`backbones.Curved`), and must return as many numbers as it has
+          coordinates; one of yours must end in it.
+        - `sample_weight`: how many copies of each sample there are, `(n,)`, not negative: a sample
+          of weight zero is not there.
+        - `standardise`: whether the model is one of scaled samples, and scales by itself: `True` to
+          mean zero and variance one (`backbones.Standardise`), `"minmax"`, `"robust"`,
+          `"whitening"`, or a scale that was found elsewhere. Prototypes then are in the units of
+          the scale, `model.in_data_units()` in those of the data.
         - `options`: see `options`.
 
-        **Raises:** `ValueError` for data that do not fit, an encoder that refuses them, and for options that the row does not
-        have or that belong to the network which `encoder` replaces.
+        **Raises:** `ValueError` for data that do not fit, an encoder that refuses them, and for
+        options that the row does not have or that belong to the network which `encoder` replaces;
+        for `standardise` where samples are points of a curved space, or dissimilarities.
         """
         if unknown := set(options) - set(self.options):
             raise ValueError(
@@ -128,7 +169,12 @@ class Recipe:
             )
         x, y, weight = taken(self, x, y, sample_weight)
         space = of_kind(space, AbstractManifold | None, "space")
+        latent_space = of_kind(latent_space, AbstractManifold | None, "latent_space")
         weight = None if weight is None or (weight == 1).all() else weight
+        if standardise is not False and (encoder is None or self.encode_prototypes):
+            self._refuse_unscalable(self.space(x.shape[1:]) if space is None else space)
+        scale = scale_of(standardise, x, weight)
+        x = x if scale is None else _encode(scale, x)
         if encoder is not None:
             self._check_encoder(encoder, x, options)
         network: Any = encoder
@@ -136,28 +182,43 @@ class Recipe:
         if encoder is not None and not self.encode_prototypes:
             points, name = _encode(network, x), "encoder(x)"
             refuse_nonfinite(points, name)
+            space = latent_space or space
         space = self.space(points.shape[1:]) if space is None else space
-        if points.shape[1:] != space.point_shape:
-            raise ValueError(f"`{name}` must have shape (n, *{space.point_shape}) to lie in {space}, got {points.shape}.")
-        if violation := space.violation(points):
-            raise ValueError(f"`{name}` does not lie in {space}: {violation}")
+        _refuse_outside(points, space, name)
         keys = jax.random.split(as_key(key), 2)
         if encoder is None:
             network = self._make(self.encoder, options, Context(x, y, keys[0], space, weight))
+            network = network if latent_space is None else self._led_into(latent_space, network, x)
             if not (self.encode_prototypes or isinstance(network, eqx.nn.Identity)):
                 points = _encode(network, x)
-                space = Euclidean(points.shape[1:])
+                space = latent_space or self.latent_space(space, points.shape[1:])
+                _refuse_outside(points, space, "encoder(x)")
         context = Context(points, y, keys[1], space, weight)
+        lattice = self._make(self.lattice, options, context)
+        context = dataclasses.replace(context, lattice=lattice)
         prototypes: Prototypes = self._make(self.prototypes, options, context)
         # The metric and the loss see samples and prototypes where they are compared.
         if self.encode_prototypes:
-            context = Context(_encode(network, x), y, keys[1], space, weight, encoded(network, prototypes))
+            points = _encode(network, x)
+            if latent_space is not None:
+                _refuse_outside(points, latent_space, "encoder(x)")
+            mapped = encoded(network, prototypes, latent_space)
+            context = Context(points, y, keys[1], space, weight, lattice, mapped)
         else:
             context = dataclasses.replace(context, prototypes=prototypes)
         context = dataclasses.replace(context, space=context.prototypes.space)
         metric = self._make(self.metric, options, context)
         loss = self._make(self.loss, options, dataclasses.replace(context, metric=metric))
-        return PrototypeModel(prototypes, metric, loss, network, self.encode_prototypes)
+        latent_space = latent_space if self.encode_prototypes else None
+        return PrototypeModel(
+            prototypes,
+            metric,
+            loss,
+            network,
+            self.encode_prototypes,
+            latent_space=latent_space,
+            scale=scale,
+        )
 
     def __reduce__(self) -> Any:
         """A row of the table is pickled by its name, any other recipe by those of its makers."""
@@ -167,25 +228,52 @@ class Recipe:
         return (look_up, (self.name,)) if _TABLE.get(self.name) is self else reduced(self)
 
     def trainer(self, **settings: Any) -> Trainer:
-        """The default trainer, with all of its settings but those that are given here by name: the arguments of `Trainer`."""
-        return dataclasses.replace(self.training(), **settings)
+        """The default trainer, with all of its settings but those that are given here by name: the
+        arguments of `Trainer`. In batches, a rule that needs all samples at once is replaced by the
+        same rule with running sums."""
+        trainer = dataclasses.replace(self.training(), **settings)
+        if trainer.batch_size is None or "rule" in settings:
+            return trainer
+        return dataclasses.replace(trainer, rule=trainer.rule.in_batches())
+
+    def _refuse_unscalable(self, space: AbstractManifold) -> None:
+        if not space.displacement_is_difference:
+            raise ValueError(
+                f"`standardise`: {self.name} compares points of {space}, which have no features "
+                "that could be scaled."
+            )
 
     def _check_encoder(self, encoder: Callable, x: Array, options: dict[str, Any]) -> None:
         if not callable(encoder):
             raise TypeError(f"`encoder` must be a callable module of one sample, got {encoder!r}.")
         if beside := set(options) & set(options_of(self.encoder)):
             raise ValueError(
-                f"{', '.join(f'`{name}`' for name in sorted(beside))}: an option of the network of {self.name}, whose place "
-                "`encoder` takes. Leave it out."
+                f"{', '.join(f'`{name}`' for name in sorted(beside))}: an option of the network of "
+                f"{self.name}, whose place `encoder` takes. Leave it out."
             )
         encoded_shape(encoder, x)
+
+    def _led_into(self, space: AbstractManifold, network: Callable, x: Array) -> Callable:
+        if isinstance(network, eqx.nn.Identity):
+            raise ValueError(
+                f"`latent_space`: {self.name} has no encoder: pass one, or `space` for that of the "
+                f"samples."
+            )
+        network = Curved(network, space)
+        try:
+            encoded_shape(network, x)
+        except ValueError as error:
+            raise ValueError(f"`latent_space`: {error}") from error
+        return network
 
     def _makers(self) -> tuple[Callable, ...]:
         return tuple(getattr(self, part) for part in _PARTS)
 
     def _make(self, maker: Callable, options: dict[str, Any], context: Context) -> Any:
         known = {name: option.kind for name, option in options_of(maker).items() if name in options}
-        return maker(context, **{name: of_kind(options[name], kind, name) for name, kind in known.items()})
+        return maker(
+            context, **{name: of_kind(options[name], kind, name) for name, kind in known.items()}
+        )
 
 
 def _refuse_shared_names(recipe: Recipe) -> None:
@@ -194,7 +282,10 @@ def _refuse_shared_names(recipe: Recipe) -> None:
         mine = f"an option of the {part}"
         for name in options_of(maker):
             if name in owners:
-                raise ValueError(f"`{name}` is {owners[name]} and {mine} of {recipe.name}: give one of them another name.")
+                raise ValueError(
+                    f"`{name}` is {owners[name]} and {mine} of {recipe.name}: give one of them "
+                    f"another name."
+                )
             owners[name] = mine
 
 
@@ -202,7 +293,9 @@ def _refuse_shared_names(recipe: Recipe) -> None:
 def _arguments() -> dict[str, str]:
     """The names that no option may have."""
     owners = {name: "an argument of `Trainer`" for name in inspect.signature(Trainer).parameters}
-    return owners | {name: "an argument of `Recipe`" for name in inspect.signature(Recipe.__call__).parameters}
+    return owners | {
+        name: "an argument of `Recipe`" for name in inspect.signature(Recipe.__call__).parameters
+    }
 
 
 class _OfRow:
@@ -222,21 +315,26 @@ class _OfRow:
 
 def _explanation(recipe: Recipe) -> str:
     """What a row is made of, and what its options mean."""
-    parts = {part: summary(maker) for part, maker in zip(_PARTS, recipe._makers(), strict=True)}
+    samples = "x, y" if recipe.supervised and not recipe.one_class else "x"
+    makers = zip(_PARTS, recipe._makers(), strict=True)
+    parts = {part: summary(maker) for part, maker in makers if maker is not no_lattice}
     options = {f"`{name}`": str(option) for name, option in recipe.explained.items()}
     paragraphs = [
-        f"`{recipe.name}({'x, y' if recipe.supervised else 'x'}, key=0)` builds the untrained model, of these parts:",
+        f"`{recipe.name}({samples}, key=0)` builds the untrained model, of these parts:",
         _bullets(parts),
         "**Options** (`help(pz.zoo.Recipe)` explains the arguments that all rows have):",
         _bullets(options),
     ]
     if recipe.sources:
-        paragraphs.append(textwrap.fill(f"Source: {recipe.citation}.", 100))
+        paragraphs.append(textwrap.fill(f"Source: {recipe.citation}.", 100, break_on_hyphens=False))
     return "\n\n".join(paragraphs)
 
 
 def _bullets(texts: dict[str, str]) -> str:
-    return "\n".join(textwrap.fill(f"- {name}: {text}", 100, subsequent_indent="  ") for name, text in texts.items())
+    return "\n".join(
+        textwrap.fill(f"- {name}: {text}", 100, subsequent_indent="  ")
+        for name, text in texts.items()
+    )
 
 
 def _signature(recipe: Recipe) -> inspect.Signature:
@@ -254,16 +352,34 @@ Recipe.__doc__ = _OfRow(_explanation, Recipe.__doc__)  # pyright: ignore[reportA
 Recipe.__signature__ = _OfRow(_signature)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def taken(builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None) -> tuple[Array, Any, Any]:
-    """Samples, classes and weights that what builds models (it has a `name`, and is `supervised` or not) can take."""
+def _refuse_outside(points: Array, space: AbstractManifold, name: str) -> None:
+    if points.shape[1:] != space.point_shape:
+        raise ValueError(
+            f"`{name}` must have shape (n, *{space.point_shape}) to lie in {space}, got "
+            f"{points.shape}."
+        )
+    if violation := space.violation(points):
+        raise ValueError(f"`{name}` does not lie in {space}: {violation}")
+
+
+def taken(
+    builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
+) -> tuple[Array, Any, Any]:
+    """Samples, classes and weights that what builds models (it has a `name`, and is `supervised` or
+    not) can take."""
     if not builder.supervised and y is not None:
         raise ValueError(f"`y` was given, but {builder.name} learns without labels: leave it out.")
+    one_class = isinstance(builder, Recipe) and builder.one_class
+    if one_class and y is None:
+        y = np.zeros(len(sample_numbers(x)), int)
     if builder.supervised and y is None:
         raise ValueError(f"`y` is missing: {builder.name} learns from labelled samples.")
     numbers, y, weight = counted(x, y, sample_weight)
     samples = as_samples(numbers)
     refuse_nonfinite(samples)
-    if y is not None:
+    if one_class:
+        refuse_no_targets(np.asarray(y))
+    elif y is not None:
         refuse_missing_classes(y)
     return samples, y, weight
 

@@ -21,7 +21,14 @@ from .._sources import (
     VILLMANN_2017,
     Source,
 )
-from ..training import AlternatingOptimization, GradientDescent, Lazy, MedianOptimization, Stopping, Trainer
+from ..training import (
+    AlternatingOptimization,
+    GradientDescent,
+    Lazy,
+    MedianOptimization,
+    Stopping,
+    Trainer,
+)
 from ._makers import (
     all_samples,
     cbc,
@@ -71,7 +78,8 @@ _kernel = adam({"metric": 3e-3, "rest": 2e-2})
 # The likelihood ratio has no bound: prototypes that are trained for long leave the data.
 _brief = adam(2e-2, epochs=30)
 _network = adam(1e-2, epochs=100)
-# Components are found more slowly than reasons that tell them apart: else they follow the first reasons there are.
+# Components are found more slowly than reasons that tell them apart: else they follow the first
+# reasons there are.
 _reasoning = adam({"encoder": 5e-3, "rest": 2e-2})
 
 
@@ -109,7 +117,9 @@ _IMAGE = {"encoder": cnn, "encode_prototypes": True}
 
 
 # Without a metric or a margin to learn.
-KNN = _row("KNN", [COVER_1967], euclidean_or_given, nearest_neighbours, _lazy, prototypes=all_samples)
+KNN = _row(
+    "KNN", [COVER_1967], euclidean_or_given, nearest_neighbours, _lazy, prototypes=all_samples
+)
 NPC = _row("NPC", [HASTIE_2009], squared_euclidean, classwise_clustering, _closed_form)
 MedianLVQ = _row("MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median)
 
@@ -125,7 +135,9 @@ LGMLVQ = _row("LGMLVQ", [SCHNEIDER_2009], local_omega, glvq, _local)
 GTLVQ = _row("GTLVQ", [SARALAJEW_2016], tangent, glvq)
 
 # Neural-gas cooperation.
-SNG = _row("SNG", [HAMMER_2005], squared_euclidean, supervised_neural_gas, prototypes=per_class_means)
+SNG = _row(
+    "SNG", [HAMMER_2005], squared_euclidean, supervised_neural_gas, prototypes=per_class_means
+)
 SRNG = _row("SRNG", [HAMMER_2005], relevance, supervised_neural_gas)
 SMNG = _row("SMNG", [HAMMER_2005, SCHNEIDER_2009], omega, supervised_neural_gas, _matrix)
 SLNG = _row("SLNG", [HAMMER_2005, SCHNEIDER_2009], local_omega, supervised_neural_gas, _local)
@@ -138,23 +150,56 @@ RSLVQ = _row("RSLVQ", [SEO_2003], squared_euclidean, rslvq, prototypes=per_class
 MRSLVQ = _row("MRSLVQ", [SCHNEIDER_2009, SEO_2003], omega, rslvq, _matrix)
 LMRSLVQ = _row("LMRSLVQ", [SCHNEIDER_2009, SEO_2003], local_omega, rslvq, _local)
 RSLVQ_NG = _row("RSLVQ_NG", [SEO_2003, HAMMER_2005], squared_euclidean, rslvq_neural_gas)
-MRSLVQ_NG = _row("MRSLVQ_NG", [SCHNEIDER_2009, SEO_2003, HAMMER_2005], omega, rslvq_neural_gas, _matrix)
-LMRSLVQ_NG = _row("LMRSLVQ_NG", [SCHNEIDER_2009, SEO_2003, HAMMER_2005], local_omega, rslvq_neural_gas, _local)
+MRSLVQ_NG = _row(
+    "MRSLVQ_NG", [SCHNEIDER_2009, SEO_2003, HAMMER_2005], omega, rslvq_neural_gas, _matrix
+)
+LMRSLVQ_NG = _row(
+    "LMRSLVQ_NG", [SCHNEIDER_2009, SEO_2003, HAMMER_2005], local_omega, rslvq_neural_gas, _local
+)
 
 # Cross-entropy.
 CELVQ = _row("CELVQ", [VILLMANN_2017], squared_euclidean, cross_entropy)
-CELVQ_NG = _row("CELVQ_NG", [VILLMANN_2017, HAMMER_2005], squared_euclidean, cross_entropy_neural_gas)
-MCELVQ_NG = _row("MCELVQ_NG", [VILLMANN_2017, HAMMER_2005, SCHNEIDER_2009], omega, cross_entropy_neural_gas, _matrix)
-LCELVQ_NG = _row("LCELVQ_NG", [VILLMANN_2017, HAMMER_2005, SCHNEIDER_2009], local_omega, cross_entropy_neural_gas, _local)
-TCELVQ_NG = _row("TCELVQ_NG", [VILLMANN_2017, HAMMER_2005, SARALAJEW_2016], tangent, cross_entropy_neural_gas)
+CELVQ_NG = _row(
+    "CELVQ_NG", [VILLMANN_2017, HAMMER_2005], squared_euclidean, cross_entropy_neural_gas
+)
+MCELVQ_NG = _row(
+    "MCELVQ_NG",
+    [VILLMANN_2017, HAMMER_2005, SCHNEIDER_2009],
+    omega,
+    cross_entropy_neural_gas,
+    _matrix,
+)
+LCELVQ_NG = _row(
+    "LCELVQ_NG",
+    [VILLMANN_2017, HAMMER_2005, SCHNEIDER_2009],
+    local_omega,
+    cross_entropy_neural_gas,
+    _local,
+)
+TCELVQ_NG = _row(
+    "TCELVQ_NG", [VILLMANN_2017, HAMMER_2005, SARALAJEW_2016], tangent, cross_entropy_neural_gas
+)
 
 # Kernels.
 DKGLVQ = _row("DKGLVQ", [VILLMANN_2015], gaussian_kernel(squared_euclidean), glvq)
 DKGRLVQ = _row("DKGRLVQ", [VILLMANN_2015, HAMMER_2002], gaussian_kernel(relevance), glvq, _kernel)
 DKGMLVQ = _row("DKGMLVQ", [VILLMANN_2015, SCHNEIDER_2009], exponential_kernel, glvq, _kernel)
-DKGLVQ_NG = _row("DKGLVQ_NG", [VILLMANN_2015, HAMMER_2005], gaussian_kernel(squared_euclidean), supervised_neural_gas)
-DKGRLVQ_NG = _row("DKGRLVQ_NG", [VILLMANN_2015, HAMMER_2005], gaussian_kernel(relevance), supervised_neural_gas, _kernel)
-DKGMLVQ_NG = _row("DKGMLVQ_NG", [VILLMANN_2015, HAMMER_2005], exponential_kernel, supervised_neural_gas, _kernel)
+DKGLVQ_NG = _row(
+    "DKGLVQ_NG",
+    [VILLMANN_2015, HAMMER_2005],
+    gaussian_kernel(squared_euclidean),
+    supervised_neural_gas,
+)
+DKGRLVQ_NG = _row(
+    "DKGRLVQ_NG",
+    [VILLMANN_2015, HAMMER_2005],
+    gaussian_kernel(relevance),
+    supervised_neural_gas,
+    _kernel,
+)
+DKGMLVQ_NG = _row(
+    "DKGMLVQ_NG", [VILLMANN_2015, HAMMER_2005], exponential_kernel, supervised_neural_gas, _kernel
+)
 
 # Prototypes that are distributions.
 WGLVQ = _row("WGLVQ", [SATO_1995, VILLANI_2009], wasserstein(squared_euclidean), glvq)
@@ -167,10 +212,28 @@ CBC = _row("CBC", [SARALAJEW_2019], squared_euclidean, cbc, prototypes=component
 # Behind neural networks.
 LVQMLN = _row("LVQMLN", [VILLMANN_2017], squared_euclidean, glvq, _network, encoder=mlp)
 PLVQ = _row("PLVQ", [VILLMANN_2017, SEO_2003], squared_euclidean, rslvq, _network, encoder=mlp)
-SiameseGLVQ = _row("SiameseGLVQ", [SATO_1995, VILLMANN_2017], squared_euclidean, glvq, _network, **_SIAMESE)
-SiameseGMLVQ = _row("SiameseGMLVQ", [SCHNEIDER_2009, VILLMANN_2017], projection, glvq, _network, **_SIAMESE)
-SiameseGTLVQ = _row("SiameseGTLVQ", [SARALAJEW_2016, VILLMANN_2017], tangent, glvq, _network, **_SIAMESE)
-ImageGLVQ = _row("ImageGLVQ", [SATO_1995, VILLMANN_2017], squared_euclidean, glvq, _network, **_IMAGE)
-ImageGMLVQ = _row("ImageGMLVQ", [SCHNEIDER_2009, VILLMANN_2017], projection, glvq, _network, **_IMAGE)
+SiameseGLVQ = _row(
+    "SiameseGLVQ", [SATO_1995, VILLMANN_2017], squared_euclidean, glvq, _network, **_SIAMESE
+)
+SiameseGMLVQ = _row(
+    "SiameseGMLVQ", [SCHNEIDER_2009, VILLMANN_2017], projection, glvq, _network, **_SIAMESE
+)
+SiameseGTLVQ = _row(
+    "SiameseGTLVQ", [SARALAJEW_2016, VILLMANN_2017], tangent, glvq, _network, **_SIAMESE
+)
+ImageGLVQ = _row(
+    "ImageGLVQ", [SATO_1995, VILLMANN_2017], squared_euclidean, glvq, _network, **_IMAGE
+)
+ImageGMLVQ = _row(
+    "ImageGMLVQ", [SCHNEIDER_2009, VILLMANN_2017], projection, glvq, _network, **_IMAGE
+)
 ImageGTLVQ = _row("ImageGTLVQ", [SARALAJEW_2016, VILLMANN_2017], tangent, glvq, _network, **_IMAGE)
-ImageCBC = _row("ImageCBC", [SARALAJEW_2019], squared_euclidean, cbc, _reasoning, prototypes=components, **_IMAGE)
+ImageCBC = _row(
+    "ImageCBC",
+    [SARALAJEW_2019],
+    squared_euclidean,
+    cbc,
+    _reasoning,
+    prototypes=components,
+    **_IMAGE,
+)

@@ -7,21 +7,40 @@ from .._sources import (
     BEZDEK_1981,
     COTTRELL_2006,
     DEMPSTER_1977,
+    GATH_1989,
+    GUSTAFSON_1979,
+    KRISHNAPURAM_1993,
+    KRISHNAPURAM_1996,
     LLOYD_1982,
     MARTINETZ_1993,
+    MASULLI_2006,
+    PAL_1997,
+    PAL_2005,
+    ZHANG_2003,
+    ZHANG_2004,
     Source,
 )
 from ..training import AlternatingOptimization, Stopping, Trainer
-from ._makers import (
-    clusters,
+from ._clusters import (
+    centres_of_fcm,
     fuzzy,
+    fuzzy_columnwise,
+    fuzzy_exponential,
+    fuzzy_mixture,
+    fuzzy_possibilistic,
     gaussian_components,
+    graded,
     hard_clustering,
+    improved_exponential,
+    improved_possibilistic,
+    kernel,
     mahalanobis,
     mixture,
-    neural_gas,
-    squared_euclidean,
+    possibilistic,
+    volumes,
+    well_separated,
 )
+from ._makers import clusters, neural_gas, squared_euclidean
 from ._recipe import Recipe
 
 
@@ -30,20 +49,82 @@ def _row(
     sources: list[Source],
     metric: Callable,
     loss: Callable,
-    epochs: int,
-    tolerance: float | None,
-    prototypes: Callable = clusters,
+    epochs: int = 300,
+    tolerance: float | None = 0.0,
+    prototypes: Callable = centres_of_fcm,
+    restarts: int = 1,
+    reseed: bool = False,
 ) -> Recipe:
+    # The bandwidth of a kernel has no closed form.
+    freeze = "metric" if metric is kernel else None
+
     def training() -> Trainer:
-        return Trainer(AlternatingOptimization(), epochs, stopping=Stopping(tolerance=tolerance))
+        rule = AlternatingOptimization(reseed=reseed)
+        return Trainer(rule, epochs, freeze=freeze, stopping=Stopping(tolerance=tolerance))
 
-    return Recipe(name, tuple(sources), prototypes, metric, loss, training, supervised=False)
+    return Recipe(
+        name,
+        tuple(sources),
+        prototypes,
+        metric,
+        loss,
+        training,
+        supervised=False,
+        restarts=restarts,
+    )
 
 
-HCM = _row("HCM", [LLOYD_1982, ARTHUR_2007], squared_euclidean, hard_clustering, 300, tolerance=0.0)
-FCM = _row("FCM", [BEZDEK_1981], squared_euclidean, fuzzy, 300, tolerance=0.0)
-# The neighbourhood shrinks over all epochs: an early end would leave it wide.
-NeuralGas = _row("NeuralGas", [COTTRELL_2006, MARTINETZ_1993], squared_euclidean, neural_gas, 100, tolerance=None)
+# Prototypes that compete for samples.
+HCM = _row(
+    "HCM", [LLOYD_1982, ARTHUR_2007], squared_euclidean, hard_clustering, prototypes=clusters
+)
+KMeans = _row(
+    "KMeans",
+    [LLOYD_1982, ARTHUR_2007],
+    squared_euclidean,
+    hard_clustering,
+    prototypes=well_separated,
+    restarts=10,
+    reseed=True,
+)
+FCM = _row("FCM", [BEZDEK_1981], squared_euclidean, fuzzy, prototypes=clusters)
+KFCM = _row("KFCM", [ZHANG_2003], kernel, fuzzy)
+GustafsonKessel = _row("GustafsonKessel", [GUSTAFSON_1979], volumes, fuzzy)
+GathGeva = _row("GathGeva", [GATH_1989], mahalanobis, fuzzy_mixture)
+
+# Prototypes that do not, or not only.
+PCM = _row("PCM", [KRISHNAPURAM_1993], squared_euclidean, possibilistic)
+KPCM = _row("KPCM", [KRISHNAPURAM_1993], kernel, possibilistic)
+FPCM = _row("FPCM", [PAL_1997], squared_euclidean, fuzzy_columnwise)
+KFPCM = _row("KFPCM", [PAL_1997], kernel, fuzzy_columnwise)
+PFCM = _row("PFCM", [PAL_2005], squared_euclidean, fuzzy_possibilistic)
+KPFCM = _row("KPFCM", [PAL_2005], kernel, fuzzy_possibilistic)
+AFCM = _row("AFCM", [PAL_2005, KRISHNAPURAM_1996], squared_euclidean, fuzzy_exponential)
+KAFCM = _row("KAFCM", [PAL_2005, KRISHNAPURAM_1996], kernel, fuzzy_exponential)
+IPCM = _row("IPCM", [ZHANG_2004], squared_euclidean, improved_possibilistic)
+KIPCM = _row("KIPCM", [ZHANG_2004], kernel, improved_possibilistic)
+IPCM2 = _row("IPCM2", [ZHANG_2004], squared_euclidean, improved_exponential)
+KIPCM2 = _row("KIPCM2", [ZHANG_2004], kernel, improved_exponential)
+# Widths and grades change over all epochs: an early end would leave prototypes that compete.
+BGPC = _row("BGPC", [MASULLI_2006], squared_euclidean, graded, 100, tolerance=None)
+
+# The neighbourhood shrinks over all epochs, likewise.
+NeuralGas = _row(
+    "NeuralGas",
+    [COTTRELL_2006, MARTINETZ_1993],
+    squared_euclidean,
+    neural_gas,
+    100,
+    tolerance=None,
+    prototypes=clusters,
+)
 GaussianMixture = _row(
-    "GaussianMixture", [DEMPSTER_1977], mahalanobis, mixture, 100, tolerance=1e-3, prototypes=gaussian_components
+    "GaussianMixture",
+    [DEMPSTER_1977],
+    mahalanobis,
+    mixture,
+    100,
+    tolerance=1e-3,
+    prototypes=gaussian_components,
+    reseed=True,
 )
