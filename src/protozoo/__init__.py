@@ -5,14 +5,22 @@ from importlib import metadata as _metadata
 from . import (
     backbones as backbones,
     cooperation as cooperation,
+    evaluation as evaluation,
+    export as export,
     losses as losses,
     manifolds as manifolds,
     metrics as metrics,
+    mixtures as mixtures,
     models as models,
+    networks as networks,
     persistence as persistence,
     plots as plots,
     prototypes as prototypes,
+    topology as topology,
     training as training,
+    trust as trust,
+    types as types,
+    validity as validity,
     zoo as zoo,
 )
 from ._constraints import (
@@ -20,9 +28,16 @@ from ._constraints import (
     AbstractProjected as AbstractProjected,
     Box as Box,
     Orthonormal as Orthonormal,
+    Positive as Positive,
     UnitTrace as UnitTrace,
 )
-from ._module import buffer as buffer, hyper as hyper, learned as learned, part as part, static as static
+from ._module import (
+    buffer as buffer,
+    hyper as hyper,
+    learned as learned,
+    part as part,
+    static as static,
+)
 from ._namespace import public as _public
 from ._schedules import (
     AbstractSchedule as AbstractSchedule,
@@ -41,6 +56,7 @@ from .cooperation import (
     RankCooperation as RankCooperation,
     WinnerTakesAll as WinnerTakesAll,
 )
+from .evaluation import Evaluation as Evaluation, evaluate as evaluate
 from .models import PrototypeModel as PrototypeModel
 from .persistence import load as load, register as register, save as save
 from .prototypes import Prototypes as Prototypes
@@ -53,12 +69,13 @@ from .training import (
     Lookahead as Lookahead,
     MedianOptimization as MedianOptimization,
     Phases as Phases,
+    Resize as Resize,
     SelfPaced as SelfPaced,
     Stopping as Stopping,
     Trainer as Trainer,
     fit_many as fit_many,
 )
-from .zoo import cross_validate as cross_validate, fit as fit
+from .zoo import compare as compare, cross_validate as cross_validate, fit as fit
 
 
 try:

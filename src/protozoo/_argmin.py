@@ -14,4 +14,6 @@ def nearest_row(rows: Float[Array, "*batch p n"]) -> Int[Array, "*batch n"]:
     """The same where samples are the last axis."""
     # Two plain reductions, which processors vectorise, as they do not vectorise `argmin`.
     p, smallest = rows.shape[-2], jnp.min(rows, axis=-2, keepdims=True)
-    return jnp.min(jnp.where(rows == smallest, jnp.arange(p)[:, None], p), axis=-2) % p  # where all is NaN, zero
+    first = jnp.min(jnp.where(rows == smallest, jnp.arange(p)[:, None], p), axis=-2)
+    # Where all is NaN, zero.
+    return jnp.where(first < p, first, 0)

@@ -1,7 +1,8 @@
-"""The door for everything that comes from outside: what every public entry point asks before anything is compiled.
+"""The door for everything that comes from outside: what every public entry point asks before
+anything is compiled.
 
-Data of any origin become arrays here, in one way; whatever cannot is refused by an error that names the argument, what it
-is, and the remedy.
+Data of any origin become arrays here, in one way; whatever cannot is refused by an error that names
+the argument, what it is, and the remedy.
 """
 
 import functools
@@ -24,8 +25,46 @@ from ._statistics import blocks, counting
 from ._types import Array, ArrayLike, PRNGKeyArray
 
 
+def column_names(x: Any) -> tuple[str, ...] | None:
+    """The names of a data frame's columns; `None` for what has none, or numbers for names.
+
+    Those that polars gives to columns without names are numbers, too.
+    """
+    columns = getattr(x, "columns", None)
+    if columns is None or callable(columns) or isinstance(columns, str):
+        return None
+    names = tuple(columns)
+    numbered = names == tuple(f"column_{k}" for k in range(len(names)))
+    return None if numbered or not all(isinstance(name, str) for name in names) else names
+
+
+def refuse_other_columns(x: Any, names: Sequence[str], name: str = "x") -> None:
+    """Raise `ValueError` if x is a data frame whose columns are others than `names`, or in another
+    order."""
+    found = column_names(x)
+    if found is None or found == tuple(names):
+        return
+    missing, more = ([c for c in a if c not in b] for a, b in ((names, found), (found, names)))
+    differ = [
+        f"{what} {', '.join(map(repr, some[:5]))}{' …' if len(some) > 5 else ''}"
+        for what, some in (("it lacks", missing), ("it has beside them", more))
+        if some
+    ]
+    if not differ:
+        k = next(
+            (k for k, pair in enumerate(zip(found, names, strict=False)) if len({*pair}) > 1), 0
+        )
+        differ = [f"column {k} is {found[k]!r} in place of {names[k]!r}"]
+    raise ValueError(
+        f"`{name}` has other columns than the data that the model was trained with, or another "
+        f"order: {'; '.join(differ)}. Take these columns in their order, "
+        f"`{name}[list(model.card.features)]`."
+    )
+
+
 def as_numbers(given: Any, name: str = "x") -> np.ndarray | Array:
-    """Numbers of any origin (arrays, data frames, series, nested lists) as an array of them; JAX arrays stay what they are.
+    """Numbers of any origin (arrays, data frames, series, nested lists) as an array of them; JAX
+    arrays stay what they are.
 
     **Raises:** `TypeError` or `ValueError` naming the argument, what it is and the remedy.
     """
@@ -36,16 +75,23 @@ def as_numbers(given: Any, name: str = "x") -> np.ndarray | Array:
         array = given
     else:
         array = _as_numpy(given, name)
-        kind = "f" if array.dtype.kind == "V" and jnp.issubdtype(array.dtype, jnp.floating) else array.dtype.kind
+        kind = (
+            "f"
+            if array.dtype.kind == "V" and jnp.issubdtype(array.dtype, jnp.floating)
+            else array.dtype.kind
+        )
     if kind not in "fiub":
-        raise ValueError(f"`{name}` must hold numbers, got {_described(given, array)}.{_REMEDIES.get(kind, '')}")
+        raise ValueError(
+            f"`{name}` must hold numbers, got {_described(given, array)}.{_REMEDIES.get(kind, '')}"
+        )
     return array
 
 
 _REMEDIES = {
     "U": " Encode categories as numbers first, or leave their columns out.",
     "S": " Encode categories as numbers first, or leave their columns out.",
-    "O": " Convert its columns to one numeric type, `x.astype(float)`, or leave those out that are none.",
+    "O": " Convert its columns to one numeric type, `x.astype(float)`, "
+    "or leave those out that are none.",
     "c": " Take real and imaginary parts as features of their own.",
     "M": " Subtract a reference time and divide by a unit.",
     "m": " Divide by a unit of time.",
@@ -56,33 +102,56 @@ def _as_numpy(given: Any, name: str) -> np.ndarray:
     if np.ma.isMaskedArray(given):
         if np.ma.getmaskarray(given).any():
             raise ValueError(
-                f"`{name}` is a masked array: leave masked samples out, or fill them first, `{name}.filled(value)`; with "
-                "NaN for the metric `Missing`."
+                f"`{name}` is a masked array: leave masked samples out, or fill them first, "
+                f"`{name}.filled(value)`; with NaN for the metric `Missing`."
             )
         given = np.ma.getdata(given)
     if not hasattr(given, "__array__") and callable(getattr(given, "toarray", None)):
-        raise TypeError(f"`{name}` is sparse ({type(given).__name__}): make it dense first, `{name}.toarray()`.")
+        raise TypeError(
+            f"`{name}` is sparse ({type(given).__name__}): make it dense first, `{name}.toarray()`."
+        )
     if isinstance(given, str | bytes | dict | set | frozenset) or given is None or callable(given):
-        raise TypeError(f"`{name}` must hold numbers, got {_brief(given)} of type {type(given).__name__}.")
+        raise TypeError(
+            f"`{name}` must hold numbers, got {_brief(given)} of type {type(given).__name__}."
+        )
     try:
         array = np.asarray(given)
     except Exception as error:  # ragged lists, and whatever converts itself and fails
-        raise ValueError(f"`{name}` is no array: rows must have the same length, and hold numbers alone ({error}).") from error
-    if array.dtype.kind == "O" and array.size and all(isinstance(v, numbers.Real) for v in array.flat):
-        whole = all(isinstance(v, numbers.Integral) and -(2**63) <= int(v) < 2**63 for v in array.flat)
+        raise ValueError(
+            f"`{name}` is no array: rows must have the same length, and hold numbers alone "
+            f"({error})."
+        ) from error
+    if (
+        array.dtype.kind == "O"
+        and array.size
+        and all(isinstance(v, numbers.Real) for v in array.flat)
+    ):
+        whole = all(
+            isinstance(v, numbers.Integral) and -(2**63) <= int(v) < 2**63 for v in array.flat
+        )
         try:
             array = array.astype(np.int64 if whole else float)
         except OverflowError as error:
-            raise ValueError(f"`{name}` has a number beyond the range of floats ({error}): rescale it.") from error
+            raise ValueError(
+                f"`{name}` has a number beyond the range of floats ({error}): rescale it."
+            ) from error
     if array.dtype.kind in "fiu" and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     # Wider floats than JAX has.
-    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+    return (
+        array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+    )
 
 
 def _described(given: Any, array: Any) -> str:
-    origin = "an array" if isinstance(given, np.ndarray | jax.Array) else f"a {type(given).__name__}"
-    return f"{origin} of {array.dtype}" if array.ndim else f"{_brief(given)} of type {type(given).__name__}"
+    origin = (
+        "an array" if isinstance(given, np.ndarray | jax.Array) else f"a {type(given).__name__}"
+    )
+    return (
+        f"{origin} of {array.dtype}"
+        if array.ndim
+        else f"{_brief(given)} of type {type(given).__name__}"
+    )
 
 
 def _brief(thing: Any) -> str:
@@ -94,11 +163,18 @@ def _brief(thing: Any) -> str:
 
 
 def as_floats(given: Any, name: str = "x") -> Array:
-    """The same as a JAX array of floats, of 32 bits at least: 16 bits are a choice of how to compute, not of data."""
+    """The same as a JAX array of floats, of 32 bits at least: 16 bits are a choice of how to
+    compute, not of data."""
     array = as_numbers(given, name)
     if isinstance(array, np.ndarray):
         _warn_of_merged(array, name)
-    dtype = jnp.result_type(float) if not _floating(array) else array.dtype if array.dtype.itemsize > 2 else jnp.float32
+    dtype = (
+        jnp.result_type(float)
+        if not _floating(array)
+        else array.dtype
+        if array.dtype.itemsize > 2
+        else jnp.float32
+    )
     dtype = jax.dtypes.canonicalize_dtype(dtype)
     return jnp.asarray(_copied(array, dtype) if isinstance(array, np.ndarray) else array, dtype)
 
@@ -106,8 +182,8 @@ def as_floats(given: Any, name: str = "x") -> Array:
 def _copied(array: np.ndarray, dtype: Any) -> np.ndarray:
     """A copy that JAX takes over as it is, because it begins at a multiple of 64 bytes.
 
-    Without it, JAX takes over the given array itself, whenever that happens to begin there (and is slow to copy it where not):
-    a model would change with what its user writes into the array later.
+    Without it, JAX takes over the given array itself, whenever that happens to begin there (and is
+    slow to copy it where not): a model would change with what its user writes into the array later.
     """
     memory = np.empty(array.size * dtype.itemsize + 64, np.uint8)
     start = -memory.ctypes.data % 64
@@ -117,7 +193,8 @@ def _copied(array: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def as_finite(given: Any, annotation: Any, name: str) -> Any:
-    """Numbers that are set rather than learned: finite, in as many axes as the annotation of an array says."""
+    """Numbers that are set rather than learned: finite, in as many axes as the annotation of an
+    array says."""
     if isinstance(given, bool | np.bool_) and fits_one_number(annotation):
         raise TypeError(f"`{name}` must be one number, got {given}.")
     array = fitting(as_floats(given, name), annotation, name)
@@ -128,12 +205,26 @@ def as_finite(given: Any, annotation: Any, name: str) -> Any:
     return array
 
 
+def takes_floats(annotation: Any) -> bool:
+    """Whether the annotation of an array says that it holds floats."""
+    kinds = [
+        kind
+        for kind in _kinds(annotation)
+        if isinstance(kind, type) and issubclass(kind, AbstractArray)
+    ]
+    return any("float32" in kind.dtypes for kind in kinds)
+
+
 def fitting(array: Array, annotation: Any, name: str) -> Array:
     """`array`, if it has as many axes as the annotation of an array says.
 
     **Raises:** `ValueError` naming the argument, its shape and the one that fits.
     """
-    shapes = [kind.dim_str for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, AbstractArray)]
+    shapes = [
+        kind.dim_str
+        for kind in _kinds(annotation)
+        if isinstance(kind, type) and issubclass(kind, AbstractArray)
+    ]
     if not shapes or any(_fits(array.shape, shape.split()) for shape in shapes):
         return array
     wanted = " or ".join(f"({', '.join(shape.split())})" for shape in shapes if shape)
@@ -148,16 +239,23 @@ def _fits(shape: tuple[int, ...], letters: list[str]) -> bool:
         behind = len(letters) - more[0] - 1
         return len(shape) >= more[0] + behind and all(shape)
     sizes = zip(shape, letters, strict=False)
-    return len(shape) == len(letters) and all(not letter.isdigit() or size == int(letter) for size, letter in sizes)
+    return len(shape) == len(letters) and all(
+        not letter.isdigit() or size == int(letter) for size, letter in sizes
+    )
 
 
 def fits_one_number(annotation: Any) -> bool:
     """Whether the annotation of an array is that of a number."""
-    return isinstance(annotation, type) and issubclass(annotation, AbstractArray) and annotation.dim_str == ""
+    return (
+        isinstance(annotation, type)
+        and issubclass(annotation, AbstractArray)
+        and annotation.dim_str == ""
+    )
 
 
 def known_value(value: Any) -> np.ndarray | None:
-    """The value of an array that is known now; `None` inside a compiled program, or for a bare shape."""
+    """The value of an array that is known now; `None` inside a compiled program, or for a bare
+    shape."""
     if isinstance(value, Tracer | jax.ShapeDtypeStruct):
         return None
     return np.asarray(value)
@@ -168,18 +266,31 @@ def _floating(array: Any) -> bool:
 
 
 def _warn_of_merged(x: np.ndarray, name: str) -> None:
-    """Warn if distinct values of a feature become equal in the precision that is computed in: times in seconds, numbers of
-    customers."""
+    """Warn if distinct values of a feature become equal in the precision that is computed in: times
+    in seconds, numbers of customers."""
     target = jnp.result_type(float) if not _floating(x) else jax.dtypes.canonicalize_dtype(x.dtype)
-    if x.dtype.itemsize <= 4 and _floating(x) or np.dtype(target).itemsize > 4 or x.size == 0 or x.dtype.itemsize < 4:
+    if (
+        x.dtype.itemsize <= 4
+        and _floating(x)
+        or np.dtype(target).itemsize > 4
+        or x.size == 0
+        or x.dtype.itemsize < 4
+    ):
         return
     columns = x.reshape(len(x), -1) if x.ndim else x.reshape(1, 1)
     low, high = columns.min(axis=0).astype(float), columns.max(axis=0).astype(float)
     if (largest := max(-low.min(), high.max())) > np.finfo(target).max and np.isfinite(largest):
-        raise ValueError(f"`{name}` has values beyond the range of {np.dtype(target)}, up to {largest:.3g}: rescale it.")
-    # Few steps of float32 within the range of a feature; others lose nothing that matters, and are not looked through.
+        raise ValueError(
+            f"`{name}` has values beyond the range of {np.dtype(target)}, up to {largest:.3g}: "
+            f"rescale it."
+        )
+    # Few steps of float32 within the range of a feature; others lose nothing that matters, and are
+    # not looked through.
     with np.errstate(invalid="ignore", over="ignore"):
-        coarse = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32)) > (high - low) * 2.0**-12
+        coarse = (
+            np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32))
+            > (high - low) * 2.0**-12
+        )
     merged = []
     for k in np.flatnonzero(coarse & (high > low)):
         values = np.unique(columns[:, k])
@@ -188,9 +299,10 @@ def _warn_of_merged(x: np.ndarray, name: str) -> None:
             merged.append(f"{k} ({len(values)} values become {left})")
     if merged:
         warnings.warn(
-            f"distinct values of `{name}` become equal in {np.dtype(target)}, in feature {', '.join(merged[:5])}"
-            f"{' …' if len(merged) > 5 else ''}: subtract an offset first (`{name} - {name}.mean(axis=0)`), or compute in 64 "
-            "bits (`jax.config.update('jax_enable_x64', True)`).",
+            f"distinct values of `{name}` become equal in {np.dtype(target)}, in feature "
+            f"{', '.join(merged[:5])}{' …' if len(merged) > 5 else ''}: subtract an offset first "
+            f"(`{name} - {name}.mean(axis=0)`), or compute in 64 bits "
+            "(`jax.config.update('jax_enable_x64', True)`).",
             UserWarning,
             stacklevel=2,
         )
@@ -204,12 +316,18 @@ def as_samples(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") ->
     return as_floats(sample_numbers(x, shape, name), name)
 
 
-def sample_numbers(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray | Array:
+def sample_numbers(
+    x: Any, shape: tuple[int, ...] | None = None, name: str = "x"
+) -> np.ndarray | Array:
     """The same in the numbers that they are: nothing is copied."""
     x = as_numbers(x, name)
     if x.ndim < 2 or (shape is not None and x.shape[1:] != shape):
         wanted = f"(n, {', '.join(map(str, shape))})" if shape is not None else "(n, features…)"
-        hint = f"; for a single sample, pass {name}[None]" if shape is not None and x.shape == shape else ""
+        hint = (
+            f"; for a single sample, pass {name}[None]"
+            if shape is not None and x.shape == shape
+            else ""
+        )
         raise ValueError(f"`{name}` must have shape {wanted}, got {x.shape}{hint}.")
     if x.size == 0:
         raise ValueError(f"`{name}` is empty: it has shape {x.shape}.")
@@ -217,7 +335,8 @@ def sample_numbers(x: Any, shape: tuple[int, ...] | None = None, name: str = "x"
 
 
 def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
-    """Raise `ValueError` with the place of the first NaN or infinity in `x`; with `gaps`, NaN is a feature left out."""
+    """Raise `ValueError` with the place of the first NaN or infinity in `x`; with `gaps`, NaN is a
+    feature left out."""
     values = np.asarray(x)
     first, count = None, 0
     # A few rows at a time: what is asked of all numbers takes memory for as many.
@@ -226,39 +345,57 @@ def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
         wrong = np.isinf(some) if gaps else ~np.isfinite(some)
         if wrong.any():
             count += int(wrong.sum())
-            first = first or tuple(int(i) for i in np.argwhere(wrong)[0] + [rows.start, *[0] * (wrong.ndim - 1)])
+            first = first or tuple(
+                int(i) for i in np.argwhere(wrong)[0] + [rows.start, *[0] * (wrong.ndim - 1)]
+            )
     if first is not None:
         raise ValueError(
-            f"`{name}` has {count} values that are NaN or infinite, the first one at index {first}; impute or remove them."
+            f"`{name}` has {count} values that are NaN or infinite, the first one at index "
+            f"{first}; impute or remove them."
         )
 
 
 def is_dissimilarity_matrix(x: ArrayLike) -> bool:
-    """Whether x could be what samples differ from each other: square, symmetric, not negative, with zeros on its diagonal."""
+    """Whether x could be what samples differ from each other: square, symmetric, not negative, with
+    zeros on its diagonal."""
     values = np.asarray(x)
     if values.ndim != 2 or values.shape[0] != values.shape[1] or len(values) < 2:
         return False
-    return bool(not values.diagonal().any() and values.min() >= 0 and values.any() and np.array_equal(values, values.T))
+    return bool(
+        not values.diagonal().any()
+        and values.min() >= 0
+        and values.any()
+        and np.array_equal(values, values.T)
+    )
 
 
 def refuse_no_dissimilarities(x: ArrayLike, name: str = "x", own: bool = False) -> None:
-    """Raise `ValueError` if rows do not hold dissimilarities: of new samples, or with `own` of the samples themselves."""
+    """Raise `ValueError` if rows do not hold dissimilarities: of new samples, or with `own` of the
+    samples themselves."""
     values = np.asarray(x)
     what = f"`{name}` must hold dissimilarities"
     if values.min() < 0:
-        raise ValueError(f"{what}, which are not negative, got {values.min():g}. Of similarities s, take s_ii + s_jj - 2 s_ij.")
+        raise ValueError(
+            f"{what}, which are not negative, got {values.min():g}. Of similarities s, take s_ii + "
+            f"s_jj - 2 s_ij."
+        )
     if own and (least := values.min(axis=1)).any():
         raise ValueError(
-            f"{what} of samples, each with a zero for itself; row {int((least > 0).argmax())} has none. A matrix of "
-            "dissimilarities is square, with zeros on its diagonal; of similarities s, take s_ii + s_jj - 2 s_ij."
+            f"{what} of samples, each with a zero for itself; row {int((least > 0).argmax())} has "
+            "none. A matrix of dissimilarities is square, with zeros on its diagonal; of "
+            "similarities s, take s_ii + s_jj - 2 s_ij."
         )
 
 
 def refuse_empty_samples(x: Array, name: str = "x") -> None:
-    """Raise `ValueError` if some sample has no feature but NaN: it is equally far from everything."""
+    """Raise `ValueError` if some sample has no feature but NaN: it is equally far from
+    everything."""
     empty = np.isnan(np.asarray(x)).reshape(len(x), -1).all(axis=1)
     if empty.any():
-        raise ValueError(f"`{name}` has {int(empty.sum())} samples without any feature, the first at {int(empty.argmax())}.")
+        raise ValueError(
+            f"`{name}` has {int(empty.sum())} samples without any feature, the first at "
+            f"{int(empty.argmax())}."
+        )
 
 
 def as_labels(y: Any, n: int, name: str = "y") -> np.ndarray:
@@ -270,31 +407,42 @@ def as_labels(y: Any, n: int, name: str = "y") -> np.ndarray:
         try:
             y = as_numbers(y, name) if isinstance(y, jax.Array) else _as_numpy(y, name)
         except TypeError as error:
-            raise ValueError(f"`{name}` must have one label for each of the {n} samples: {error}") from None
+            raise ValueError(
+                f"`{name}` must have one label for each of the {n} samples: {error}"
+            ) from None
     y = np.asarray(y)
     encode = f"encode it first: `classes, {name} = np.unique({name}, return_inverse=True)`"
     if y.shape != (n,):
-        raise ValueError(f"`{name}` must have one label for each of the {n} samples, shape ({n},), got {y.shape}.")
+        raise ValueError(
+            f"`{name}` must have one label for each of the {n} samples, shape ({n},), got "
+            f"{y.shape}."
+        )
     if y.dtype.kind not in "iu":
         raise ValueError(f"`{name}` must hold integers 0…c-1, got {y.dtype}; {encode}.")
     if y.min() < 0:
         raise ValueError(f"`{name}` must hold integers 0…c-1, got {y.min()}; {encode}.")
     if y.max() > max(10 * n, 1000):
-        raise ValueError(f"`{name}` must hold integers 0…c-1 without gaps, got {y.max()} among {n} labels; {encode}.")
+        raise ValueError(
+            f"`{name}` must hold integers 0…c-1 without gaps, got {y.max()} among {n} labels; "
+            f"{encode}."
+        )
     return y.astype(np.int32)
 
 
 def refuse_unknown_classes(y: np.ndarray, classes: int, name: str = "y") -> None:
     """Raise `ValueError` if a class is none of the model's."""
     if y.max() >= classes:
-        raise ValueError(f"`{name}` has class {y.max()}, but the model knows classes 0…{classes - 1} only.")
+        raise ValueError(
+            f"`{name}` has class {y.max()}, but the model knows classes 0…{classes - 1} only."
+        )
 
 
 def refuse_single_class(y: np.ndarray, name: str = "y") -> None:
     """Raise `ValueError` if all samples are of one class."""
     if y.min() == y.max():
         raise ValueError(
-            f"`{name}` has the single class {y[0]}; a classifier needs two. For one class, cluster it: `pz.zoo.HCM`."
+            f"`{name}` has the single class {y[0]}; a classifier needs two. For one class, cluster "
+            "it: `pz.zoo.HCM`, or describe it: `pz.zoo.SVDD`."
         )
 
 
@@ -304,8 +452,20 @@ def refuse_missing_classes(y: np.ndarray, name: str = "y") -> None:
     counts = np.bincount(y)
     if not counts.all():
         raise ValueError(
-            f"`{name}` has no sample of class {int(np.flatnonzero(counts == 0)[0])}: classes must be 0…{len(counts) - 1} "
-            f"without gaps; `classes, {name} = np.unique({name}, return_inverse=True)` closes them."
+            f"`{name}` has no sample of class {int(np.flatnonzero(counts == 0)[0])}: classes must "
+            f"be 0…{len(counts) - 1} without gaps; `classes, {name} = np.unique({name}, "
+            "return_inverse=True)` closes them."
+        )
+
+
+def refuse_no_targets(y: np.ndarray, name: str = "y") -> None:
+    """Raise `ValueError` unless labels are 0 for targets, of which there are some, and 1 for all
+    others."""
+    if y.max() > 1 or y.min() > 0:
+        what = f"class {y.max()}" if y.max() > 1 else "no sample of class 0"
+        raise ValueError(
+            f"`{name}` must be 0 for targets and 1 for all others, and has {what}: of several "
+            f"classes, choose the target, `({name} != target).astype(int)`."
         )
 
 
@@ -320,14 +480,17 @@ def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
     if weight.shape != (n,):
         raise ValueError(f"`{name}` must have shape ({n},), got {weight.shape}.")
     if not np.isfinite(weight).all() or weight.min() < 0:
-        raise ValueError(f"`{name}` must be finite and not negative, got {weight.min():g} as its smallest.")
+        raise ValueError(
+            f"`{name}` must be finite and not negative, got {weight.min():g} as its smallest."
+        )
     if not weight.any():
         raise ValueError(f"`{name}`: the weights of all samples are zero: nothing can be learned.")
     return weight
 
 
 def counted(x: Any, y: Any, weight: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
-    """Samples, their labels and their weights without those whose weight is zero: they are not there."""
+    """Samples, their labels and their weights without those whose weight is zero: they are not
+    there."""
     x = sample_numbers(x)
     y = None if y is None else as_labels(y, len(x))
     if weight is None:
@@ -349,16 +512,25 @@ def as_key(key: Any, name: str = "key") -> PRNGKeyArray:
     typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     if isinstance(key, jax.Array) and typed and shape == ():
         return key
-    if isinstance(key, jax.Array | np.ndarray) and not typed and key.ndim == 1 and key.dtype == np.uint32:
+    if (
+        isinstance(key, jax.Array | np.ndarray)
+        and not typed
+        and key.ndim == 1
+        and key.dtype == np.uint32
+    ):
         return jnp.asarray(key)
     what = f"keys of shape {shape}" if typed else f"{_brief(key)} of type {type(key).__name__}"
-    raise TypeError(f"`{name}` must be a random key, `jax.random.key(0)`, or an integer, got {what}.")
+    raise TypeError(
+        f"`{name}` must be a random key, `jax.random.key(0)`, or an integer, got {what}."
+    )
 
 
 def is_array_like(x: Any) -> bool:
-    """Whether x is meant to be numbers, all at once: an array, a data frame, a nested list, something sparse."""
+    """Whether x is meant to be numbers, all at once: an array, a data frame, a nested list,
+    something sparse."""
     return isinstance(x, list | tuple | str | bytes | dict | set) or any(
-        hasattr(x, name) for name in ("__array__", "__array_interface__", "__dataframe__", "toarray")
+        hasattr(x, name)
+        for name in ("__array__", "__array_interface__", "__dataframe__", "toarray")
     )
 
 
@@ -376,7 +548,9 @@ def as_parts(given: Any, name: str) -> tuple[Any, Any, Any]:
     if not several:
         return given, None, None
     if len(given) not in (1, 2, 3):
-        raise ValueError(f"{name} must be `(x, y)`, `(x, y, weight)`, or x alone, got {len(given)} things.")
+        raise ValueError(
+            f"{name} must be `(x, y)`, `(x, y, weight)`, or x alone, got {len(given)} things."
+        )
     x, y, weight = (*given, None, None)[:3]
     return x, y, weight
 
@@ -386,19 +560,28 @@ def _many(first: Any) -> bool:
     return (
         getattr(first, "ndim", None) is not None
         and first.ndim > 1
-        or (isinstance(first, list | tuple) and bool(first) and isinstance(first[0], list | tuple | np.ndarray | jax.Array))
+        or (
+            isinstance(first, list | tuple)
+            and bool(first)
+            and isinstance(first[0], list | tuple | np.ndarray | jax.Array)
+        )
     )
 
 
 def refuse_zero(matrices: Array, name: str) -> None:
-    """Raise `ValueError` for matrices, known by now, of which one has no scale, or none that is finite."""
+    """Raise `ValueError` for matrices, known by now, of which one has no scale, or none that is
+    finite."""
     known = known_value(matrices)
-    if known is not None and not (scale := np.abs(known).max(axis=(-2, -1))).all() | (~np.isfinite(scale)).any():
+    if (
+        known is not None
+        and not (scale := np.abs(known).max(axis=(-2, -1))).all() | (~np.isfinite(scale)).any()
+    ):
         raise ValueError(f"`{name}` is zero: its trace cannot be held at one.")
 
 
 def positive_integer(value: object, name: str) -> None:
-    """Refuse anything but an integer of at least one, that counts something which a computer has."""
+    """Refuse anything but an integer of at least one, that counts something which a computer
+    has."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
         raise ValueError(f"`{name}` must be a positive integer, got {_brief(value)}.")
 
@@ -416,23 +599,29 @@ def truth(value: object, name: str) -> bool:
 
 
 def of_kind(value: Any, annotation: Any, name: str) -> Any:
-    """`value`, if it is of the kind that an annotation says; scalars of NumPy become those of Python.
+    """`value`, if it is of the kind that an annotation says; scalars of NumPy become those of
+    Python.
 
-    Kinds are plain types, modules, tuples, mappings, functions, literals and unions of them. Other annotations, those of arrays
-    among them, allow everything here.
+    Kinds are plain types, modules, tuples, mappings, functions, literals and unions of them. Other
+    annotations, those of arrays among them, allow everything here.
 
-    **Raises:** `TypeError` naming the argument, what it should be and what it is; `ValueError` for a number of another sort
-    and a word that is none of those.
+    **Raises:** `TypeError` naming the argument, what it should be and what it is; `ValueError` for
+    a number of another sort and a word that is none of those.
     """
     kinds = _kinds(annotation)
     value = value.item() if isinstance(value, np.generic) else value
-    if type(value) in (list, tuple) and any(get_origin(kind) in (tuple, Sequence) for kind in kinds):
+    if type(value) in (list, tuple) and any(
+        get_origin(kind) in (tuple, Sequence) for kind in kinds
+    ):
         value = type(value)(v.item() if isinstance(v, np.generic) else v for v in value)
     if not any(_is_of(value, kind) for kind in kinds):
         number = isinstance(value, numbers.Number) and not {int, float}.isdisjoint(kinds)
         word = isinstance(value, str) and any(get_origin(kind) is Literal for kind in kinds)
         error = ValueError if number or word else TypeError
-        raise error(f"`{name}` must be {' or '.join(dict.fromkeys(map(_words, kinds)))}, got {_brief(value)}.")
+        raise error(
+            f"`{name}` must be {' or '.join(dict.fromkeys(map(_words, kinds)))}, got "
+            f"{_brief(value)}."
+        )
     return value
 
 
@@ -440,7 +629,8 @@ Function = TypeVar("Function", bound=Callable)
 
 
 def of_kinds(function: Function) -> Function:
-    """A function whose arguments are of the kinds that their annotations say, or refused by name (`of_kind`)."""
+    """A function whose arguments are of the kinds that their annotations say, or refused by name
+    (`of_kind`)."""
     signature = inspect.signature(function)
     several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     kinds = {
@@ -485,18 +675,28 @@ def _is_of(value: Any, kind: Any) -> bool:
         return isinstance(value, str) and value in get_args(kind)
     if origin is tuple:
         members = [one for one in get_args(kind) if one is not Ellipsis]
-        return isinstance(value, tuple | list) and all(_is_of(v, members[0]) for v in value if members)
+        return isinstance(value, tuple | list) and all(
+            _is_of(v, members[0]) for v in value if members
+        )
     if origin is Callable:
         return callable(value) and not isinstance(value, type)
     if origin is Sequence:
         words = isinstance(value, str | bytes) or not isinstance(value, Sequence)
         return not words and all(_is_of(v, one) for v in value for one in get_args(kind)[:1])
     # Annotations of arrays are judged where arrays are made.
-    plain = isinstance(origin, type) and (origin in (str, Mapping, Path) or origin.__module__.startswith("protozoo"))
+    plain = isinstance(origin, type) and (
+        origin in (str, Mapping, Path) or origin.__module__.startswith("protozoo")
+    )
     return isinstance(value, origin) if plain else True
 
 
-_WORDS = {bool: "True or False", int: "an integer", float: "a number", str: "a word", Callable: "a function"}
+_WORDS = {
+    bool: "True or False",
+    int: "an integer",
+    float: "a number",
+    str: "a word",
+    Callable: "a function",
+}
 
 
 def _words(kind: Any) -> str:
@@ -507,7 +707,14 @@ def _words(kind: Any) -> str:
         return f"a tuple of {_words(get_args(kind)[0])}"
     if origin is Sequence and get_args(kind):
         return f"a list of {_words(get_args(kind)[0])}"
-    named = {Mapping: "a mapping", Sequence: "a list", Path: "a path", None: "None", types.NoneType: "None", **_WORDS}
+    named = {
+        Mapping: "a mapping",
+        Sequence: "a list",
+        Path: "a path",
+        None: "None",
+        types.NoneType: "None",
+        **_WORDS,
+    }
     return named.get(origin) or f"of kind {getattr(origin, '__name__', origin)}"
 
 
@@ -516,7 +723,11 @@ def is_number(value: Any) -> bool:
     if isinstance(value, Tracer | jax.ShapeDtypeStruct):
         return value.shape == ()
     if isinstance(value, jax.Array | np.ndarray):
-        return value.shape == () and value.dtype != bool and is_number(value.item() if _is_real(value) else None)
+        return (
+            value.shape == ()
+            and value.dtype != bool
+            and is_number(value.item() if _is_real(value) else None)
+        )
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         return False
     return not value != value

@@ -1,4 +1,5 @@
-"""Which values parameters may take, and how an optimiser that knows nothing of it gets to others of them."""
+"""Which values parameters may take, and how an optimiser that knows nothing of it gets to others of
+them."""
 
 import abc
 import math
@@ -12,24 +13,31 @@ from ._types import Array, Float
 
 
 class AbstractConstraint(eqx.Module):
-    """A set of values: points of a manifold, orthonormal bases, matrices of unit trace. Declared on a field by `learned`.
+    """A set of values: points of a manifold, orthonormal bases, matrices of unit trace. Declared on
+    a field by `learned`.
 
-    An optimiser adds; it knows nothing of constraints. So it is handed `chart(value)`, coordinates that may be added to, and
-    `pull(gradient, value)`; and what it returns is carried back by `retract`. Averages go through `project`.
+    An optimiser adds; it knows nothing of constraints. So it is handed `chart(value)`, coordinates
+    that may be added to, and `pull(gradient, value)`; and what it returns is carried back by
+    `retract`. Averages go through `project`.
     """
 
     @abc.abstractmethod
     def chart(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """A value in free coordinates centred on itself: `retract(chart(value), value)` is `value`."""
+        """A value in free coordinates centred on itself: `retract(chart(value), value)` is
+        `value`."""
 
     @abc.abstractmethod
-    def retract(self, coordinates: Float[Array, "..."], base: Float[Array, "..."]) -> Float[Array, "..."]:
+    def retract(
+        self, coordinates: Float[Array, "..."], base: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
         """The value that these coordinates, in the chart of `base`, stand for."""
 
     @abc.abstractmethod
-    def pull(self, gradient: Float[Array, "..."], value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The gradient by a value as one by its coordinates: the chain rule through `retract`, or the gradient itself, if
-        what the constraint takes from it is lost in `retract` anyway."""
+    def pull(
+        self, gradient: Float[Array, "..."], value: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """The gradient by a value as one by its coordinates: the chain rule through `retract`, or
+        the gradient itself, if what the constraint takes from it is lost in `retract` anyway."""
 
     @abc.abstractmethod
     def project(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -42,10 +50,14 @@ class AbstractProjected(AbstractConstraint):
     def chart(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return value
 
-    def retract(self, coordinates: Float[Array, "..."], base: Float[Array, "..."]) -> Float[Array, "..."]:
+    def retract(
+        self, coordinates: Float[Array, "..."], base: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
         return self.project(coordinates)
 
-    def pull(self, gradient: Float[Array, "..."], value: Float[Array, "..."]) -> Float[Array, "..."]:
+    def pull(
+        self, gradient: Float[Array, "..."], value: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
         return gradient
 
 
@@ -69,8 +81,8 @@ def by_chain_rule(
 class UnitTrace(AbstractConstraint):
     """Matrices Ω, `(*batch, d, l)`, with tr ΩΩᵀ = ‖Ω‖² = 1.
 
-    Coordinates are columns of unit length (on average): the entries of Ω shrink as features are added, and a rate that suits
-    four features would scramble the map of sixty-four.
+    Coordinates are columns of unit length (on average): the entries of Ω shrink as features are
+    added, and a rate that suits four features would scramble the map of sixty-four.
     """
 
     def project(self, value: Float[Array, "*batch d l"]) -> Float[Array, "*batch d l"]:
@@ -80,21 +92,26 @@ class UnitTrace(AbstractConstraint):
     def chart(self, value: Float[Array, "*batch d l"]) -> Float[Array, "*batch d l"]:
         return value * value.shape[-1] ** 0.5
 
-    def retract(self, coordinates: Float[Array, "*batch d l"], base: Float[Array, "*batch d l"]) -> Float[Array, "*batch d l"]:
+    def retract(
+        self, coordinates: Float[Array, "*batch d l"], base: Float[Array, "*batch d l"]
+    ) -> Float[Array, "*batch d l"]:
         return self.project(coordinates)
 
-    def pull(self, gradient: Float[Array, "*batch d l"], value: Float[Array, "*batch d l"]) -> Float[Array, "*batch d l"]:
+    def pull(
+        self, gradient: Float[Array, "*batch d l"], value: Float[Array, "*batch d l"]
+    ) -> Float[Array, "*batch d l"]:
         return by_chain_rule(self, gradient, value)
 
 
 class Orthonormal(AbstractProjected):
     """Matrices, `(*batch, d, s)`, with orthonormal columns, of which only the span means something.
 
-    A function of the span has no derivative along it, which is all that the chain rule would take from a gradient.
+    A function of the span has no derivative along it, which is all that the chain rule would take
+    from a gradient.
 
-    Projection is Gram and Schmidt's, each column freed twice of those before it for full precision. It is smooth where
-    columns are orthonormal already, as a line search has them; the derivatives of singular vectors, by which the polar factor
-    is found, are infinite there.
+    Projection is Gram and Schmidt's, each column freed twice of those before it for full precision.
+    It is smooth where columns are orthonormal already, as a line search has them; the derivatives
+    of singular vectors, by which the polar factor is found, are infinite there.
     """
 
     def project(self, value: Float[Array, "*batch d s"]) -> Float[Array, "*batch d s"]:
@@ -127,8 +144,30 @@ class Box(AbstractProjected):
         return jnp.clip(value, self.low, self.high)
 
 
+class Positive(AbstractConstraint):
+    """Positive numbers, by their logarithms: a step is a factor, whatever the unit is."""
+
+    def chart(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.log(value)
+
+    def retract(
+        self, coordinates: Float[Array, "..."], base: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        # By what has changed, so that no step is no change.
+        return self.project(base * jnp.exp(coordinates - jnp.log(base)))
+
+    def pull(
+        self, gradient: Float[Array, "..."], value: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        return gradient * value
+
+    def project(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.maximum(value, float(jnp.finfo(value.dtype).tiny))
+
+
 def _finite(bound: float, name: str) -> float:
-    """A number as Python has it: constraints are declared while classes are, and no array is made then."""
+    """A number as Python has it: constraints are declared while classes are, and no array is made
+    then."""
     try:
         number = float(of_kind(bound, float, name))
     except OverflowError:

@@ -5,9 +5,11 @@ from typing import Any
 
 
 def public(namespace: dict[str, Any]) -> list[str]:
-    """The names for `__all__`, from `globals()`: what a package re-exports from its private modules, what a module defines.
+    """The names for `__all__`, from `globals()`: what a package re-exports from its private
+    modules, what a module defines.
 
-    So each name is written once, as `from ._x import X as X`, which type checkers read; `help` and `import *` read `__all__`.
+    So each name is written once, as `from ._x import X as X`, which type checkers read; `help` and
+    `import *` read `__all__`.
     """
     package = "__path__" in namespace
     owner = namespace["__name__"].split(".")[0] if package else namespace["__name__"]
@@ -19,4 +21,6 @@ def public(namespace: dict[str, Any]) -> list[str]:
         origin = getattr(value, "__module__", None) or (owner if package else "")
         return f"{origin}.".startswith(f"{owner}.")
 
-    return sorted(name for name, value in namespace.items() if not name.startswith("_") and shown(name, value))
+    return sorted(
+        name for name, value in namespace.items() if not name.startswith("_") and shown(name, value)
+    )

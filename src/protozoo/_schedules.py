@@ -1,6 +1,7 @@
 """Numbers that change while a model learns: functions of the training progress, never parameters.
 
-Progress runs from 0 (the first update) to 1 (the last one, and ever after: a trained model uses the final value).
+Progress runs from 0 (the first update) to 1 (the last one, and ever after: a trained model uses the
+final value).
 """
 
 import abc
@@ -116,14 +117,17 @@ class Cosine(AbstractSchedule):
 
     - `start`, `end`: the values at progress 0 and 1.
 
-    Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017.
+    Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR
+    2017.
     """
 
     start: Scalar = hyper()
     end: Scalar = hyper(default=0.0)
 
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
-        return self.end + (self.start - self.end) * 0.5 * (1 + jnp.cos(jnp.pi * jnp.asarray(progress)))
+        return self.end + (self.start - self.end) * 0.5 * (
+            1 + jnp.cos(jnp.pi * jnp.asarray(progress))
+        )
 
 
 class PiecewiseConstant(AbstractSchedule):
@@ -134,7 +138,8 @@ class PiecewiseConstant(AbstractSchedule):
     - `values`: one more than there are boundaries.
     - `boundaries`: progress in (0, 1), ascending.
 
-    **Raises:** `ValueError` for numbers of values and boundaries that do not fit, and boundaries out of order.
+    **Raises:** `ValueError` for numbers of values and boundaries that do not fit, and boundaries
+    out of order.
     """
 
     values: Float[Array, " k"] = hyper()
@@ -145,20 +150,27 @@ class PiecewiseConstant(AbstractSchedule):
         if known is None:
             return
         if len(self.values) != len(known) + 1:
-            raise ValueError(f"`values` must be one more than `boundaries`, got {len(self.values)} and {len(known)}.")
+            raise ValueError(
+                f"`values` must be one more than `boundaries`, got {len(self.values)} and "
+                f"{len(known)}."
+            )
         if not (np.diff(known, prepend=0, append=1) > 0).all():
-            raise ValueError(f"`boundaries` must ascend strictly between 0 and 1, got {known.tolist()}.")
+            raise ValueError(
+                f"`boundaries` must ascend strictly between 0 and 1, got {known.tolist()}."
+            )
 
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
         return self.values[jnp.searchsorted(self.boundaries, jnp.asarray(progress), side="right")]
 
 
 class WarmUp(AbstractSchedule):
-    """From `start` in a straight line to where another schedule begins, which then has the rest of the run.
+    """From `start` in a straight line to where another schedule begins, which then has the rest of
+    the run.
 
     **Arguments:**
 
-    - `schedule`: what follows: a number (warm-up constant), `Cosine` (warm-up cosine), `Exponential` …
+    - `schedule`: what follows: a number (warm-up constant), `Cosine` (warm-up cosine),
+      `Exponential` …
     - `fraction`: how much of the run is warm-up, in (0, 1).
     - `start`: the value at progress 0.
 
@@ -170,14 +182,14 @@ class WarmUp(AbstractSchedule):
     start: Scalar = hyper(default=0.0)
 
     def __check_init__(self):
-        known = known_value(self.fraction)
-        if known is not None and not 0 < known < 1:
-            raise ValueError(f"`fraction` must lie in (0, 1), got {float(known):g}.")
+        within(self.fraction, "fraction", "(0, 1)")
 
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
         warm = jnp.minimum(progress / self.fraction, 1)
         after = jnp.maximum((progress - self.fraction) / (1 - self.fraction), 0)
-        return jnp.where(warm < 1, self.start + (self.schedule(0.0) - self.start) * warm, self.schedule(after))
+        return jnp.where(
+            warm < 1, self.start + (self.schedule(0.0) - self.start) * warm, self.schedule(after)
+        )
 
 
 class Restarts(AbstractSchedule):
@@ -191,7 +203,8 @@ class Restarts(AbstractSchedule):
 
     **Raises:** `ValueError` if an argument is not positive, or `cycles` is no integer.
 
-    Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017.
+    Source: I. Loshchilov, F. Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR
+    2017.
     """
 
     schedule: AbstractSchedule = scheduled()
@@ -205,7 +218,9 @@ class Restarts(AbstractSchedule):
     def __call__(self, progress: Float[ArrayLike, ""]) -> Scalar:
         lengths = self.factor ** jnp.arange(self.cycles)
         ends = jnp.cumsum(lengths) / jnp.sum(lengths)
-        at = jnp.minimum(jnp.searchsorted(ends, jnp.asarray(progress), side="right"), self.cycles - 1)
+        at = jnp.minimum(
+            jnp.searchsorted(ends, jnp.asarray(progress), side="right"), self.cycles - 1
+        )
         length = lengths[at] / jnp.sum(lengths)
         return self.schedule(jnp.clip((progress - (ends[at] - length)) / length, 0, 1))
 
@@ -227,9 +242,11 @@ class Scaled(AbstractSchedule):
 
 
 class OverRun(eqx.Module):
-    """A schedule of training progress where Optax asks for a schedule of counts: it knows how long the run is.
+    """A schedule of training progress where Optax asks for a schedule of counts: it knows how long
+    the run is.
 
-    `optax.adam(pz.OverRun(pz.Cosine(1e-2)))` anneals over the whole fit, however many updates that takes.
+    `optax.adam(pz.OverRun(pz.Cosine(1e-2)))` anneals over the whole fit, however many updates that
+    takes.
 
     **Arguments:**
 
@@ -253,9 +270,26 @@ def as_scalar(value: ArrayLike, name: str) -> Array:
     return as_finite(value, Scalar, name)
 
 
+def within(value: ArrayLike, name: str, interval: str) -> None:
+    """Refuse numbers outside an interval, such as `"(0, 1]"`, where their value is known."""
+    known = known_value(
+        value if isinstance(value, Tracer | jax.ShapeDtypeStruct) else as_numbers(value, name)
+    )
+    if known is None:
+        return
+    low, high = (float(bound) for bound in interval[1:-1].split(","))
+    above = known >= low if interval[0] == "[" else known > low
+    below = known <= high if interval[-1] == "]" else known < high
+    if not np.all(above & below):
+        worst = np.asarray(known)[~np.asarray(above & below)].flat[0]
+        raise ValueError(f"`{name}` must lie in {interval}, got {float(worst):g}.")
+
+
 def positive(value: ArrayLike, name: str, above: float = 0.0) -> None:
     """Refuse numbers that are not finite and greater than `above`, where their value is known."""
-    known = known_value(value if isinstance(value, Tracer | jax.ShapeDtypeStruct) else as_numbers(value, name))
+    known = known_value(
+        value if isinstance(value, Tracer | jax.ShapeDtypeStruct) else as_numbers(value, name)
+    )
     if known is None:
         return
     if not np.all(np.isfinite(known)) or not np.all(known > above):

@@ -197,7 +197,8 @@ BUNTE_2012 = Source(
 STRICKERT_2013 = Source(
     "inproceedings",
     "M. Strickert, B. Hammer, T. Villmann, M. Biehl",
-    "Regularization and improved interpretation of linear data mappings and adaptive distance measures",
+    "Regularization and improved interpretation of linear data mappings and adaptive distance "
+    "measures",
     "IEEE CIDM",
     2013,
 )
@@ -258,6 +259,100 @@ COVER_1967 = Source(
     1967,
     13,
 )
+KRISHNAPURAM_1993 = Source(
+    "article",
+    "R. Krishnapuram, J. Keller",
+    "A possibilistic approach to clustering",
+    "IEEE Trans. Fuzzy Systems",
+    1993,
+    1,
+)
+KRISHNAPURAM_1996 = Source(
+    "article",
+    "R. Krishnapuram, J. Keller",
+    "The possibilistic c-means algorithm: insights and recommendations",
+    "IEEE Trans. Fuzzy Systems",
+    1996,
+    4,
+)
+PAL_1997 = Source(
+    "inproceedings",
+    "N. Pal, K. Pal, J. Bezdek",
+    "A mixed c-means clustering model",
+    "IEEE Conf. Fuzzy Systems",
+    1997,
+)
+PAL_2005 = Source(
+    "article",
+    "N. Pal, K. Pal, J. Keller, J. Bezdek",
+    "A possibilistic fuzzy c-means clustering algorithm",
+    "IEEE Trans. Fuzzy Systems",
+    2005,
+    13,
+)
+ZHANG_2004 = Source(
+    "article",
+    "J. Zhang, Y. Leung",
+    "Improved possibilistic c-means clustering algorithms",
+    "IEEE Trans. Fuzzy Systems",
+    2004,
+    12,
+)
+ZHANG_2003 = Source(
+    "article",
+    "D. Zhang, S. Chen",
+    "Clustering incomplete data using kernel-based fuzzy c-means algorithm",
+    "Neural Processing Letters",
+    2003,
+    18,
+)
+MASULLI_2006 = Source(
+    "article",
+    "F. Masulli, S. Rovetta",
+    "Soft transition from probabilistic to possibilistic fuzzy clustering",
+    "IEEE Trans. Fuzzy Systems",
+    2006,
+    14,
+)
+GUSTAFSON_1979 = Source(
+    "inproceedings",
+    "D. Gustafson, W. Kessel",
+    "Fuzzy clustering with a fuzzy covariance matrix",
+    "IEEE Conf. Decision and Control",
+    1979,
+)
+GATH_1989 = Source(
+    "article",
+    "I. Gath, A. Geva",
+    "Unsupervised optimal fuzzy clustering",
+    "IEEE Trans. Pattern Analysis and Machine Intelligence",
+    1989,
+    11,
+)
+SCHWARZ_1978 = Source(
+    "article",
+    "G. Schwarz",
+    "Estimating the dimension of a model",
+    "Annals of Statistics",
+    1978,
+    6,
+)
+XIE_1991 = Source(
+    "article",
+    "X. Xie, G. Beni",
+    "A validity measure for fuzzy clustering",
+    "IEEE Trans. Pattern Analysis and Machine Intelligence",
+    1991,
+    13,
+)
+KUHN_1955 = Source(
+    "article",
+    "H. Kuhn",
+    "The Hungarian method for the assignment problem",
+    "Naval Research Logistics Quarterly",
+    1955,
+    2,
+)
 DEMPSTER_1977 = Source(
     "article",
     "A. Dempster, N. Laird, D. Rubin",
@@ -265,6 +360,14 @@ DEMPSTER_1977 = Source(
     "Journal of the Royal Statistical Society B",
     1977,
     39,
+)
+CAPPE_2009 = Source(
+    "article",
+    "O. Cappé, E. Moulines",
+    "On-line expectation-maximization algorithm for latent data models",
+    "Journal of the Royal Statistical Society B",
+    2009,
+    71,
 )
 BEZDEK_1981 = Source(
     "book",
@@ -281,6 +384,14 @@ LLOYD_1982 = Source(
     1982,
     28,
 )
+KOHONEN_1982 = Source(
+    "article",
+    "T. Kohonen",
+    "Self-organized formation of topologically correct feature maps",
+    "Biological Cybernetics",
+    1982,
+    43,
+)
 MARTINETZ_1993 = Source(
     "article",
     "T. Martinetz, S. Berkovich, K. Schulten",
@@ -288,6 +399,39 @@ MARTINETZ_1993 = Source(
     "IEEE Trans. Neural Networks",
     1993,
     4,
+)
+ULTSCH_1990 = Source(
+    "inproceedings",
+    "A. Ultsch, H. Siemon",
+    "Kohonen's self organizing feature maps for exploratory data analysis",
+    "INNC",
+    1990,
+)
+BAUER_1992 = Source(
+    "article",
+    "H.-U. Bauer, K. Pawelzik",
+    "Quantifying the neighborhood preservation of self-organizing feature maps",
+    "IEEE Trans. Neural Networks",
+    1992,
+    3,
+)
+KIVILUOTO_1996 = Source(
+    "inproceedings",
+    "K. Kiviluoto",
+    "Topology preservation in self-organizing maps",
+    "ICNN",
+    1996,
+)
+MARTINETZ_1994 = Source(
+    "article",
+    "T. Martinetz, K. Schulten",
+    "Topology representing networks",
+    "Neural Networks",
+    1994,
+    7,
+)
+FRITZKE_1995 = Source(
+    "inproceedings", "B. Fritzke", "A growing neural gas network learns topologies", "NIPS", 1995, 7
 )
 HATHAWAY_1995 = Source(
     "article",
@@ -298,6 +442,9 @@ HATHAWAY_1995 = Source(
     3,
 )
 AHA_1997 = Source("book", "D. Aha", "Lazy learning", "Kluwer", 1997)
+HESKES_1999 = Source(
+    "inproceedings", "T. Heskes", "Energy functions for self-organizing maps", "Kohonen Maps", 1999
+)
 KOHONEN_2002 = Source(
     "article",
     "T. Kohonen, P. Somervuo",
@@ -347,6 +494,42 @@ BARACHANT_2012 = Source(
     "IEEE Trans. Biomedical Engineering",
     2012,
     59,
+)
+BARACHANT_2010 = Source(
+    "inproceedings",
+    "A. Barachant, S. Bonnet, M. Congedo, C. Jutten",
+    "Riemannian geometry applied to BCI classification",
+    "LVA/ICA",
+    2010,
+)
+MOHAMMADI_2024 = Source(
+    "misc",
+    "M. Mohammadi, M. Babai, M. Wilkinson",
+    "Generalized relevance learning Grassmann quantization",
+    "arXiv",
+    2024,
+)
+EDELMAN_1998 = Source(
+    "article",
+    "A. Edelman, T. Arias, S. Smith",
+    "The geometry of algorithms with orthogonality constraints",
+    "SIAM Journal on Matrix Analysis and Applications",
+    1998,
+    20,
+)
+ABSIL_2008 = Source(
+    "book",
+    "P.-A. Absil, R. Mahony, R. Sepulchre",
+    "Optimization algorithms on matrix manifolds",
+    "Princeton University Press",
+    2008,
+)
+GANEA_2018 = Source(
+    "inproceedings",
+    "O. Ganea, G. Bécigneul, T. Hofmann",
+    "Hyperbolic neural networks",
+    "NeurIPS",
+    2018,
 )
 LEZCANO_CASADO_2019 = Source(
     "inproceedings",
@@ -401,6 +584,156 @@ ZHANG_2019 = Source(
     "Lookahead optimizer: k steps forward, 1 step back",
     "NeurIPS",
     2019,
+)
+
+# Networks that learn locally.
+
+ROSENBLATT_1958 = Source(
+    "article",
+    "F. Rosenblatt",
+    "The perceptron: a probabilistic model for information storage and organization in the brain",
+    "Psychological Review",
+    1958,
+    65,
+)
+WIDROW_1960 = Source(
+    "inproceedings",
+    "B. Widrow, M. Hoff",
+    "Adaptive switching circuits",
+    "IRE WESCON Convention Record",
+    1960,
+)
+HOPFIELD_1982 = Source(
+    "article",
+    "J. Hopfield",
+    "Neural networks and physical systems with emergent collective computational abilities",
+    "Proc. National Academy of Sciences",
+    1982,
+    79,
+)
+HOPFIELD_1984 = Source(
+    "article",
+    "J. Hopfield",
+    "Neurons with graded response have collective computational properties like those of two-state "
+    "neurons",
+    "Proc. National Academy of Sciences",
+    1984,
+    81,
+)
+MOVELLAN_1990 = Source(
+    "inproceedings",
+    "J. Movellan",
+    "Contrastive Hebbian learning in the continuous Hopfield model",
+    "Connectionist Models Summer School",
+    1990,
+)
+YUILLE_2003 = Source(
+    "article",
+    "A. Yuille, A. Rangarajan",
+    "The concave-convex procedure",
+    "Neural Computation",
+    2003,
+    15,
+)
+BADALOTTI_2025 = Source(
+    "article",
+    "D. Badalotti, C. Baldassi, M. Mézard, M. Scardecchia, R. Zecchina",
+    "Dynamical learning in deep asymmetric recurrent neural networks",
+    "arXiv:2509.05041",
+    2025,
+)
+
+# One class, and none of these.
+
+KOENKER_1978 = Source(
+    "article",
+    "R. Koenker, G. Bassett",
+    "Regression quantiles",
+    "Econometrica",
+    1978,
+    46,
+)
+BISHOP_1994 = Source(
+    "article",
+    "C. Bishop",
+    "Novelty detection and neural network validation",
+    "IEE Proceedings - Vision, Image and Signal Processing",
+    1994,
+    141,
+)
+TAX_2004 = Source(
+    "article",
+    "D. Tax, R. Duin",
+    "Support vector data description",
+    "Machine Learning",
+    2004,
+    54,
+)
+SUNDARARAJAN_2017 = Source(
+    "inproceedings",
+    "M. Sundararajan, A. Taly, Q. Yan",
+    "Axiomatic attribution for deep networks",
+    "ICML",
+    2017,
+)
+VOVK_2005 = Source(
+    "book",
+    "V. Vovk, A. Gammerman, G. Shafer",
+    "Algorithmic learning in a random world",
+    "Springer",
+    2005,
+)
+VAN_DER_MAATEN_2008 = Source(
+    "article",
+    "L. van der Maaten, G. Hinton",
+    "Visualizing data using t-SNE",
+    "Journal of Machine Learning Research",
+    2008,
+    9,
+)
+SCHEIRER_2013 = Source(
+    "article",
+    "W. Scheirer, A. de Rezende Rocha, A. Sapkota, T. Boult",
+    "Toward open set recognition",
+    "IEEE Trans. Pattern Analysis and Machine Intelligence",
+    2013,
+    35,
+)
+RUFF_2018 = Source(
+    "inproceedings",
+    "L. Ruff, R. Vandermeulen, N. Görnitz, L. Deecke, S. Siddiqui, A. Binder, E. Müller, M. Kloft",
+    "Deep one-class classification",
+    "ICML",
+    2018,
+)
+KESSY_2018 = Source(
+    "article",
+    "A. Kessy, A. Lewin, K. Strimmer",
+    "Optimal whitening and decorrelation",
+    "The American Statistician",
+    2018,
+    72,
+)
+NADEEM_2010 = Source(
+    "inproceedings",
+    "M. Nadeem, J.-D. Zucker, B. Hanczar",
+    "Accuracy-rejection curves (ARCs) for comparing classification methods with a reject option",
+    "MLSB",
+    2010,
+)
+GUO_2017 = Source(
+    "inproceedings",
+    "C. Guo, G. Pleiss, Y. Sun, K. Weinberger",
+    "On calibration of modern neural networks",
+    "ICML",
+    2017,
+)
+STAPS_2022 = Source(
+    "inproceedings",
+    "D. Staps, R. Schubert, M. Kaden, A. Lampe, W. Hermann, T. Villmann",
+    "Prototype-based one-class-classification learning using local representations",
+    "IJCNN",
+    2022,
 )
 
 SOURCES = tuple(entry for entry in list(globals().values()) if isinstance(entry, Source))

@@ -1,17 +1,5 @@
-"""The letters of the library: one letter means one axis, everywhere.
-
-| letter | axis                                             |
-| ------ | ------------------------------------------------ |
-| `n`    | samples                                          |
-| `d`    | features of a flat point                         |
-| `l`    | latent (adapted, encoded) features               |
-| `k`    | tangent coordinates of a manifold                |
-| `p`    | prototypes                                       |
-| `c`    | classes (of an unlabelled model: its prototypes) |
-| `...`  | the trailing shape of one point                  |
-
-jaxtyping annotations spell these letters; a leading space (`" n"`) marks a single-letter shape.
-"""
+"""Shapes for annotations; what their letters mean is told where everybody looks, in
+`protozoo.types`. A leading space (`" n"`) marks a shape of a single letter."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +15,8 @@ Scores = Float[Array, "n c"]
 Labels = Int[Array, " n"]
 PrototypeLabels = Int[Array, " p"]
 if TYPE_CHECKING:
-    # Plain numbers are converted where a field is declared by `hyper`, and a supervised loss is never called without
-    # labels: two facts that a static checker cannot see.
+    # Plain numbers are converted where a field is declared by `hyper`, and a supervised loss is
+    # never called without labels: two facts that a static checker cannot see.
     Scalar = Any
     MaybeLabels = Any
 else:

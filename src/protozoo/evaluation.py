@@ -1,0 +1,329 @@
+"""How well does a classifier do: on samples that it has not seen, and while it is trained?
+
+A named metric is a function of what a model says, `(scores, y, weight) → number`, which a compiled
+loop can compute: `Trainer(rule, 100, metrics=["accuracy", mine])`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._checks import as_labels, as_weights, counted, positive_integer, refuse_unknown_classes
+from ._namespace import public
+from ._reports import aligned, estimate, plain
+from ._statistics import counting
+from ._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar, Scores
+from .models import AbstractTrainable, PrototypeModel
+from .models.internal import decided, probabilities
+
+
+#: A function of the scores of classes, true classes and weights of samples, to one number.
+Metric = Callable[[Array, Array, Array], Scalar]
+
+#: Of confidences, from 0 to 1, all of one width.
+BINS = 15
+
+#: The measures that are one number, and whether more of it is better.
+MORE_IS_BETTER = {
+    "accuracy": True,
+    "balanced_accuracy": True,
+    "log_loss": False,
+    "brier_score": False,
+    "calibration_error": False,
+}
+
+#: The most classes whose confusions are printed.
+PRINTED = 20
+
+
+# Metrics of a compiled loop.
+
+
+def accuracy(scores: Scores, y: Labels, weight: PerSample) -> Scalar:
+    """The share of samples whose class is the most probable one."""
+    return _mean(decided(scores) == y, weight)
+
+
+def balanced_accuracy(scores: Scores, y: Labels, weight: PerSample) -> Scalar:
+    """The mean over classes of the share of their samples that is right; a class without samples
+    does not count."""
+    of_class = jax.nn.one_hot(y, scores.shape[1], dtype=weight.dtype)
+    mass = weight @ of_class
+    right = jnp.where(decided(scores) == y, weight, 0) @ of_class
+    there = mass > 0
+    return jnp.sum(right / jnp.where(there, mass, 1)) / jnp.sum(there)
+
+
+def log_loss(scores: Scores, y: Labels, weight: PerSample) -> Scalar:
+    """The mean of \\(-\\log p_y\\), p being the softmax of the scores."""
+    log_p = jnp.take_along_axis(jax.nn.log_softmax(scores), y[:, None], axis=1)[:, 0]
+    least = jnp.log(jnp.finfo(scores.dtype).tiny)
+    return _mean(-jnp.where(jnp.isnan(log_p), least, jnp.maximum(log_p, least)), weight)
+
+
+def brier_score(scores: Scores, y: Labels, weight: PerSample) -> Scalar:
+    """The mean of \\(\\sum_k (p_k - [y = k])^2\\), from 0 to 2."""
+    p = probabilities(scores)
+    squares = jnp.sum((p - jax.nn.one_hot(y, p.shape[1], dtype=p.dtype)) ** 2, axis=1)
+    return _mean(jnp.where(jnp.isnan(squares), 2, squares), weight)
+
+
+def calibration_error(scores: Scores, y: Labels, weight: PerSample) -> Scalar:
+    """How far the probability of the most probable class is from the share of samples that is
+    right: the mean over bins of confidence of the distance between the two.
+
+    Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, *On calibration of modern neural networks*,
+    ICML 2017.
+    """
+    sure = jnp.max(probabilities(scores), axis=1)
+    sure = jnp.where(jnp.isnan(sure), 1, sure)
+    place = jnp.minimum((sure * BINS).astype(jnp.int32), BINS - 1)
+    gaps = weight * (sure - (decided(scores) == y))
+    return jnp.sum(jnp.abs(jax.ops.segment_sum(gaps, place, BINS))) / jnp.sum(weight)
+
+
+def _mean(values: Array, weight: PerSample) -> Scalar:
+    return jnp.sum(weight * values) / jnp.sum(weight)
+
+
+#: The metrics that a trainer knows by name.
+METRICS: dict[str, Metric] = {
+    function.__name__: function
+    for function in (accuracy, balanced_accuracy, log_loss, brier_score, calibration_error)
+}
+
+
+# On samples that a model has not seen.
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Evaluation:
+    """How well a classifier does on some samples; printed as a table.
+
+    Weights are numbers of copies: everything, standard errors included, is what it would be if
+    copies were samples.
+
+    - `classes`: the names of the c classes.
+    - `samples`: how many there are, the sum of their weights.
+    - `support`: how many of each class, `(c,)`.
+    - `accuracy`: the share that is right.
+    - `balanced_accuracy`: the mean over classes of `recall`; classes without samples do not count.
+    - `log_loss`: the mean of \\(-\\log p_y\\); a probability too small for its type is the smallest
+      number of it.
+    - `brier_score`: the mean of \\(\\sum_k (p_k - [y = k])^2\\), from 0 to 2 (twice the score that
+      is often taken for two classes).
+    - `calibration_error`: the expected calibration error, \\(\\sum_b s_b |a_b - c_b|\\) over bins
+      of confidence of one width: the share of samples in them, of those the share that is right,
+      and the mean probability of the most probable class. It is never negative, so that few samples
+      make it larger than it is. Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, *On calibration
+      of modern neural networks*, ICML 2017.
+    - `precision`: of the samples that are taken for each class the share that is right, `(c,)`; NaN
+      for a class that none is taken for.
+    - `recall`: of the samples of each class the share that is right, `(c,)`; NaN without samples.
+    - `confusion`: how many samples of class i are taken for class j, `(c, c)`.
+    - `unknown`: for how many the model had no answer (NaN). Such an answer is an error: it counts
+      as one that is sure of a wrong class.
+    - `bins`: for each bin of confidence the share of samples in it, their mean confidence, and the
+      share of them that is right (NaN where there are none), `(bins, 3)`.
+    - `standard_errors`: of all measures, by their names. They come from influence functions (the
+      delta method): the standard deviation over samples of what each of them contributes, by the
+      square root of their number. A share of 0 or 1 has an error of 0: no other sample was seen.
+      That of the calibration error holds the bins fixed, and is too small where it is near zero.
+    """
+
+    classes: tuple[str, ...]
+    samples: float
+    support: np.ndarray
+    accuracy: float
+    balanced_accuracy: float
+    log_loss: float
+    brier_score: float
+    calibration_error: float
+    precision: np.ndarray
+    recall: np.ndarray
+    confusion: np.ndarray
+    unknown: float
+    bins: np.ndarray
+    standard_errors: dict[str, Any]
+
+    @classmethod
+    def of_probabilities(
+        cls,
+        probabilities: Float[ArrayLike, "n c"],
+        y: Int[ArrayLike, " n"] | Sequence[int],
+        sample_weight: ArrayLike | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        bins: int = BINS,
+    ) -> "Evaluation":
+        """Of answers that are there already: `evaluate` with `model.predict_proba(x)`.
+
+        **Raises:** `ValueError` for classes without a column, and other lengths.
+        """
+        return _evaluation(np.asarray(probabilities), y, sample_weight, names, bins)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values, ready for JSON; what is not known (NaN) is `None`."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return plain(fields)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name):.4g}" for name in MORE_IS_BETTER)
+        return f"Evaluation(samples={self.samples:g}, {shown})"
+
+    def __str__(self) -> str:
+        return "\n\n".join([self._measures(), self._of_classes(), self._confusions()])
+
+    def _measures(self) -> str:
+        lines = [f"{self.samples:g} samples of {len(self.classes)} classes"]
+        for name in MORE_IS_BETTER:
+            title = name.replace("_", " ").replace("brier", "Brier")
+            value = estimate(getattr(self, name), self.standard_errors[name])
+            lines.append(f"{title:<18} {value}")
+        if self.unknown:
+            lines.append(f"{'unknown answers':<18} {self.unknown:g}, which count as errors")
+        return "\n".join(lines)
+
+    def _of_classes(self) -> str:
+        rows: list[tuple[str, ...]] = [("class", "precision", "recall", "samples")]
+        for k, name in enumerate(self.classes):
+            both = [
+                estimate(getattr(self, measure)[k], self.standard_errors[measure][k])
+                for measure in ("precision", "recall")
+            ]
+            rows.append((name, *both, f"{self.support[k]:g}"))
+        return aligned(rows)
+
+    def _confusions(self) -> str:
+        if len(self.classes) > PRINTED:
+            return f"confusion: {len(self.classes)} × {len(self.classes)} numbers in `.confusion`"
+        rows = [("true, taken for", *self.classes)]
+        for name, row in zip(self.classes, self.confusion, strict=True):
+            rows.append((name, *(f"{value:g}" for value in row)))
+        return aligned(rows)
+
+
+def evaluate(
+    model: AbstractTrainable,
+    x: ArrayLike,
+    y: Int[ArrayLike, " n"] | Sequence[int],
+    sample_weight: ArrayLike | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    bins: int = BINS,
+) -> Evaluation:
+    """How well a classifier does on these samples: accuracy, precision, recall, probabilities, with
+    standard errors.
+
+    `print(pz.evaluate(model, x, y))` is a table, and `pz.plots.evaluation` a picture.
+
+    **Arguments:**
+
+    - `model`: any classifier that has `predict_proba`: prototypes with classes, networks, models of
+      one class (0 for targets, 1 for others), models that know "none of these" as their last class.
+    - `x`, `y`: samples that it was not trained with, and their classes 0…c-1.
+    - `sample_weight`: how many copies of each sample there are, `(n,)`.
+    - `names`: the classes' names; those on the model's card by default.
+    - `bins`: of confidence, for the calibration error.
+
+    **Raises:** `ValueError` for a model without classes, for samples that it does not take and
+    classes that it does not know.
+    """
+    labelled = isinstance(model, PrototypeModel) and model.prototypes.labelled
+    ask: Any = getattr(model, "predict_proba", None)
+    if ask is None or not (model.supervised or labelled):
+        raise ValueError(
+            f"`model` must be a classifier, and {model.outline()} has no classes: `pz.validity` "
+            "measures clusterings."
+            if ask is not None
+            else f"`model` must be a classifier, and {model.outline()} has no `predict_proba`."
+        )
+    if names is None and isinstance(model, PrototypeModel) and model.card and model.card.classes:
+        names = [str(name) for name in model.class_names]
+    x, labels, weight = counted(x, y, sample_weight)
+    return _evaluation(np.asarray(ask(x)), labels, weight, names, bins)
+
+
+def _evaluation(
+    p: np.ndarray, y: Any, sample_weight: Any, names: Sequence[str] | None, bins: int
+) -> Evaluation:
+    positive_integer(bins, "bins")
+    if p.ndim != 2:
+        raise ValueError(f"`probabilities` must have shape (n, classes), got {p.shape}.")
+    (n, count), tiny = p.shape, float(np.finfo(p.dtype).tiny)
+    labels = as_labels(y, n)
+    refuse_unknown_classes(labels, count)
+    weight, p, labels = counting(as_weights(sample_weight, n), np.asarray(p, float), labels)
+    if names is not None and len(names) != count:
+        raise ValueError(f"`names` must be those of the {count} classes, got {len(names)} of them.")
+    known = np.asarray(np.isfinite(p).all(axis=1))
+    answers = np.where(known[:, None], p, 0)
+    guess = np.where(known, answers.argmax(axis=1), -1)
+    right, truth = np.equal(guess, labels), np.eye(count)[labels]
+    total = weight.sum()
+
+    # Each sample's part in a mean, and those means whose standard errors are asked for.
+    of_truth = answers[np.arange(len(p)), labels]
+    values = {
+        "accuracy": right.astype(float),
+        "log_loss": -np.log(np.maximum(of_truth, tiny)),
+        "brier_score": np.where(known, np.sum((p - truth) ** 2, axis=1), 2),
+    }
+    means: dict[str, Any] = {n: float(weight @ value / total) for n, value in values.items()}
+    errors: dict[str, Any] = {n: _error(v - means[n], weight) for n, v in values.items()}
+
+    confusion = np.zeros((count, count))
+    np.add.at(confusion, (labels[known], guess[known]), weight[known])
+    hits, support, taken = np.diag(confusion), weight @ truth, confusion.sum(axis=0)
+    recall, precision = _share(hits, support), _share(hits, taken)
+    errors["recall"], errors["precision"] = (
+        np.sqrt(_share(share * (1 - share), mass))
+        for share, mass in ((recall, support), (precision, taken))
+    )
+    there = np.greater(support, 0)
+    balanced = float(recall[there].mean())
+    errors["balanced_accuracy"] = float(
+        np.sqrt(np.sum(errors["recall"][there] ** 2)) / np.count_nonzero(there)
+    )
+
+    sure = np.where(known, answers.max(axis=1), 1)
+    place = np.minimum((sure * bins).astype(int), bins - 1)
+    mass, confidence, correct = (
+        np.bincount(place, weight * value, bins) for value in (np.ones(len(p)), sure, right)
+    )
+    gaps = confidence - correct
+    calibration = float(np.abs(gaps).sum() / total)
+    errors["calibration_error"] = _error(
+        np.sign(gaps)[place] * (sure - right) - calibration, weight
+    )
+    return Evaluation(
+        classes=tuple(map(str, range(count) if names is None else names)),
+        samples=float(total),
+        support=support,
+        balanced_accuracy=balanced,
+        calibration_error=calibration,
+        precision=precision,
+        recall=recall,
+        confusion=confusion,
+        unknown=float(weight[~known].sum()),
+        bins=np.stack([mass / total, _share(confidence, mass), _share(correct, mass)], axis=1),
+        standard_errors=errors,
+        **means,
+    )
+
+
+def _error(influence: np.ndarray, weight: np.ndarray) -> float:
+    """The standard error of what has this influence function: every copy of a sample counts."""
+    return float(np.sqrt(weight @ influence**2) / weight.sum())
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """A part of something; NaN of nothing."""
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
+
+
+__all__ = public(globals())

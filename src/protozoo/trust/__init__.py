@@ -1,0 +1,7 @@
+"""What may be relied on: certificates, sets of guaranteed coverage, rejections and explanations,
+from the geometry that prototypes already have."""
+
+from .._namespace import public as _public
+
+
+__all__ = _public(globals())
