@@ -1,11 +1,13 @@
-"""Gives rows of the table what users give by mistake, at every entry point, and counts what comes of it.
+"""Gives rows of the table what users give by mistake, at every entry point, and counts what comes
+of it.
 
     python tests/bad_inputs.py [--few] GLVQ HCM
 
-What is given is either taken, and then the answer is that of the same numbers as a float32 array, or it is refused by an error
-that names the argument. Everything else is a fault: an error of Python, NumPy or JAX that names nothing, or an answer to what
-has none. Prints a line for each fault, and the counts; `--few` gives one thing of eight. Run by tests/test_inputs.py in a
-process of its own: users have no type checks at run time.
+What is given is either taken, and then the answer is that of the same numbers as a float32 array,
+or it is refused by an error that names the argument. Everything else is a fault: an error of
+Python, NumPy or JAX that names nothing, or an answer to what has none. Prints a line for each
+fault, and the counts; `--few` gives one thing of eight. Run by tests/test_inputs.py in a process of
+its own: users have no type checks at run time.
 """
 
 import collections
@@ -58,7 +60,10 @@ def samples(x: np.ndarray, rng: np.random.Generator) -> dict[str, Given]:
     ints = {
         f"integers of {dtype}": (whole.astype(dtype), whole.astype(dtype).astype(np.float32))
         for dtype in ("int8", "int16", "int32", "int64", ">i4")
-    } | {f"integers of {dtype}": (abs(whole).astype(dtype), abs(whole)) for dtype in ("uint8", "uint16", "uint64")}
+    } | {
+        f"integers of {dtype}": (abs(whole).astype(dtype), abs(whole))
+        for dtype in ("uint8", "uint16", "uint64")
+    }
     floats = {
         f"floats of {dtype}": (x.astype(dtype), x.astype(dtype).astype(np.float32))
         for dtype in ("float16", "float64", "longdouble", ">f4", ">f8", "<f2", ">f2")
@@ -75,7 +80,10 @@ def samples(x: np.ndarray, rng: np.random.Generator) -> dict[str, Given]:
         "object of fractions": (np.vectorize(fractions.Fraction)(x.astype(float)), x),
         "bool": (x > 0, (x > 0).astype(np.float32)),
         "JAX array": (jnp.asarray(x), x),
-        "JAX bfloat16": (jnp.asarray(x, jnp.bfloat16), np.asarray(jnp.asarray(x, jnp.bfloat16), np.float32)),
+        "JAX bfloat16": (
+            jnp.asarray(x, jnp.bfloat16),
+            np.asarray(jnp.asarray(x, jnp.bfloat16), np.float32),
+        ),
         "JAX integers": (jnp.asarray(whole, int), whole),
         "NumPy bfloat16": (x.astype(jnp.bfloat16), x.astype(jnp.bfloat16).astype(np.float32)),
         "Fortran order": (np.asfortranarray(x), x),
@@ -108,7 +116,9 @@ def samples(x: np.ndarray, rng: np.random.Generator) -> dict[str, Given]:
         "text object": x.astype(str).astype(object),
         "times": x.astype("int64").astype("datetime64[s]"),
         "durations": x.astype("int64").astype("timedelta64[s]"),
-        "frame of dates": pd.DataFrame({i: pd.date_range("2020", periods=n) for i in range(flat.shape[1])}),
+        "frame of dates": pd.DataFrame(
+            {i: pd.date_range("2020", periods=n) for i in range(flat.shape[1])}
+        ),
         "frame with text": frame.assign(**{"name": "a"}),
         "frame with gaps": pd.DataFrame(with_one(np.nan).reshape(n, -1)),
         "nullable with gaps": frame.round().astype("Int64").where(frame > frame.to_numpy().min()),
@@ -159,7 +169,10 @@ def labels(y: np.ndarray) -> dict[str, Given]:
     n = len(y)
     first, text = y.copy(), np.array(["a", "b", "c"])[y]
     first[0] = -1
-    ints = {f"labels of {dtype}": (y.astype(dtype), y) for dtype in ("int8", "uint8", "int64", "uint64", ">i4")}
+    ints = {
+        f"labels of {dtype}": (y.astype(dtype), y)
+        for dtype in ("int8", "uint8", "int64", "uint64", ">i4")
+    }
     taken = {
         "list": (y.tolist(), y),
         "tuple": (tuple(y.tolist()), y),
@@ -337,14 +350,25 @@ class Campaign:
     """Gives things, judges what comes, and keeps count."""
 
     def __init__(self, case: Case, few: bool):
-        self.case, self.counts, self.every, self.turn = case, collections.Counter(), 8 if few else 1, 0
+        self.case, self.counts, self.every, self.turn = (
+            case,
+            collections.Counter(),
+            8 if few else 1,
+            0,
+        )
 
     def _some(self, values: dict[str, Any]) -> dict[str, Any]:
         """One of each eight, other ones every time; or all."""
         self.turn += 3
-        return {name: value for i, (name, value) in enumerate(values.items()) if (i + self.turn) % self.every == 0}
+        return {
+            name: value
+            for i, (name, value) in enumerate(values.items())
+            if (i + self.turn) % self.every == 0
+        }
 
-    def give(self, place: str, argument: str, call: Callable[[Any], Any], values: dict[str, Given]) -> None:
+    def give(
+        self, place: str, argument: str, call: Callable[[Any], Any], values: dict[str, Given]
+    ) -> None:
         """Each of the values for an argument of a function of it."""
         references: dict[str, Any] = {}
         for name, (value, equal) in self._some(values).items():
@@ -360,11 +384,15 @@ class Campaign:
                 references[name] = call(equal)
             same = _same(found, references[name])
             if not same:
-                self._fault(f"{self.case} {place} {argument}={name}: another answer than for the same numbers")
+                self._fault(
+                    f"{self.case} {place} {argument}={name}: another answer than for the same "
+                    f"numbers"
+                )
             self.counts["taken"] += bool(same)
 
     def options(self, place: str, call: Callable[..., Any], annotations: dict[str, Any]) -> None:
-        """Things of every kind for options, which must be of the kind that their annotations say."""
+        """Things of every kind for options, which must be of the kind that their annotations
+        say."""
         for option, annotation in annotations.items():
             for name, value in self._some(KINDS).items():
                 what = f"{self.case} {place} {option}={name}"
@@ -381,13 +409,23 @@ class Campaign:
     def _refused(self, what: str, argument: str, error: Exception) -> None:
         text = str(error)
         # Samples and classes of different numbers: which of them are wrong is not known.
-        named = any(f"`{name}" in text for name in ((argument, "y", "validation y") if argument == "x" else (argument,)))
+        named = any(
+            f"`{name}" in text
+            for name in ((argument, "y", "validation y") if argument == "x" else (argument,))
+        )
         if isinstance(error, ValueError | TypeError | NotImplementedError) and named:
             self.counts["refused"] += 1
         else:
-            frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "protozoo" in frame.filename]
+            frames = [
+                frame
+                for frame in traceback.extract_tb(error.__traceback__)
+                if "protozoo" in frame.filename
+            ]
             at = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-            self._fault(f"{what}: {at}: {type(error).__name__}: {text.splitlines()[0][:150] if text else ''}")
+            self._fault(
+                f"{what}: {at}: {type(error).__name__}: "
+                f"{text.splitlines()[0][:150] if text else ''}"
+            )
 
     def _fault(self, what: str) -> None:
         self.counts["faults"] += 1
@@ -398,20 +436,41 @@ def run(case: Case, folder: Path, few: bool) -> collections.Counter:
     """Everything, for one row."""
     rng, campaign = np.random.default_rng(0), Campaign(case, few)
     recipe, x, y, options = case.recipe, case.x, case.y, case.options
-    given_x, given_y, given_w = samples(x, rng), labels(np.arange(len(x)) % 3 if y is None else y), weights(len(x))
+    given_x, given_y, given_w = (
+        samples(x, rng),
+        labels(np.arange(len(x)) % 3 if y is None else y),
+        weights(len(x)),
+    )
     model, trainer = recipe(x, y, key=0, **options), recipe.trainer(epochs=1)
 
     # Makers. Other numbers of features make other models.
-    anew = {name: value for name, value in given_x.items() if name not in ("one axis last", "fewer features", "more features")}
+    anew = {
+        name: value
+        for name, value in given_x.items()
+        if name not in ("one axis last", "fewer features", "more features")
+    }
     campaign.give("maker", "x", lambda v: recipe(v, y, key=0, **options), anew)
     if y is not None:
-        campaign.give("maker", "y", lambda v: recipe(x, v, key=0, **options), {**given_y, "nothing": (None, None)})
-    campaign.give("maker", "sample_weight", lambda v: recipe(x, y, key=0, sample_weight=v, **options), given_w)
+        campaign.give(
+            "maker",
+            "y",
+            lambda v: recipe(x, v, key=0, **options),
+            {**given_y, "nothing": (None, None)},
+        )
+    campaign.give(
+        "maker", "sample_weight", lambda v: recipe(x, y, key=0, sample_weight=v, **options), given_w
+    )
     campaign.give("maker", "key", lambda v: recipe(x, y, key=v, **options), keys())
-    kinds = {name: p.annotation for maker in recipe._makers() for name, p in inspect.signature(maker).parameters.items()}
+    kinds = {
+        name: p.annotation
+        for maker in recipe._makers()
+        for name, p in inspect.signature(maker).parameters.items()
+    }
     kinds = {name: kinds[name] for name in recipe.options}
     of_rows = {"space": pz.manifolds.AbstractManifold | None, "encoder": Callable | None}
-    campaign.options("maker", lambda **o: recipe(x, y, key=0, **{**options, **o}), {**kinds, **of_rows})
+    campaign.options(
+        "maker", lambda **o: recipe(x, y, key=0, **{**options, **o}), {**kinds, **of_rows}
+    )
 
     # Training.
     campaign.options("trainer", recipe.trainer, SETTINGS)
@@ -440,25 +499,40 @@ def run(case: Case, folder: Path, few: bool) -> collections.Counter:
         "fit",
         "validation",
         lambda v: fit(validation=v if y is None else (v, y)),
-        {name: value for name, value in in_memory.items() if y is not None or name not in ("nothing", "all of it")},
+        {
+            name: value
+            for name, value in in_memory.items()
+            if y is not None or name not in ("nothing", "all of it")
+        },
     )
     campaign.give("fit", "validation", lambda v: fit(validation=(x, y, v)), given_w)
     campaign.give("fit", "key", lambda v: fit(key=v), keys())
     campaign.options("fit", fit, {"resume": bool})
-    campaign.give("pz.fit", "x", lambda v: trained(pz.fit(recipe, v, y, key=0, epochs=1, **options)), both)
+    campaign.give(
+        "pz.fit", "x", lambda v: trained(pz.fit(recipe, v, y, key=0, epochs=1, **options)), both
+    )
 
     # Answers.
     for name in ("predict", "predict_proba", "confidence", "distances", "win_ratios"):
         campaign.give(name, "x", getattr(model, name), given_x)
     campaign.give("predict_with_reject", "x", lambda v: model.predict_with_reject(v, 0.5), given_x)
-    campaign.options("predict_with_reject", lambda **o: model.predict_with_reject(x, **o), {"threshold": float})
+    campaign.options(
+        "predict_with_reject", lambda **o: model.predict_with_reject(x, **o), {"threshold": float}
+    )
     if case.quadratic:
         campaign.give("transform", "x", model.transform, given_x)
         campaign.give("relevances", "x", model.relevances, given_x)
         campaign.give("relevances", "sample_weight", lambda v: model.relevances(x, v), given_w)
-        campaign.options("relevance_matrix", lambda **o: model.relevance_matrix(**o), {"per_prototype": bool})
+        campaign.options(
+            "relevance_matrix", lambda **o: model.relevance_matrix(**o), {"per_prototype": bool}
+        )
     if model.prototypes.labelled:
-        campaign.give("win_ratios", "y", lambda v: model.win_ratios(x, v), given_y | {"one class": (0 * y, 0 * y)})
+        campaign.give(
+            "win_ratios",
+            "y",
+            lambda v: model.win_ratios(x, v),
+            given_y | {"one class": (0 * y, 0 * y)},
+        )
 
     # Files.
     (folder / "file").write_text("")
@@ -470,7 +544,11 @@ def run(case: Case, folder: Path, few: bool) -> collections.Counter:
 def _same(found: Any, expected: Any) -> bool:
     """Whether two answers have equal numbers; what is not known may be NaN in both."""
     pairs = zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True)
-    return all(np.allclose(a, b, rtol=1e-5, atol=1e-6, equal_nan=True) for a, b in pairs if eqx.is_array_like(a))
+    return all(
+        np.allclose(a, b, rtol=1e-5, atol=1e-6, equal_nan=True)
+        for a, b in pairs
+        if eqx.is_array_like(a)
+    )
 
 
 def main(names: list[str], few: bool) -> Iterator[tuple[str, collections.Counter]]:

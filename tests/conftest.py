@@ -5,7 +5,7 @@ import itertools
 
 import jax
 import pytest
-from zoo import COVER, Case
+from zoo import COVER, FEW, Case
 
 
 _count = itertools.count(1)
@@ -15,8 +15,8 @@ _count = itertools.count(1)
 def pytest_collection_modifyitems(items):
     """Rows whose kinds of parts others have as well are tried nightly.
 
-    The tests of a file about one row follow each other: what is compiled for a row is compiled once, before it is forgotten,
-    and by one process.
+    The tests of a file about one row follow each other: what is compiled for a row is compiled
+    once, before it is forgotten, and by one process.
     """
     rows: dict[str, int] = {}
     files: dict[str, int] = {}
@@ -30,14 +30,16 @@ def pytest_collection_modifyitems(items):
         return files.setdefault(item.nodeid.split("::")[0], len(files)), here
 
     for item in items:
-        if row(item) is not None and str(row(item)) not in COVER:
+        tried = FEW if item.get_closest_marker("few_rows") else COVER
+        if row(item) is not None and str(row(item)) not in tried:
             item.add_marker("nightly")
     items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
 def forget_compiled_programs():
-    """Every compiled program takes memory maps, of which a process has some ten thousands; the suite would use them up."""
+    """Every compiled program takes memory maps, of which a process has some ten thousands; the
+    suite would use them up."""
     yield
     if next(_count) % 40 == 0:
         jax.clear_caches()

@@ -61,7 +61,8 @@ KINDS: dict[str, Any] = {
 
 
 def belongs(value: Any, annotation: Any) -> bool:
-    """Whether an option with this annotation may take this value: its kind fits, and numbers are finite."""
+    """Whether an option with this annotation may take this value: its kind fits, and numbers are
+    finite."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is Any or annotation is typing.Hashable:
         return True
@@ -74,16 +75,26 @@ def belongs(value: Any, annotation: Any) -> bool:
     if annotation is float or _one_number(annotation):
         return _is_number(value)
     if isinstance(annotation, type) and issubclass(annotation, AbstractArray):
-        return not isinstance(value, Thing | type | dict | set | str | bytes | complex | np.datetime64) and value is not None
+        return (
+            not isinstance(value, Thing | type | dict | set | str | bytes | complex | np.datetime64)
+            and value is not None
+        )
     if origin in (types.UnionType, typing.Union):
         if jax.Array in arguments and float in arguments:  # what jaxtyping calls ArrayLike
-            if not isinstance(value, Thing | type | dict | set | str | bytes | complex) and value is not None:
+            if (
+                not isinstance(value, Thing | type | dict | set | str | bytes | complex)
+                and value is not None
+            ):
                 return True
             arguments = [one for one in arguments if one not in (bool, int, float, complex)]
         return any(belongs(value, one) for one in arguments)
     if origin is Literal:
         return isinstance(value, str) and value in arguments
-    if annotation in (Callable, typing.Callable) or origin in (Callable, typing.Callable) or str(origin).endswith("Callable'>"):
+    if (
+        annotation in (Callable, typing.Callable)
+        or origin in (Callable, typing.Callable)
+        or str(origin).endswith("Callable'>")
+    ):
         return callable(value) and not isinstance(value, type)
     if origin is tuple or annotation is tuple:
         return isinstance(value, tuple | list)
@@ -95,11 +106,17 @@ def belongs(value: Any, annotation: Any) -> bool:
 
 
 def _one_number(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, AbstractArray) and annotation.dim_str == ""
+    return (
+        isinstance(annotation, type)
+        and issubclass(annotation, AbstractArray)
+        and annotation.dim_str == ""
+    )
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, bool | np.bool_ | complex) or not isinstance(value, int | float | np.number | jax.Array | np.ndarray):
+    if isinstance(value, bool | np.bool_ | complex) or not isinstance(
+        value, int | float | np.number | jax.Array | np.ndarray
+    ):
         return False
     try:
         return np.shape(value) == () and bool(np.isfinite(float(value)))

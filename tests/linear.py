@@ -1,4 +1,5 @@
-"""A model without prototypes: a linear map with a hinge loss. `AbstractTrainable` is all that it has of the library."""
+"""A model without prototypes: a linear map with a hinge loss. `AbstractTrainable` is all that it
+has of the library."""
 
 import equinox as eqx
 import jax
@@ -27,7 +28,7 @@ class Linear(pz.models.AbstractTrainable):
         return (len(self.matrix),)
 
     @property
-    def objective_name(self):
+    def loss_name(self):
         return "hinge"
 
     @property
@@ -56,15 +57,18 @@ class Linear(pz.models.AbstractTrainable):
         return None
 
     def scores(self, x):
-        return jnp.matmul(x, self.matrix.astype(x.dtype), preferred_element_type=jnp.float32) + self.bias
+        return (
+            jnp.matmul(x, self.matrix.astype(x.dtype), preferred_element_type=jnp.float32)
+            + self.bias
+        )
 
-    def losses(self, x, y, progress=1.0, encoded=False):
+    def losses(self, x, y, progress=1.0, already_encoded=False):
         own = jax.nn.one_hot(y, self.classes, dtype=bool)
         scores = self.scores(x)
         other = jnp.max(jnp.where(own, -jnp.inf, scores), axis=1)
         return jax.nn.relu(1 - jnp.sum(jnp.where(own, scores, 0), axis=1) + other)
 
-    def objective(self, x, y, weight, progress=1.0, encoded=False):
+    def loss_of(self, x, y, weight, progress=1.0, already_encoded=False):
         return weight @ self.losses(x, y)
 
     def chunk_rows(self, n, features):

@@ -1,8 +1,10 @@
-"""Builds, trains and asks rows of the table under modes of JAX that are set by its environment variables.
+"""Builds, trains and asks rows of the table under modes of JAX that are set by its environment
+variables.
 
     JAX_DEBUG_NANS=1 python tests/modes.py GLVQ GMLVQ
 
-Prints a line for each row that fails, and where. Run by tests/test_transformations.py: modes belong to a whole process.
+Prints a line for each row that fails, and where. Run by tests/test_transformations.py: modes belong
+to a whole process.
 """
 
 import sys
@@ -20,7 +22,13 @@ def use(case: Case) -> None:
     batch_size = None if isinstance(rule, pz.MedianOptimization) else 20
     for trainer in (case.recipe.trainer(epochs=2), pz.Trainer(rule, 2, batch_size=batch_size)):
         fit = trainer.fit(case.model, case.x, case.y, key=jax.random.key(0), validation=held_out)
-    for ask in (fit.model.predict, fit.model.predict_proba, fit.model.confidence, fit.model.distances, fit.model.win_ratios):
+    for ask in (
+        fit.model.predict,
+        fit.model.predict_proba,
+        fit.model.confidence,
+        fit.model.distances,
+        fit.model.win_ratios,
+    ):
         ask(case.x)
     if case.quadratic:
         fit.model.transform(case.x)
@@ -36,9 +44,15 @@ def main(names: list[str]) -> int:
             try:
                 use(case)
             except Exception as error:
-                place = [frame for frame in traceback.extract_tb(error.__traceback__) if "protozoo" in frame.filename][-1]
+                place = [
+                    frame
+                    for frame in traceback.extract_tb(error.__traceback__)
+                    if "protozoo" in frame.filename
+                ][-1]
                 print(
-                    f"{case}: {place.filename}:{place.lineno}: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True
+                    f"{case}: {place.filename}:{place.lineno}: {type(error).__name__}: "
+                    f"{str(error).splitlines()[0]}",
+                    flush=True,
                 )
                 failed += 1
     return failed

@@ -1,4 +1,5 @@
-"""A program for several devices, run by `test_sharding.py` in processes of its own: `python sharded.py TASK ARGUMENTS`."""
+"""A program for several devices, run by `test_sharding.py` in processes of its own:
+`python sharded.py TASK ARGUMENTS`."""
 
 import os
 import re
@@ -26,7 +27,9 @@ def mesh() -> jax.sharding.Mesh:
     return jax.sharding.Mesh(np.array(jax.devices()), ("samples",))
 
 
-def fit(case: Case, model: pz.PrototypeModel, sharding: jax.sharding.Mesh | None, batch_size: int | None) -> pz.training.Fit:
+def fit(
+    case: Case, model: pz.PrototypeModel, sharding: jax.sharding.Mesh | None, batch_size: int | None
+) -> pz.training.Fit:
     """Rows train by the rule that they name."""
     trainer = case.recipe.trainer(epochs=2, sharding=sharding, batch_size=batch_size)
     y = None if case.y is None else case.y[:N]
@@ -36,17 +39,22 @@ def fit(case: Case, model: pz.PrototypeModel, sharding: jax.sharding.Mesh | None
 def compare(one: pz.training.Fit, other: pz.training.Fit) -> None:
     for name, losses in one.history.items():
         np.testing.assert_allclose(other.history[name], losses, rtol=1e-8, atol=1e-8)
-    for a, b in zip(*(jax.tree.leaves(eqx.filter(f.model, eqx.is_inexact_array)) for f in (one, other)), strict=True):
+    for a, b in zip(
+        *(jax.tree.leaves(eqx.filter(f.model, eqx.is_inexact_array)) for f in (one, other)),
+        strict=True,
+    ):
         assert len(b.devices()) == 1
-        # Where a gradient or a variance is zero up to rounding, Adam and a Cholesky factor magnify the rounding.
+        # Where a gradient or a variance is zero up to rounding, Adam and a Cholesky factor magnify
+        # the rounding.
         np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
 
 
-def rows(part: str, parts: str) -> None:
-    """Every row, on eight devices as on one: all samples at once, and every third row in batches, too."""
+def rows(*names: str) -> None:
+    """Rows, on eight devices as on one: all samples at once, and every third row in batches,
+    too."""
     assert len(jax.devices()) == 8
     jax.config.update("jax_enable_x64", True)
-    for i, case in enumerate(CASES[int(part) :: int(parts)]):
+    for i, case in enumerate(case for case in CASES if str(case) in names):
         still = isinstance(case.recipe.rule, pz.MedianOptimization | pz.Lazy)
         model = case.recipe(case.x.astype(float), case.y, key=jax.random.key(3), **case.options)
         for size in (None,) if still or i % 3 else (None, BATCH):
@@ -57,7 +65,8 @@ def rows(part: str, parts: str) -> None:
 
 
 def trainable() -> None:
-    """A model without prototypes, on eight devices as on one: all at once, in batches, and in pieces."""
+    """A model without prototypes, on eight devices as on one: all at once, in batches, and in
+    pieces."""
     assert len(jax.devices()) == 8
     jax.config.update("jax_enable_x64", True)
     x, y = blobs()
@@ -65,12 +74,20 @@ def trainable() -> None:
     for size, pieces in ((None, 1), (BATCH, 1), (None, 3)):
         rule = pz.GradientDescent("adam", 1e-2, accumulate=pieces)
         trainers = [pz.Trainer(rule, 3, batch_size=size, sharding=s) for s in (None, mesh())]
-        compare(*(t.fit(model, x[:N].astype(float), y[:N], key=jax.random.key(0), validation=validation) for t in trainers))
+        compare(
+            *(
+                t.fit(
+                    model, x[:N].astype(float), y[:N], key=jax.random.key(0), validation=validation
+                )
+                for t in trainers
+            )
+        )
     print("trained")
 
 
 def chunks() -> None:
-    """More samples than are taken at a time: as on one device, and no device ever sees the samples of another."""
+    """More samples than are taken at a time: as on one device, and no device ever sees the samples
+    of another."""
     _chunks.BLOCK = 1  # the least: 128 rows at a time
     programs = []
 
@@ -97,26 +114,38 @@ def chunks() -> None:
             fits.append(trainer.fit(model, x, labels, key=jax.random.key(0), validation=held_out))
         for column, losses in fits[0].history.items():
             np.testing.assert_allclose(fits[1].history[column], losses, rtol=1e-4)
-        gathered = [int(np.prod([int(size) for size in shape.split(",")])) for shape in _gathered(programs[-1])]
+        gathered = [
+            int(np.prod([int(size) for size in shape.split(",")]))
+            for shape in _gathered(programs[-1])
+        ]
         assert "all-reduce" in programs[-1]
         assert max(gathered, default=0) < x.size / 8, (name, gathered)
         print(name)
     stream = pz.training.Slices(x, y, batch_size=501)
     model = pz.zoo.RSLVQ(x, y, key=jax.random.key(0))
     one, other = (
-        pz.Trainer(pz.GradientDescent("sgd", 1e-2), 2, sharding=s).fit(model, stream, key=jax.random.key(0))
+        pz.Trainer(pz.GradientDescent("sgd", 1e-2), 2, sharding=s).fit(
+            model, stream, key=jax.random.key(0)
+        )
         for s in (None, mesh())
     )
     np.testing.assert_allclose(other.history["loss"], one.history["loss"], rtol=1e-5)
-    np.testing.assert_allclose(other.model.prototypes.points, one.model.prototypes.points, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        other.model.prototypes.points, one.model.prototypes.points, rtol=1e-4, atol=1e-5
+    )
     print("stream")
     trainers = [pz.Trainer(pz.GradientDescent("sgd", 1e-2), 9, sharding=s) for s in (None, mesh())]
     states = [trainer.init(model) for trainer in trainers]
     for _ in range(3):
-        states, losses = zip(*(t.step(s, x[:501], y[:501]) for t, s in zip(trainers, states, strict=True)), strict=True)
+        states, losses = zip(
+            *(t.step(s, x[:501], y[:501]) for t, s in zip(trainers, states, strict=True)),
+            strict=True,
+        )
         np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
     assert len(states[1].loop.params.prototypes.points.devices()) == 8
-    np.testing.assert_allclose(states[1].model.prototypes.points, states[0].model.prototypes.points, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        states[1].model.prototypes.points, states[0].model.prototypes.points, rtol=1e-4, atol=1e-5
+    )
     print("step")
 
 
@@ -126,7 +155,8 @@ def _gathered(program: str) -> list[str]:
 
 
 def checkpointed(directory: str, resume: str, epochs: str, out: str) -> None:
-    """Train up to so many of ten epochs, on however many devices there are, or continue (`resume`) what was begun."""
+    """Train up to so many of ten epochs, on however many devices there are, or continue (`resume`)
+    what was begun."""
     x, y = blobs()
 
     class StopAt(pz.training.AbstractCallback):
@@ -144,10 +174,17 @@ def checkpointed(directory: str, resume: str, epochs: str, out: str) -> None:
     model = pz.zoo.GMLVQ(x, y, key=jax.random.key(0))
     checkpoints = pz.Checkpoints(Path(directory) / "checkpoints", every=2)
     trainer = pz.Trainer(
-        pz.GradientDescent("adam", 1e-2), 10, batch_size=BATCH, sharding=mesh(), checkpoints=checkpoints, callbacks=[StopAt()]
+        pz.GradientDescent("adam", 1e-2),
+        10,
+        batch_size=BATCH,
+        sharding=mesh(),
+        checkpoints=checkpoints,
+        callbacks=[StopAt()],
     )
     validation = (x[::2], y[::2])
-    fit = trainer.fit(model, x, y, key=jax.random.key(0), validation=validation, resume=resume == "resume")
+    fit = trainer.fit(
+        model, x, y, key=jax.random.key(0), validation=validation, resume=resume == "resume"
+    )
     np.savez(out, points=fit.model.prototypes.points, omega=fit.model.metric.matrix, **fit.history)
 
 

@@ -1,4 +1,7 @@
-"""Mistakes get an error that names the argument, the value and the remedy; the model that came in is untouched."""
+"""Mistakes get an error that names the argument, the value and the remedy; the model that came in
+is untouched."""
+
+import functools
 
 import equinox as eqx
 import jax
@@ -23,7 +26,11 @@ def changed(value: float, at: tuple[int, int] = (7, 2)) -> np.ndarray:
 TRAINER = pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), epochs=2)
 
 DATA = {
-    "NaN": (changed(np.nan), Y, r"`x` has 1 values that are NaN or infinite, the first one at index \(7, 2\); impute"),
+    "NaN": (
+        changed(np.nan),
+        Y,
+        r"`x` has 1 values that are NaN or infinite, the first one at index \(7, 2\); impute",
+    ),
     "inf": (changed(np.inf), Y, r"NaN or infinite.*\(7, 2\)"),
     "features": (X[:, :3], Y, r"`x` must have shape \(n, 5\), got \(60, 3\)"),
     "one sample": (X[0], Y, r"shape \(n, 5\), got \(5,\); for a single sample, pass x\[None\]"),
@@ -32,7 +39,11 @@ DATA = {
     "no y": (X, None, r"`y` is missing"),
     "y of another length": (X, Y[:-1], r"one label for each of the 60 samples.*\(59,\)"),
     "float labels": (X, Y.astype(float), r"`y` must hold integers.*float64.*np.unique"),
-    "text labels": (X, Y.astype(str), r"`y` must hold integers.*np.unique\(y, return_inverse=True\)"),
+    "text labels": (
+        X,
+        Y.astype(str),
+        r"`y` must hold integers.*np.unique\(y, return_inverse=True\)",
+    ),
     "negative labels": (X, Y - 1, r"`y` must hold integers 0…c-1, got -1"),
     "one class": (X, np.zeros_like(Y), r"single class 0.*pz.zoo.HCM"),
     "unknown class": (X, np.where(Y == 2, 3, Y), r"class 3.*(0…2 only|no sample of class 2)"),
@@ -51,16 +62,16 @@ def test_data(what, entry, key):
         message = "no sample of class 2"
     if message is None:
         return
+    enter = functools.partial(TRAINER.fit, model) if entry == "fit" else pz.zoo.GMLVQ
     with pytest.raises(ValueError, match=message):
-        if entry == "fit":
-            TRAINER.fit(model, x, y, key=key)
-        else:
-            pz.zoo.GMLVQ(x, y, key=key)
+        enter(x, y, key=key)
     assert eqx.tree_equal(before, jax.tree.map(np.array, eqx.filter(model, eqx.is_array)))
 
 
 @pytest.mark.parametrize("what", ["NaN", "inf", "features", "one sample", "empty"])
-@pytest.mark.parametrize("ask", ["predict", "predict_proba", "confidence", "distances", "transform", "win_ratios"])
+@pytest.mark.parametrize(
+    "ask", ["predict", "predict_proba", "confidence", "distances", "transform", "win_ratios"]
+)
 def test_questions(what, ask, key):
     model = pz.zoo.GMLVQ(X, Y, key=key)
     x, _, message = DATA[what]
@@ -69,13 +80,19 @@ def test_questions(what, ask, key):
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         ({"prototypes_per_class": 0}, "positive integer, got 0"),
-        ({"prototypes_per_class": 21}, "`prototypes_per_class` asks for 21 prototypes, but class 0 has only 20 samples"),
+        (
+            {"prototypes_per_class": 21},
+            "`prototypes_per_class` asks for 21 prototypes, but class 0 has only 20 samples",
+        ),
         ({"prototypes_per_class": {0: 1, 1: 2}}, "name every class 0…2"),
-        ({"prototypes_per_class": True}, "`prototypes_per_class` must be an integer or a mapping, got True"),
-        ({"initialiser": "kmeans"}, "initialiser.*'kmeans\\+\\+'.*'kmeans'"),
+        (
+            {"prototypes_per_class": True},
+            "`prototypes_per_class` must be an integer or a mapping, got True",
+        ),
+        ({"initialiser": "medoids"}, "initialiser.*'kmeans\\+\\+'.*'medoids'"),
         ({"latent_dim": 6}, "latent_dim.*between 1 and.*5, got 6"),
         ({"latent": 2}, "GMLVQ has no option 'latent'; it has prototypes_per_class=1"),
         ({"transfer": "tanh"}, "transfer.*'tanh'"),
@@ -88,12 +105,18 @@ def test_options_of_a_row(options, message, key):
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    ("make", "message"),
     [
         (lambda: pz.Trainer(TRAINER.rule, epochs=0), "`epochs` must be a positive integer, got 0"),
-        (lambda: pz.Trainer(TRAINER.rule, 1, batch_size=0), "`batch_size` must be a positive integer, got 0"),
+        (
+            lambda: pz.Trainer(TRAINER.rule, 1, batch_size=0),
+            "`batch_size` must be a positive integer, got 0",
+        ),
         (lambda: pz.Trainer(TRAINER.rule, True), "`epochs` must be a positive integer, got True"),
-        (lambda: pz.Stopping(patience=0), "`patience` must be a positive number of epochs or None, got 0"),
+        (
+            lambda: pz.Stopping(patience=0),
+            "`patience` must be a positive number of epochs or None, got 0",
+        ),
         (lambda: pz.Stopping(min_delta=-1.0), "`min_delta` must not be negative"),
         (lambda: pz.Stopping(tolerance=-1.0), "`tolerance` must not be negative"),
         (lambda: pz.Checkpoints("x", every=0), "`every` must be a positive integer, got 0"),
@@ -106,10 +129,13 @@ def test_options_of_the_trainer(make, message):
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         ({"sample_weight": np.ones(3)}, r"`sample_weight` must have shape \(60,\), got \(3,\)"),
-        ({"sample_weight": -np.ones(60)}, "`sample_weight` must be finite and not negative, got -1"),
+        (
+            {"sample_weight": -np.ones(60)},
+            "`sample_weight` must be finite and not negative, got -1",
+        ),
         ({"sample_weight": np.zeros(60)}, "weights of all samples are zero"),
         ({"class_weight": "balance"}, "`class_weight` must be 'balanced'.*'balance'"),
         ({"class_weight": {0: 1.0}}, "`class_weight` must name every class 0…2"),
@@ -124,7 +150,7 @@ def test_options_of_a_fit(options, message, key):
 
 
 @pytest.mark.parametrize(
-    "freeze, message",
+    ("freeze", "message"),
     [
         ("metrik", "'metrik' names no part.*PrototypeModel has 'prototypes', 'metric'"),
         ("metric.omega", "Omega has 'matrix', 'normalised', not 'omega'"),
@@ -164,13 +190,17 @@ def test_encoders_that_do_not_fit(key):
     model = pz.zoo.LVQMLN(X, Y, key=key)
     with pytest.raises(ValueError, match=r"`encoder` refuses `x` of shape \(60, 3\)"):
         model.predict(X[:, :3])
-    with pytest.raises(ValueError, match=r"encoder maps a sample of `x` to shape \(4,\), but prototypes.*\(16,\)"):
+    with pytest.raises(
+        ValueError, match=r"encoder maps a sample of `x` to shape \(4,\), but prototypes.*\(16,\)"
+    ):
         eqx.tree_at(lambda m: m.encoder, model, pz.backbones.MLP((5, 4), key=key)).predict(X)
 
 
 def test_a_broken_model_does_not_decide(key):
     model = pz.zoo.GLVQ(X, Y, key=key)
-    broken = eqx.tree_at(lambda m: m.prototypes.points, model, jnp.full_like(model.prototypes.points, jnp.nan))
+    broken = eqx.tree_at(
+        lambda m: m.prototypes.points, model, jnp.full_like(model.prototypes.points, jnp.nan)
+    )
     with pytest.raises(ValueError, match="parameters that are NaN or infinite"):
         broken.predict(X)
 

@@ -13,6 +13,9 @@ import optax
 import pytest
 
 import protozoo as pz
+from protozoo.plots._figures import new_figure, principal_axes
+from protozoo.plots._images import mosaic
+from protozoo.plots._training import draw_prototypes
 from protozoo.training import HistoryFile, Progress, TensorBoard, View
 
 
@@ -20,7 +23,9 @@ RNG = np.random.default_rng(0)
 Y = np.arange(12) % 2
 X = RNG.normal(size=(12, 3)).astype(np.float32) + Y[:, None]
 MODEL = pz.PrototypeModel(
-    pz.Prototypes.from_classes(X, Y, 2, key=jax.random.key(0)), pz.metrics.Omega.identity(3), pz.losses.GLVQ()
+    pz.Prototypes.from_classes(X, Y, 2, key=jax.random.key(0)),
+    pz.metrics.Omega.identity(3),
+    pz.losses.GLVQ(),
 )
 EPOCHS = 20
 
@@ -42,7 +47,9 @@ class StopAt(pz.training.AbstractCallback):
 
 
 def train(*callbacks, resume=False, epochs=EPOCHS, checkpoints=None) -> pz.training.Fit:
-    trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.05)), epochs, callbacks=callbacks, checkpoints=checkpoints)
+    trainer = pz.Trainer(
+        pz.GradientDescent(optax.adam(0.05)), epochs, callbacks=callbacks, checkpoints=checkpoints
+    )
     return trainer.fit(MODEL, X, Y, key=jax.random.key(1), validation=(X[:4], Y[:4]), resume=resume)
 
 
@@ -58,13 +65,22 @@ def assert_same(fit, other) -> None:
 
 
 def view(epoch: int = 0, epochs: int = 9, model=MODEL, **history) -> View:
-    return View(model, {name: np.asarray(values, float) for name, values in history.items()}, epoch, epochs)
+    return View(
+        model, {name: np.asarray(values, float) for name, values in history.items()}, epoch, epochs
+    )
 
 
 def read(path) -> list[dict[str, float]]:
     with path.open() as file:
-        rows = list(csv.DictReader(file)) if path.suffix == ".csv" else [json.loads(line) for line in file]
-    return [{name: np.nan if value is None else float(value) for name, value in row.items()} for row in rows]
+        rows = (
+            list(csv.DictReader(file))
+            if path.suffix == ".csv"
+            else [json.loads(line) for line in file]
+        )
+    return [
+        {name: np.nan if value is None else float(value) for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def assert_rows(rows: list[dict[str, float]], fit: pz.training.Fit) -> None:
@@ -89,7 +105,9 @@ def events(directory) -> list:
 
 
 def scalars(directory, name: str) -> dict[int, float]:
-    return {e.step: v.simple_value for e in events(directory) for v in e.summary.value if v.tag == name}
+    return {
+        e.step: v.simple_value for e in events(directory) for v in e.summary.value if v.tag == name
+    }
 
 
 # All of them.
@@ -115,7 +133,12 @@ def test_callbacks_write_every_epoch_and_change_nothing(every, tmp_path, capsys)
         assert list(found) == list(range(1, EPOCHS + 1))
         np.testing.assert_array_equal(list(found.values()), values)
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
-    assert {path.name for path in tmp_path.iterdir()} == {"new", "events", "history.jsonl", "fit.png"}, "something was left"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "new",
+        "events",
+        "history.jsonl",
+        "fit.png",
+    }, "something was left"
     assert "20/20" in capsys.readouterr().err
 
 
@@ -134,9 +157,15 @@ def test_a_resumed_fit_continues_its_records(name, tmp_path):
     train(*callbacks, StopAt(6), checkpoints=where)
     text = path.read_text()
     assert len(read(path)) == 6
-    # Killed after the checkpoint: more epochs were written, the last one in part. Killed before they were: fewer.
+    # Killed after the checkpoint: more epochs were written, the last one in part. Killed before
+    # they were: fewer.
     row = text.splitlines()[-1]
-    for killed in (text + row.replace("6", "7", 1) + "\n" + row[:9], text[: len(text) // 2], "", text):
+    for killed in (
+        text + row.replace("6", "7", 1) + "\n" + row[:9],
+        text[: len(text) // 2],
+        "",
+        text,
+    ):
         path.write_text(killed)
         again = train(*callbacks, resume=True, epochs=6, checkpoints=where)
         assert_rows(read(path), again)
@@ -185,7 +214,9 @@ def test_the_last_epoch_is_the_last_one_however_it_comes():
     assert [c.ended for c in calls] == [[9]] * 3
     patient = Calls(6)
     stopping = pz.Stopping(patience=2, min_delta=1e9)
-    trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.05)), EPOCHS, stopping=stopping, callbacks=[patient])
+    trainer = pz.Trainer(
+        pz.GradientDescent(optax.adam(0.05)), EPOCHS, stopping=stopping, callbacks=[patient]
+    )
     fit = trainer.fit(MODEL, X, Y, key=jax.random.key(1))
     assert fit.epochs < 6 and patient.epochs == [fit.epochs]
 
@@ -240,15 +271,22 @@ def test_a_callback_that_fails_leaves_the_checkpoint(tmp_path):
     assert (calls.started, calls.epochs[0]) == ([10], 11)
 
 
-@pytest.mark.parametrize("answer", [True, np.bool_(True), np.array(True), jax.numpy.array(True)], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [True, np.bool_(True), np.array(True), jax.numpy.array(True)], ids=repr
+)
 def test_whoever_says_true_stops(answer):
     fit = train(Calls(5, lambda view: answer))
     assert (fit.epochs, fit.reason) == (5, "callback")
 
 
-@pytest.mark.parametrize("answer", [1, 0, 0.5, "stop", [], np.array([True]), np.float32(1)], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [1, 0, 0.5, "stop", [], np.array([True]), np.float32(1)], ids=repr
+)
 def test_other_answers_are_refused(answer):
-    with pytest.raises(TypeError, match=r"`on_chunk_end` of Calls must return True \(stop\), False or None \(go on\), got"):
+    with pytest.raises(
+        TypeError,
+        match=r"`on_chunk_end` of Calls must return True \(stop\), False or None \(go on\), got",
+    ):
         train(Calls(5, lambda view: answer))
     assert train(Calls(5, lambda view: False), epochs=6).reason == "max epochs"
 
@@ -258,7 +296,10 @@ def test_other_answers_are_refused(answer):
 
 def test_a_history_is_not_replaced_unasked(tmp_path):
     path, where = tmp_path / "history.csv", pz.Checkpoints(tmp_path / "checkpoints", 3)
-    refusal = "'.*history.csv' is there already.*: choose another `path`, or `overwrite=True` to replace it"
+    refusal = (
+        "'.*history.csv' is there already.*: choose another `path`, or `overwrite=True` "
+        "to replace it"
+    )
     train(StopAt(3), checkpoints=where)
     for notes in (b"my notes", b"epoch,loss,validation_loss\n1,0.5,0.5\n", b"\xff\xd8"):
         path.write_bytes(notes)
@@ -269,7 +310,8 @@ def test_a_history_is_not_replaced_unasked(tmp_path):
         assert path.read_bytes() == notes
     fit = train(HistoryFile(path, overwrite=True), resume=True, checkpoints=where)
     assert_rows(read(path), fit)
-    with pytest.raises(ValueError, match=refusal):  # the very same, but this fit has not computed it yet
+    # The very same, but this fit has not computed it yet.
+    with pytest.raises(ValueError, match=refusal):
         train(HistoryFile(path))
     fit = train(HistoryFile(path, overwrite=True))
     assert_rows(read(path), fit)
@@ -281,18 +323,25 @@ def test_a_history_is_not_replaced_unasked(tmp_path):
 
 def test_events_of_two_fits_are_not_mixed(tmp_path):
     train(TensorBoard(tmp_path), epochs=2)
-    with pytest.raises(ValueError, match="already holds the events of a fit: choose another `directory`"):
+    with pytest.raises(
+        ValueError, match="already holds the events of a fit: choose another `directory`"
+    ):
         train(TensorBoard(tmp_path))
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    ("make", "message"),
     [
-        (lambda: HistoryFile("history.txt"), "`path` must end in .csv or .jsonl, the formats of a history, got 'history.txt'"),
+        (
+            lambda: HistoryFile("history.txt"),
+            "`path` must end in .csv or .jsonl, the formats of a history, got 'history.txt'",
+        ),
         (lambda: HistoryFile("history"), "got 'history'"),
         (lambda: pz.plots.LivePlot("fit.pdf"), "`path` must end in .png, got 'fit.pdf'"),
         (
-            lambda: pz.Trainer(pz.AlternatingOptimization(), 1, callbacks=[HistoryFile("a.csv", 0)]),
+            lambda: pz.Trainer(
+                pz.AlternatingOptimization(), 1, callbacks=[HistoryFile("a.csv", 0)]
+            ),
             "`every` must be a positive integer, got 0",
         ),
     ],
@@ -319,7 +368,9 @@ def test_losses_that_are_not_finite_are_written(tmp_path):
         recorder = HistoryFile(tmp_path / name)
         recorder.on_fit_start(view(loss=[]))
         recorder.on_chunk_end(view(3, loss=[np.nan, -np.inf, 1 / 3]))
-    assert (tmp_path / "history.csv").read_text() == "epoch,loss\n1,nan\n2,-inf\n3,0.3333333333333333\n"
+    assert (
+        tmp_path / "history.csv"
+    ).read_text() == "epoch,loss\n1,nan\n2,-inf\n3,0.3333333333333333\n"
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     assert lines[:2] == ['{"epoch": 1, "loss": null}', '{"epoch": 2, "loss": null}']
 
@@ -373,7 +424,13 @@ def test_without_rich_or_terminal_tqdm_is_next(terminal, monkeypatch):
         monkeypatch.setitem(sys.modules, "rich.console", None)
     text = shown(monkeypatch, Terminal() if terminal else io.StringIO(), view(3, loss=[3, 2, 1]))
     last = text.strip().split("\r")[-1]
-    assert "3/9" in text and "0/9" not in text and "5/9" in last and "loss=4.5" in last and "━" not in text
+    assert (
+        "3/9" in text
+        and "0/9" not in text
+        and "5/9" in last
+        and "loss=4.5" in last
+        and "━" not in text
+    )
 
 
 def test_without_anything_there_are_lines(monkeypatch):
@@ -388,22 +445,31 @@ def test_without_anything_there_are_lines(monkeypatch):
 # Pictures.
 
 
-@pytest.mark.parametrize("shape", [(1,), (2,), (5,), (4, 3), (4, 3, 1), (4, 3, 2), (4, 3, 3), (2, 2, 2, 2)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1,), (2,), (5,), (4, 3), (4, 3, 1), (4, 3, 2), (4, 3, 3), (2, 2, 2, 2)], ids=str
+)
 @pytest.mark.parametrize("labels", [None, [0, 0, 1, 2, 2, 2], [0], list(range(12))], ids=str)
 def test_prototypes_of_any_shape_are_drawn(shape, labels, tmp_path):
-    points, labels = 5 * RNG.normal(size=(5 if labels is None else len(labels), *shape)), labels and np.array(labels)
-    model = pz.PrototypeModel(pz.Prototypes(points, labels), pz.metrics.SquaredEuclidean(), pz.losses.HardClustering())
-    figure, axes = pz.plots._figure(1, 1)
-    pz.plots._draw_prototypes(axes[0, 0], model, pz.plots._principal_axes(points))
+    points, labels = (
+        5 * RNG.normal(size=(5 if labels is None else len(labels), *shape)),
+        labels and np.array(labels),
+    )
+    model = pz.PrototypeModel(
+        pz.Prototypes(points, labels), pz.metrics.SquaredEuclidean(), pz.losses.HardClustering()
+    )
+    figure, axes = new_figure(1, 1)
+    draw_prototypes(axes[0, 0], model, principal_axes(points))
     figure.savefig(tmp_path / "prototypes.png")
     legend = axes[0, 0].get_legend()
     classes = 0 if labels is None else len(set(labels))
-    assert (0 if legend is None else len(legend.get_texts())) == (classes if len(shape) in (1, 4) and classes < 10 else 0)
+    assert (0 if legend is None else len(legend.get_texts())) == (
+        classes if len(shape) in (1, 4) and classes < 10 else 0
+    )
 
 
 def test_images_keep_their_place():
     images = RNG.normal(size=(4, 2, 3))
-    page = pz.plots._mosaic(images, np.array([0, 0, 0, 1]))
+    page = mosaic(images, np.array([0, 0, 0, 1]))
     assert page.shape == (2 * 3, 3 * 4)
     for image, row, column in zip(images, (0, 0, 0, 3), (0, 4, 8, 0), strict=True):
         np.testing.assert_array_equal(page[row : row + 2, column : column + 3], image)
@@ -411,12 +477,14 @@ def test_images_keep_their_place():
 
 
 def test_the_view_of_moving_points_stands_still():
-    points = np.diag([1.0, 9.0, 1.0, 5.0])[[0, 1, 1, 2, 3, 3]] * np.array([[1], [1], [-1], [1], [1], [-1]])
-    axes = pz.plots._principal_axes(points)
+    points = np.diag([1.0, 9.0, 1.0, 5.0])[[0, 1, 1, 2, 3, 3]] * np.array(
+        [[1], [1], [-1], [1], [1], [-1]]
+    )
+    axes = principal_axes(points)
     np.testing.assert_allclose(axes @ axes.T, np.eye(2), atol=1e-12)
     assert np.argmax(np.abs(axes[0])) == 1 and np.argmax(np.abs(axes[1])) == 3
-    np.testing.assert_array_equal(pz.plots._principal_axes(points[:2]), np.eye(2, 4))
-    np.testing.assert_array_equal(pz.plots._principal_axes(points[:, :1]), [[1], [0]])
+    np.testing.assert_array_equal(principal_axes(points[:2]), np.eye(2, 4))
+    np.testing.assert_array_equal(principal_axes(points[:, :1]), [[1], [0]])
 
 
 def test_a_picture_is_drawn_when_it_was_asked_for(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
-"""Checkpoints that are damaged, locked, old or somebody else's; programs that are started again whenever they were killed."""
+"""Checkpoints that are damaged, locked, old or somebody else's; programs that are started again
+whenever they were killed."""
 
 import json
 import os
@@ -58,7 +59,10 @@ class Kill(pz.training.AbstractCallback):
 
 @pytest.mark.parametrize(
     ("at", "kind"),
-    [*((at, "history.csv") for at in range(EPOCHS)), *((at, kind) for at in (0, 2, 4) for kind in ("history.jsonl", "events"))],
+    [
+        *((at, "history.csv") for at in range(EPOCHS)),
+        *((at, kind) for at in (0, 2, 4) for kind in ("history.jsonl", "events")),
+    ],
 )
 def test_a_program_that_was_killed_after_any_epoch_gets_to_the_same_end(tmp_path, at, kind):
     """Before the first checkpoint, too, with callbacks that have written already."""
@@ -94,12 +98,22 @@ def test_the_history_of_another_fit_is_not_continued_from_the_start(tmp_path, ki
     before = (tmp_path / kind).read_bytes()
     for epochs in (EPOCHS, 2):
         with pytest.raises(ValueError, match="is not what this fit wrote so far"):
-            train(tmp_path / f"run-{epochs}", resume=True, epochs=epochs, callbacks=[HistoryFile(tmp_path / kind, every=1)])
+            train(
+                tmp_path / f"run-{epochs}",
+                resume=True,
+                epochs=epochs,
+                callbacks=[HistoryFile(tmp_path / kind, every=1)],
+            )
         assert (tmp_path / kind).read_bytes() == before
     (tmp_path / kind).write_bytes(b"precious\n")
     for resume in (False, True):
         with pytest.raises(ValueError, match="is not what this fit wrote so far"):
-            train(tmp_path / "run", resume, epochs=2, callbacks=[HistoryFile(tmp_path / kind, every=1)])
+            train(
+                tmp_path / "run",
+                resume,
+                epochs=2,
+                callbacks=[HistoryFile(tmp_path / kind, every=1)],
+            )
         assert (tmp_path / kind).read_bytes() == b"precious\n"
 
 
@@ -110,28 +124,46 @@ def test_a_history_that_was_killed_within_a_row_goes_on(tmp_path, kind, left):
     whole = (tmp_path / kind).read_bytes()
     rows = whole.splitlines(keepends=True)
     (tmp_path / kind).write_bytes(b"".join(rows[:3]) + rows[3][:left])
-    train(tmp_path / "run", resume=True, epochs=EPOCHS, callbacks=[HistoryFile(tmp_path / kind, every=1)])
+    train(
+        tmp_path / "run",
+        resume=True,
+        epochs=EPOCHS,
+        callbacks=[HistoryFile(tmp_path / kind, every=1)],
+    )
     assert (tmp_path / kind).read_bytes() == whole
 
 
 def test_a_run_that_ends_earlier_than_the_time_before_takes_its_rows_back(tmp_path):
     train(epochs=EPOCHS, callbacks=[HistoryFile(tmp_path / "long.csv", every=1)])
     train(epochs=5, callbacks=[HistoryFile(tmp_path / "short.csv", every=1)])
-    train(tmp_path / "run", resume=True, epochs=5, callbacks=[HistoryFile(tmp_path / "long.csv", every=1)])
+    train(
+        tmp_path / "run",
+        resume=True,
+        epochs=5,
+        callbacks=[HistoryFile(tmp_path / "long.csv", every=1)],
+    )
     assert (tmp_path / "long.csv").read_bytes() == (tmp_path / "short.csv").read_bytes()
 
 
 # Phases.
 
 
-def phases(place: Path | None, resume: bool, kill: tuple[int, int] | None = None) -> pz.training.Fit:
+def phases(
+    place: Path | None, resume: bool, kill: tuple[int, int] | None = None
+) -> pz.training.Fit:
     """Two phases of three epochs, of which one is killed."""
 
     def phase(i: int, freeze: str) -> pz.Trainer:
         callbacks: list[Any] = [Kill(kill[1] if kill is not None and kill[0] == i else None)]
         if place is not None:
             callbacks.insert(0, HistoryFile(place / f"{i}.csv", every=1))
-        return pz.Trainer(pz.GradientDescent(optax.adam(0.2)), 3, batch_size=16, freeze=freeze, callbacks=callbacks)
+        return pz.Trainer(
+            pz.GradientDescent(optax.adam(0.2)),
+            3,
+            batch_size=16,
+            freeze=freeze,
+            callbacks=callbacks,
+        )
 
     checkpoints = None if place is None else Checkpoints(place / "run", 2)
     both = pz.Phases([phase(0, "metric"), phase(1, "prototypes")], checkpoints)
@@ -146,7 +178,9 @@ def test_phases_that_were_killed_after_any_epoch_get_to_the_same_end(tmp_path, a
     last = sorted((tmp_path / "run").iterdir())[-1]
     (last / "2.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     assert_same(phases(tmp_path, True), phases(None, False))
-    assert all(name.isdigit() for folder in (tmp_path / "run").iterdir() for name in os.listdir(folder))
+    assert all(
+        name.isdigit() for folder in (tmp_path / "run").iterdir() for name in os.listdir(folder)
+    )
 
 
 @pytest.mark.nightly
@@ -157,7 +191,9 @@ def test_a_program_that_is_killed_at_random_moments_gets_to_the_same_end(tmp_pat
     for attempt in range(5):
         place = tmp_path / str(attempt)
         for _ in range(8):
-            with subprocess.Popen([sys.executable, __file__, place], env=os.environ | {"PYTHONPATH": path}) as process:
+            with subprocess.Popen(
+                [sys.executable, __file__, place], env=os.environ | {"PYTHONPATH": path}
+            ) as process:
                 time.sleep(chance.uniform(2, 20))
                 process.kill()
         assert_same(phases(place, True), phases(None, False))
@@ -178,7 +214,8 @@ def test_a_second_run_of_phases_is_refused_at_once(tmp_path):
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory) -> Path:
-    """A run that ended after nine of twelve epochs, with checkpoints of the third, the sixth and the ninth."""
+    """A run that ended after nine of twelve epochs, with checkpoints of the third, the sixth and
+    the ninth."""
     place = tmp_path_factory.mktemp("begun") / "run"
     with pytest.raises(Killed):
         train(place, epochs=12, checkpoints=Checkpoints(place, 3, keep=3), callbacks=[Kill(9)])
@@ -192,7 +229,9 @@ def whole() -> pz.training.Fit:
 
 
 def resumed(place: Path, **settings: Any) -> pz.training.Fit:
-    return train(place, resume=True, epochs=12, checkpoints=Checkpoints(place, 3, keep=3), **settings)
+    return train(
+        place, resume=True, epochs=12, checkpoints=Checkpoints(place, 3, keep=3), **settings
+    )
 
 
 def files(folder: Path) -> list[Path]:
@@ -246,13 +285,17 @@ DAMAGE = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of Orbax, where checksums are gone
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # of Orbax, where checksums are gone
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_checkpoint_is_passed_over(tmp_path, begun, whole, damage):
     place = tmp_path / "run"
     shutil.copytree(begun, place)
     DAMAGE[damage](place / "9")
-    with pytest.warns(UserWarning, match=r"run/9' is damaged \(.*\)\. Training continues from epoch 6\."):
+    with pytest.warns(
+        UserWarning, match=r"run/9' is damaged \(.*\)\. Training continues from epoch 6\."
+    ):
         assert_same(resumed(place), whole)
     # Its place is taken by what is whole, to which nobody objects.
     assert {"9", "12"} <= steps(place)
@@ -275,7 +318,9 @@ def test_a_checkpoint_may_be_moved_and_linked(tmp_path, begun, whole):
     assert (tmp_path / "elsewhere" / "checksums.json").exists() and "9" not in steps(place)
 
 
-def damage_somewhere(begun: Path, whole: pz.training.Fit, place: Path, chance: random.Random) -> None:
+def damage_somewhere(
+    begun: Path, whole: pz.training.Fit, place: Path, chance: random.Random
+) -> None:
     """Some bytes of some files of the two latest checkpoints."""
     shutil.copytree(begun, place)
     hit = set()
@@ -340,10 +385,17 @@ def _like(place: Path) -> Any:
 @pytest.mark.parametrize("copies", ["9", "369"])
 def test_without_an_intact_checkpoint_there_is_a_remedy(tmp_path, begun, copies):
     place = tmp_path / "run"
-    shutil.copytree(begun, place, ignore=lambda folder, names: {"3", "6", "9"} - set(copies) if Path(folder) == begun else [])
+    shutil.copytree(
+        begun,
+        place,
+        ignore=lambda folder, names: {"3", "6", "9"} - set(copies) if Path(folder) == begun else [],
+    )
     for step in copies:
         empty(place / step)
-    message = rf"none of the {len(copies)} checkpoints in .* is intact; that of epoch 9: .*Bring them back.*or remove the dir"
+    message = (
+        rf"none of the {len(copies)} checkpoints in .* is intact; that of epoch 9: .*Bring "
+        rf"them back.*or remove the dir"
+    )
     with pytest.raises(ValueError, match=message):
         resumed(place)
     assert steps(place) == set(copies)
@@ -364,13 +416,17 @@ def test_arrays_are_checked_where_files_are_not(tmp_path, begun):
     ocp.save_checkpointables(str(place / "9"), found)
     store = Store(Checkpoints(place), {}, resume=True)
     try:
-        with pytest.warns(UserWarning, match=f"9' is damaged .array {name} of its state was changed"):
+        with pytest.warns(
+            UserWarning, match=f"9' is damaged .array {name} of its state was changed"
+        ):
             store.restore(_like(begun))
     finally:
         store.close()
 
 
-@pytest.mark.parametrize("name", ["2.orbax-checkpoint-tmp", "09", "+9", "9.5", "٣", "1e3", "latest"])
+@pytest.mark.parametrize(
+    "name", ["2.orbax-checkpoint-tmp", "09", "+9", "9.5", "٣", "1e3", "latest"]
+)
 def test_other_folders_are_no_checkpoints(tmp_path, name):
     (tmp_path / "run" / name).mkdir(parents=True)
     assert_same(train(tmp_path / "run", resume=True, epochs=2), train(epochs=2))
@@ -403,7 +459,9 @@ def test_a_second_run_in_one_directory_is_refused_at_once(tmp_path, resume):
 
     def second(epoch):
         began = time.monotonic()
-        with pytest.raises(ValueError, match="`directory` .* is in use by this process: two runs cannot share it"):
+        with pytest.raises(
+            ValueError, match="`directory` .* is in use by this process: two runs cannot share it"
+        ):
             train(tmp_path / "run", resume, epochs=4)
         refused.append(time.monotonic() - began)
 
@@ -416,12 +474,15 @@ def test_a_second_run_in_one_directory_is_refused_at_once(tmp_path, resume):
 def test_a_run_in_another_process_is_named(tmp_path):
     program = (
         "import sys, pathlib\nfrom protozoo.persistence._lock import Lock\n"
-        "lock = Lock(pathlib.Path(sys.argv[1])); lock.acquire(); print('held', flush=True); sys.stdin.read()\n"
+        "lock = Lock(pathlib.Path(sys.argv[1])); lock.acquire(); print('held', flush=True); "
+        "sys.stdin.read()\n"
     )
     (tmp_path / "run").mkdir()
     environment = os.environ | {"PYTHONPATH": str(Path(pz.__file__).parents[1])}
     command = [sys.executable, "-c", program, str(tmp_path / "run" / ".lock")]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         with pytest.raises(ValueError, match=f"is in use by process {process.pid} on "):
@@ -537,7 +598,9 @@ def test_the_model_that_a_run_returned_is_not_the_one_it_started_from(tmp_path):
 def test_a_stream_that_knows_itself_is_compared(tmp_path, change, what):
     def run(**stream: Any) -> pz.training.Fit:
         stream = {"x": X, "y": Y, "batch_size": 16} | stream
-        trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.2)), 3, checkpoints=Checkpoints(tmp_path, 2))
+        trainer = pz.Trainer(
+            pz.GradientDescent(optax.adam(0.2)), 3, checkpoints=Checkpoints(tmp_path, 2)
+        )
         batches = pz.training.Slices(stream.pop("x"), stream.pop("y"), **stream)
         return trainer.fit(build(), batches, key=jax.random.key(0), resume=True)
 
@@ -553,8 +616,17 @@ def test_a_stream_that_knows_itself_is_compared(tmp_path, change, what):
 def test_a_checkpoint_of_an_older_version_is_read(tmp_path):
     """Written when there were no checksums, with its metrics in a folder of their own."""
     shutil.copytree(OLD, tmp_path / "run")
-    like = {"a": jnp.zeros(3), "b": jnp.asarray(0, jnp.int32), "empty": jnp.zeros((0, 2)), "half": jnp.zeros(1, jnp.bfloat16)}
-    note = {"settings": {"batch_size": 16, "restore_best": True, "precision": None}, "key": [0, 1], "start model": "x"}
+    like = {
+        "a": jnp.zeros(3),
+        "b": jnp.asarray(0, jnp.int32),
+        "empty": jnp.zeros((0, 2)),
+        "half": jnp.zeros(1, jnp.bfloat16),
+    }
+    note = {
+        "settings": {"batch_size": 16, "restore_best": True, "precision": None},
+        "key": [0, 1],
+        "start model": "x",
+    }
     store = Store(Checkpoints(tmp_path / "run", every=2), note, resume=True)
     try:
         state, history = store.restore(like)
@@ -565,10 +637,17 @@ def test_a_checkpoint_of_an_older_version_is_read(tmp_path):
     finally:
         store.close()
     assert steps(tmp_path / "run") == {"4", "6"}
-    for other in ({"settings": {"batch_size": 8}}, {"settings": {"restore_best": False}}, {"key": [0, 2]}):
+    for other in (
+        {"settings": {"batch_size": 8}},
+        {"settings": {"restore_best": False}},
+        {"key": [0, 2]},
+    ):
         store = Store(Checkpoints(OLD), note | other, resume=True)
         try:
-            with pytest.raises(ValueError, match="belongs to another run: its (batch_size|restore_best|key) differs"):
+            with pytest.raises(
+                ValueError,
+                match="belongs to another run: its (batch_size|restore_best|key) differs",
+            ):
                 store.restore(like)
         finally:
             store.close()
@@ -586,7 +665,9 @@ def test_a_run_of_an_older_version_is_continued(tmp_path, begun, whole):
             del note[later]
         note["settings"] = [note["settings"]["batch_size"], note["settings"]["restore_best"]]
         text = np.frombuffer(json.dumps(note).encode(), np.uint8)
-        ocp.save_checkpointables(str(place / step), {"state": found["state"], "note": {"json": text}})
+        ocp.save_checkpointables(
+            str(place / step), {"state": found["state"], "note": {"json": text}}
+        )
     with pytest.raises(ValueError, match="its batch_size differs"):
         resumed(place, batch_size=8)
     assert_same(resumed(place), whole)

@@ -10,6 +10,7 @@ import pytest
 from zoo import CASES, Case, N, blobs, images, matrices
 
 import protozoo as pz
+from protozoo._module import replaced
 from protozoo.training import Slices
 
 
@@ -50,7 +51,9 @@ def test_a_row_behind_an_encoder_is_the_row_of_what_it_makes(case):
     row = case.recipe(points, case.y, key=KEY, **case.options)
     assert behind.prototypes.space == row.prototypes.space and not behind.encode_prototypes
     assert eqx.tree_equal(behind.encoder, encoder)
-    assert eqx.tree_equal(eqx.tree_at(lambda m: m.encoder, behind, row.encoder), row, rtol=1e-5, atol=1e-6)
+    assert eqx.tree_equal(
+        eqx.tree_at(lambda m: m.encoder, behind, row.encoder), row, rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("case", WITH_NETWORK, ids=str)
@@ -63,7 +66,12 @@ def test_the_network_of_a_row_given_by_hand_makes_the_same_model(case):
 def test_an_encoder_of_ones_own_learns_and_is_saved(tmp_path):
     x, y = images()
     encoder = eqx.nn.Sequential(
-        [eqx.nn.Lambda(jnp.ravel), eqx.nn.Linear(36, 8, key=KEY), eqx.nn.Lambda(jax.nn.tanh), eqx.nn.Linear(8, 3, key=KEY)]
+        [
+            eqx.nn.Lambda(jnp.ravel),
+            eqx.nn.Linear(36, 8, key=KEY),
+            eqx.nn.Lambda(jax.nn.tanh),
+            eqx.nn.Linear(8, 3, key=KEY),
+        ]
     )
     for name in ("ImageGMLVQ", "GMLVQ"):
         fit = pz.fit(name, x, y, key=KEY, encoder=encoder, epochs=60)
@@ -73,13 +81,17 @@ def test_an_encoder_of_ones_own_learns_and_is_saved(tmp_path):
         np.testing.assert_array_equal(pz.load(tmp_path / name).predict(x), fit.model.predict(x))
     frozen = pz.fit("HCM", x, key=KEY, encoder=encoder, prototypes=3, freeze="encoder")
     assert frozen.model.prototypes.points.shape == (3, 3)
-    assert pz.cross_validate("SiameseGLVQ", x, y, key=KEY, folds=3, epochs=3, encoder=encoder).scores.shape == (3,)
+    assert pz.cross_validate(
+        "SiameseGLVQ", x, y, key=KEY, folds=3, epochs=3, encoder=encoder
+    ).scores.shape == (3,)
 
 
 def test_an_encoder_need_not_learn():
     """A plain function is structure."""
     model = pz.zoo.GLVQ(X, Y, key=KEY, encoder=jnp.square)
-    np.testing.assert_allclose(model.distances(X), pz.zoo.GLVQ(X**2, Y, key=KEY).distances(X**2), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.distances(X), pz.zoo.GLVQ(X**2, Y, key=KEY).distances(X**2), rtol=1e-5
+    )
 
 
 class Layers(eqx.Module):
@@ -97,11 +109,18 @@ def test_what_an_encoder_cannot_be(unchecked):
     beside = pz.zoo.SiameseGLVQ, pz.zoo.LVQMLN, pz.zoo.ImageGLVQ
     for row, options, said in zip(
         beside,
-        ({"hidden": (3,), "latent_dim": 4}, {"activation": jax.nn.relu}, {"channels": (2,), "pool": 1}),
+        (
+            {"hidden": (3,), "latent_dim": 4},
+            {"activation": jax.nn.relu},
+            {"channels": (2,), "pool": 1},
+        ),
         ("`hidden`, `latent_dim`", "`activation`", "`channels`, `pool`"),
         strict=True,
     ):
-        with pytest.raises(ValueError, match=f"{said}: an option of the network of {row.name}, whose place `encoder` takes"):
+        with pytest.raises(
+            ValueError,
+            match=f"{said}: an option of the network of {row.name}, whose place `encoder` takes",
+        ):
             row(X, Y, key=KEY, encoder=NETWORK, **options)
     # Ω's own option stays one.
     assert pz.zoo.GMLVQ(X, Y, key=KEY, encoder=NETWORK, latent_dim=2).metric.matrix.shape == (4, 2)
@@ -109,13 +128,17 @@ def test_what_an_encoder_cannot_be(unchecked):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=3)
     with pytest.raises(ValueError, match=r"`encoder` refuses `x` of shape \(60, 4\)"):
         pz.zoo.GLVQ(X[:, :4], Y, key=KEY, encoder=NETWORK)
-    with pytest.raises(ValueError, match="`encoder` must map a sample of `x` to one array with an axis at least"):
+    with pytest.raises(
+        ValueError, match="`encoder` must map a sample of `x` to one array with an axis at least"
+    ):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=jnp.sum)
     with pytest.raises(ValueError, match="`encoder` must map a sample of `x` to one array"):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=lambda x: (x, x))
     with pytest.raises(ValueError, match=r"`encoder\(x\)` has 300 values that are NaN or infinite"):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=lambda x: x / 0)
-    with pytest.raises(ValueError, match=r"`encoder\(x\)` must have shape .* to lie in Euclidean.*, got \(60, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"`encoder\(x\)` must have shape .* to lie in Euclidean.*, got \(60, 4\)"
+    ):
         pz.zoo.GLVQ(X, Y, key=KEY, encoder=NETWORK, space=pz.manifolds.Euclidean(5))
     with pytest.raises(ValueError, match=r"`encoder\(x\)` does not lie in SPD"):
         pz.zoo.RiemannianSRNG(matrices()[0], Y, key=KEY, encoder=lambda x: -x)
@@ -124,19 +147,29 @@ def test_what_an_encoder_cannot_be(unchecked):
 @pytest.mark.parametrize("siamese", [True, False])
 def test_networks_in_training_mode_are_told_what_to_do(siamese):
     layers = eqx.nn.Linear(5, 4, key=KEY), eqx.nn.Dropout(0.5)
-    dropping, (normed, state) = Layers(layers), eqx.nn.make_with_state(eqx.nn.BatchNorm)(5, "batch", mode="batch")
+    dropping, (normed, state) = (
+        Layers(layers),
+        eqx.nn.make_with_state(eqx.nn.BatchNorm)(5, "batch", mode="batch"),
+    )
     row = pz.zoo.SiameseGLVQ if siamese else pz.zoo.GLVQ
-    said = r"There is a Dropout at `encoder.layers\[1\]` in training mode.*pass `eqx.nn.inference_mode\(encoder\)`"
+    said = (
+        r"There is a Dropout at `encoder.layers\[1\]` in training mode.*pass "
+        r"`eqx.nn.inference_mode\(encoder\)`"
+    )
     prototypes = pz.Prototypes(X[::20] if siamese else X[::20, :4], [0, 1, 2])
 
     def composed(encoder):
-        model = pz.PrototypeModel(prototypes, pz.metrics.SquaredEuclidean(), pz.losses.GLVQ(), encoder, siamese)
+        model = pz.PrototypeModel(
+            prototypes, pz.metrics.SquaredEuclidean(), pz.losses.GLVQ(), encoder, siamese
+        )
         return model.predict(X)
 
     for make in (lambda encoder: row(X, Y, key=KEY, encoder=encoder), composed):
         with pytest.raises(ValueError, match=said):
             make(dropping)
-        with pytest.raises(ValueError, match=r"It has a state .*pass `pz.backbones.Stateful\(encoder, state\)`"):
+        with pytest.raises(
+            ValueError, match=r"It has a state .*pass `pz.backbones.Stateful\(encoder, state\)`"
+        ):
             make(normed)
         make(eqx.nn.inference_mode(dropping))
     held = row(X, Y, key=KEY, encoder=pz.backbones.Stateful(normed, state))
@@ -148,21 +181,34 @@ def test_networks_in_training_mode_are_told_what_to_do(siamese):
 
 def composed(x, y, *, key, per_class=1, temperature=1.0):
     prototypes = pz.Prototypes.from_classes(x, y, per_class, key=key, initialiser="means")
-    kernel = pz.metrics.GaussianKernel.from_data(pz.metrics.Omega.identity(x.shape[1], 2), jnp.asarray(x), prototypes)
+    kernel = pz.metrics.GaussianKernel.from_data(
+        pz.metrics.Omega.identity(x.shape[1], 2), jnp.asarray(x), prototypes
+    )
     return pz.PrototypeModel(prototypes, kernel, pz.losses.CrossEntropy(temperature))
 
 
 RULE = pz.GradientDescent("adam", 2e-2)
-MINE = dataclasses.replace(pz.zoo.GMLVQ, name="Mine", loss=lambda context, *, variance=0.5: pz.losses.RSLVQ(variance))
+MINE = dataclasses.replace(
+    pz.zoo.GMLVQ, name="Mine", loss=lambda context, *, variance=0.5: pz.losses.RSLVQ(variance)
+)
 
 
 def test_a_composition_is_fitted_like_a_row():
-    fit = pz.fit(composed, X, Y, key=KEY, per_class=2, temperature=0.5, rule=RULE, epochs=40, batch_size=30)
+    fit = pz.fit(
+        composed, X, Y, key=KEY, per_class=2, temperature=0.5, rule=RULE, epochs=40, batch_size=30
+    )
     built, trained = jax.random.split(KEY)
     model = composed(X, Y, key=built, per_class=2, temperature=0.5)
     by_hand = pz.Trainer(RULE, 40, batch_size=30).fit(model, X, Y, key=trained)
-    assert eqx.tree_equal(fit.model, by_hand.model)
-    clusters = pz.fit(lambda x, y, *, key: pz.zoo.HCM(x, key=key), X, key=KEY, rule=pz.AlternatingOptimization(), epochs=5)
+    assert fit.model.card is not None and fit.model.card.row == "composed"
+    assert eqx.tree_equal(fit.model, replaced(by_hand.model, card=fit.model.card))
+    clusters = pz.fit(
+        lambda x, y, *, key: pz.zoo.HCM(x, key=key),
+        X,
+        key=KEY,
+        rule=pz.AlternatingOptimization(),
+        epochs=5,
+    )
     assert clusters.model.prototypes.points.shape == (3, 5)
 
 
@@ -182,31 +228,49 @@ def test_compositions_are_cross_validated():
     np.testing.assert_array_equal(result.scores, again.scores)
     assert pz.cross_validate(MINE, X, Y, folds=3, key=KEY, epochs=30, variance=0.3).mean > 0.7
     named = pz.cross_validate(pz.zoo.GLVQ, X, Y, folds=3, key=KEY, epochs=5)
-    np.testing.assert_array_equal(named.scores, pz.cross_validate("GLVQ", X, Y, folds=3, key=KEY, epochs=5).scores)
+    np.testing.assert_array_equal(
+        named.scores, pz.cross_validate("GLVQ", X, Y, folds=3, key=KEY, epochs=5).scores
+    )
 
 
 def test_compositions_are_fitted_together():
     models = [composed(X, Y, key=key) for key in jax.random.split(KEY, 2)]
     fits = pz.fit_many(pz.Trainer(RULE, 5), models, X, Y, key=KEY)
     assert {fit.member for fit in fits} == {0, 1}
-    behind = [pz.zoo.GLVQ(X, Y, key=KEY, encoder=eqx.nn.MLP(5, 3, 4, 1, key=key)) for key in jax.random.split(KEY, 2)]
+    behind = [
+        pz.zoo.GLVQ(X, Y, key=KEY, encoder=eqx.nn.MLP(5, 3, 4, 1, key=key))
+        for key in jax.random.split(KEY, 2)
+    ]
     assert len(pz.fit_many(pz.Trainer(RULE, 2), behind, X, Y, key=KEY)) == 2
     anew = [pz.zoo.GLVQ(X, Y, key=KEY, encoder=lambda x: 2 * x) for _ in range(2)]
-    with pytest.raises(ValueError, match="a function that is made anew for each of them is another one each time"):
+    with pytest.raises(
+        ValueError, match="a function that is made anew for each of them is another one each time"
+    ):
         pz.fit_many(pz.Trainer(RULE, 2), anew, X, Y, key=KEY)
 
 
 def test_what_is_no_composition_is_refused(unchecked):
     for ask in (pz.fit, pz.cross_validate):
-        with pytest.raises(ValueError, match="composed is a function, .* give `rule` and `epochs`, such as `rule=pz.Gradient"):
+        with pytest.raises(
+            ValueError,
+            match="composed is a function, .* give `rule` and `epochs`, such as `rule=pz.Gradient",
+        ):
             ask(composed, X, Y)
         with pytest.raises(ValueError, match="give `epochs`"):
             ask(composed, X, Y, rule=RULE)
-        with pytest.raises(TypeError, match="`model` must be a name of the table, .*got a model, which `Trainer.fit` trains"):
+        with pytest.raises(
+            TypeError,
+            match="`model` must be a name of the table, .*got a model, which `Trainer.fit` trains",
+        ):
             ask(composed(X, Y, key=KEY), X, Y)
-        with pytest.raises(TypeError, match="`model` must be a name of the table, a `Recipe`, or a function .*, got 3"):
+        with pytest.raises(
+            TypeError,
+            match="`model` must be a name of the table, a `Recipe`, or a function .*, got 3",
+        ):
             ask(3, X, Y)
-        with pytest.raises(TypeError, match="`model` must return a `PrototypeModel`, and <lambda> returned 7"):
+        with pytest.raises(
+            TypeError, match="`model` must return a `PrototypeModel`, and <lambda> returned 7"
+        ):
             ask(lambda x, y, *, key: 7, X, Y, rule=RULE, epochs=1)
         with pytest.raises(ValueError, match="the zoo has no model 'GMLV'"):
             ask("GMLV", X, Y)
@@ -244,10 +308,16 @@ def test_slices_are_transformed_when_they_are_read():
 
 
 def test_transforms_that_lose_samples_are_refused(unchecked):
-    for transform, returned in ((lambda x: x[:3], r"\(3, 5\)"), (lambda x: None, r"\(\)"), (lambda x: x.sum(), r"\(\)")):
+    for transform, returned in (
+        (lambda x: x[:3], r"\(3, 5\)"),
+        (lambda x: None, r"\(\)"),
+        (lambda x: x.sum(), r"\(\)"),
+    ):
         source = Slices(X, Y, batch_size=20, transform=transform)
         with pytest.raises(
-            ValueError, match=f"`transform` must return as many samples as it is given, 20, and returned {returned}"
+            ValueError,
+            match=f"`transform` must return as many samples as it is given, 20, and returned "
+            f"{returned}",
         ):
             pz.Trainer(RULE, 1).fit(pz.zoo.GLVQ(X, Y, key=KEY), source, key=KEY)
     with pytest.raises(TypeError, match="`transform` must be a function or None, got 255"):

@@ -29,7 +29,9 @@ def metric(example) -> type[pz.metrics.AbstractMetric]:
     return example["FeatureCount"]
 
 
-def slope(points: jax.Array, x: np.ndarray, metric: pz.metrics.AbstractMetric, cotangent: np.ndarray) -> jax.Array:
+def slope(
+    points: jax.Array, x: np.ndarray, metric: pz.metrics.AbstractMetric, cotangent: np.ndarray
+) -> jax.Array:
     def total(points: jax.Array) -> jax.Array:
         return jnp.sum(cotangent * metric(jnp.asarray(x), pz.Prototypes(points)))
 
@@ -38,10 +40,15 @@ def slope(points: jax.Array, x: np.ndarray, metric: pz.metrics.AbstractMetric, c
 
 def test_the_value_is_a_count(metric):
     x = np.array([[0.0, 0.0, 0.0], [0.49, 0.51, -2.0]])
-    delta = metric(0.5)(jnp.asarray(x), pz.Prototypes(jnp.asarray([[0.0, 0.0, 0.0], [0.0, 3.0, 0.0]])))
+    delta = metric(0.5)(
+        jnp.asarray(x), pz.Prototypes(jnp.asarray([[0.0, 0.0, 0.0], [0.0, 3.0, 0.0]]))
+    )
     np.testing.assert_array_equal(delta, [[0, 1], [2, 2]])
     np.testing.assert_array_equal(
-        delta, metric(0.5, surrogate=False)(jnp.asarray(x), pz.Prototypes(jnp.asarray([[0.0] * 3, [0, 3, 0]])))
+        delta,
+        metric(0.5, surrogate=False)(
+            jnp.asarray(x), pz.Prototypes(jnp.asarray([[0.0] * 3, [0, 3, 0]]))
+        ),
     )
 
 
@@ -52,8 +59,15 @@ def test_the_gradient_is_that_of_the_sigmoid(metric):
     difference = x[:, None] - w[None]
     s = 1 / (1 + np.exp(-(np.abs(difference) - threshold) / width))
     expected = np.sum(cotangent[..., None] * s * (1 - s) / width * -np.sign(difference), axis=0)
-    np.testing.assert_allclose(slope(jnp.asarray(w), x, metric(threshold, width), cotangent), expected, rtol=1e-4, atol=1e-5)
-    assert not np.any(slope(jnp.asarray(w), x, metric(threshold, width, surrogate=False), cotangent))
+    np.testing.assert_allclose(
+        slope(jnp.asarray(w), x, metric(threshold, width), cotangent),
+        expected,
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    assert not np.any(
+        slope(jnp.asarray(w), x, metric(threshold, width, surrogate=False), cotangent)
+    )
 
 
 def test_the_gradient_is_finite_wherever_samples_are(metric):
@@ -65,7 +79,9 @@ def test_the_gradient_is_finite_wherever_samples_are(metric):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"batch_size": 16}, {"curriculum": pz.SelfPaced(0.5)}], ids=["whole", "batches", "paced"]
+    "settings",
+    [{}, {"batch_size": 16}, {"curriculum": pz.SelfPaced(0.5)}],
+    ids=["whole", "batches", "paced"],
 )
 def test_training_moves_points_by_the_surrogate_alone(metric, settings):
     start = pz.Prototypes.from_classes(X, Y, per_class=2, key=jax.random.key(0))

@@ -33,7 +33,9 @@ def test_models_are_listed(capsys):
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
     """What a shell sees."""
-    return subprocess.run([sys.executable, "-m", "protozoo", *arguments], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "protozoo", *arguments], capture_output=True, text=True
+    )
 
 
 def test_without_a_command_there_is_help():
@@ -50,15 +52,27 @@ def test_the_version_is_told(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    ("arguments", "said"),
     [
-        (["demo", "--epochs", "0"], "protozoo demo: error: argument --epochs: must be a positive integer .*, got '0'"),
+        (
+            ["demo", "--epochs", "0"],
+            "protozoo demo: error: argument --epochs: must be a positive integer .*, got '0'",
+        ),
         (["demo", "--epochs", "-3"], "argument --epochs: .*"),
-        (["demo", "--epochs", "many"], "argument --epochs: must be a positive integer .*, got 'many'"),
-        (["demo", "--epochs", "1e3"], "argument --epochs: must be a positive integer .*, got '1e3'"),
-        (["demo", "--epochs", "9" * 5000], "argument --epochs: must be a positive integer of at most nine digits, got '9+'"),
+        (
+            ["demo", "--epochs", "many"],
+            "argument --epochs: must be a positive integer .*, got 'many'",
+        ),
+        (
+            ["demo", "--epochs", "1e3"],
+            "argument --epochs: must be a positive integer .*, got '1e3'",
+        ),
+        (
+            ["demo", "--epochs", "9" * 5000],
+            "argument --epochs: must be a positive integer of at most nine digits, got '9+'",
+        ),
         (["demo", "--epochs"], "argument --epochs: expected one argument"),
-        (["train"], "protozoo: error: argument command: invalid choice: 'train'.*demo.*models.*"),
+        (["train"], "protozoo: error: argument command: invalid choice: 'train'.*models.*demo.*"),
         (["models", "GLVQ"], "unrecognized arguments: GLVQ"),
         (["--verbose"], "unrecognized arguments: --verbose"),
     ],
@@ -76,7 +90,10 @@ def test_a_place_that_cannot_be_written_to_is_found_first(tmp_path, capsys):
         assert main(["demo", "--output", str(output)]) == 1
         said = capsys.readouterr()
         assert said.out == ""
-        assert re.fullmatch(f"protozoo: error: argument --output: nothing can be written to '{output}': .*\n", said.err)
+        assert re.fullmatch(
+            f"protozoo: error: argument --output: nothing can be written to '{output}': .*\n",
+            said.err,
+        )
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -94,14 +111,18 @@ def test_what_the_demo_needs_is_named(missing, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     assert main(["demo", "--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (
-        'protozoo: error: the demo needs scikit-learn and matplotlib: pip install "protozoo[demo]"\n'
+        "protozoo: error: the demo needs scikit-learn and matplotlib: "
+        'pip install "protozoo[demo]"\n'
     )
 
 
 def test_whoever_has_heard_enough_is_left_alone():
-    """As in `protozoo models | head`: here nobody listens any more when the first line is written."""
+    """As in `protozoo models | head`: here nobody listens any more when the first line is
+    written."""
     command = f"{sys.executable} -m protozoo models | true"
-    heard = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    heard = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True
+    )
     assert (heard.returncode, heard.stderr) == (0, "")
 
 

@@ -45,7 +45,9 @@ def kind(thing: object) -> str:
     return type(thing).__name__
 
 
-@pytest.mark.parametrize("metric", sample(metrics.LocalOmega.identity(6, 5), every=METRICS), ids=kind)
+@pytest.mark.parametrize(
+    "metric", sample(metrics.LocalOmega.identity(6, 5), every=METRICS), ids=kind
+)
 def test_the_metrics_keep_it(metric):
     testing.check_metric(metric, PROTOTYPES, X[:9])
 
@@ -67,7 +69,11 @@ def test_the_losses_keep_it(loss):
     testing.check_loss(loss, LABELS, CLASSES)
 
 
-OF_CLUSTERS = [losses.HardClustering(), losses.Fuzzy(2.0), losses.Cooperative(pz.RankCooperation(1.0))]
+OF_CLUSTERS = [
+    losses.HardClustering(),
+    losses.Fuzzy(2.0),
+    losses.Cooperative(pz.RankCooperation(1.0)),
+]
 
 
 @pytest.mark.parametrize("loss", sample(losses.Mixture.uniform(6), every=OF_CLUSTERS), ids=kind)
@@ -75,7 +81,19 @@ def test_the_losses_of_clusters_keep_it(loss):
     testing.check_loss(loss, np.arange(6))
 
 
-@pytest.mark.parametrize("space", sample(manifolds.Euclidean((3,)), every=[manifolds.SPD(3)]), ids=str)
+@pytest.mark.parametrize(
+    "space",
+    sample(
+        manifolds.Euclidean((3,)),
+        every=[
+            manifolds.SPD(3),
+            manifolds.Sphere(3),
+            manifolds.SO(4),
+            manifolds.Grassmannian(5, 2),
+        ],
+    ),
+    ids=str,
+)
 def test_the_spaces_keep_it(space):
     testing.check_manifold(space)
 
@@ -158,7 +176,9 @@ class Absolute(losses.AbstractSampleLoss):
         return losses.nearness(delta)
 
 
-@pytest.mark.parametrize(("loss", "message"), [(Halved(), "derivative by δ"), (Absolute(), "it is `relative`")])
+@pytest.mark.parametrize(
+    ("loss", "message"), [(Halved(), "derivative by δ"), (Absolute(), "it is `relative`")]
+)
 def test_a_loss_that_does_not_keep_it_is_found(loss, message):
     with pytest.raises(AssertionError, match=message):
         testing.check_loss(loss, np.arange(4))
@@ -167,7 +187,7 @@ def test_a_loss_that_does_not_keep_it_is_found(loss, message):
 class Chordal(manifolds.AbstractManifold):
     """Unit vectors with straight distances: no geodesics."""
 
-    flat: ClassVar[bool] = False
+    displacement_is_difference: ClassVar[bool] = False
 
     @property
     def point_shape(self):
@@ -175,7 +195,19 @@ class Chordal(manifolds.AbstractManifold):
 
     @property
     def dimension(self):
+        return 2
+
+    @property
+    def coordinate_size(self):
         return 3
+
+    @property
+    def injectivity_radius(self):
+        return np.pi
+
+    @property
+    def origin(self):
+        return jnp.eye(3)[0]
 
     def project(self, points):
         return points / jnp.linalg.norm(points, axis=-1, keepdims=True)
@@ -209,4 +241,6 @@ def test_a_model_that_breaks_its_promise_is_found():
 
     model = pz.PrototypeModel(PROTOTYPES, Forgetful(), losses.GLVQ())
     with pytest.raises(AssertionError, match="order of samples"):
-        testing.check_model(eqx.tree_at(lambda m: m.prototypes.points, model, PROTOTYPES.points + 0.1), X[:9], Y[:9])
+        testing.check_model(
+            eqx.tree_at(lambda m: m.prototypes.points, model, PROTOTYPES.points + 0.1), X[:9], Y[:9]
+        )

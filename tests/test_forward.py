@@ -10,14 +10,21 @@ from zoo import CASES
 import protozoo as pz
 
 
-UNLIKE = [case for case in CASES if case.name in ("KNN", "LMRSLVQ_NG", "GaussianMixture", "RiemannianSRNG")]
+UNLIKE = [
+    case
+    for case in CASES
+    if case.name in ("KNN", "LMRSLVQ_NG", "GaussianMixture", "RiemannianSRNG")
+]
 
 
 def exported(model: pz.PrototypeModel, sample: np.ndarray) -> jax.export.Exported:
     (n,) = jax.export.symbolic_shape("n")
-    return jax.export.export(jax.jit(lambda x: model(x)))(jax.ShapeDtypeStruct((n, *sample.shape), jnp.float32))
+    return jax.export.export(jax.jit(lambda x: model(x)))(
+        jax.ShapeDtypeStruct((n, *sample.shape), jnp.float32)
+    )
 
 
+@pytest.mark.few_rows
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_number_of_samples_need_not_be_known(case):
     forward = exported(case.model, case.x[0])
@@ -37,10 +44,15 @@ def test_predictions_are_read_from_the_scores(case):
 def test_the_scores_are_those_of_the_decision():
     (case,) = [case for case in CASES if case.name == "GMLVQ"]
     model = pz.PrototypeModel(
-        case.model.prototypes, case.model.metric, case.model.loss, decision=pz.losses.NearestNeighbours(3)
+        case.model.prototypes,
+        case.model.metric,
+        case.model.loss,
+        decision=pz.losses.NearestNeighbours(3),
     )
     scores = model(jnp.asarray(case.x))
-    np.testing.assert_allclose(jax.nn.softmax(scores, axis=1), model.predict_proba(case.x), atol=1e-6)
+    np.testing.assert_allclose(
+        jax.nn.softmax(scores, axis=1), model.predict_proba(case.x), atol=1e-6
+    )
     np.testing.assert_array_equal(scores.argmax(axis=1), model.predict(case.x))
 
 

@@ -17,10 +17,14 @@ SOFT = np.array([0, 0, 1, 1, 2, 2])
 
 def problem(labels: np.ndarray = LABELS, n: int = 40) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    return rng.uniform(0.1, 3, size=(n, len(labels))).astype(np.float32), rng.integers(0, 3, n).astype(np.int32)
+    return rng.uniform(0.1, 3, size=(n, len(labels))).astype(np.float32), rng.integers(
+        0, 3, n
+    ).astype(np.int32)
 
 
-def winners_by_hand(delta: np.ndarray, labels: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def winners_by_hand(
+    delta: np.ndarray, labels: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     own = labels[None, :] == y[:, None]
     return np.where(own, delta, np.inf).min(1), np.where(own, np.inf, delta).min(1)
 
@@ -49,7 +53,9 @@ def test_a_tie_has_one_winner():
     labels = np.array([0, 0, 1, 1])
     gradient = jax.grad(lambda d: sum(losses.winners(d, labels, jnp.array([1])))[0])(delta)
     np.testing.assert_array_equal(gradient, [[1, 0, 1, 0]])
-    np.testing.assert_array_equal(jax.grad(lambda d: losses.HardClustering()(d, labels, None)[0])(delta), [[1, 0, 0, 0]])
+    np.testing.assert_array_equal(
+        jax.grad(lambda d: losses.HardClustering()(d, labels, None)[0])(delta), [[1, 0, 0, 0]]
+    )
 
 
 @pytest.mark.parametrize("columns", [3, 50])
@@ -64,13 +70,15 @@ def test_the_nearest_column_is_the_first_of_equals(columns):
 def test_class_pooling(labels):
     delta, _ = problem(labels)
     for k in range(3):
-        np.testing.assert_array_equal(losses.class_minimum(jnp.asarray(delta), labels)[:, k], delta[:, labels == k].min(1))
+        np.testing.assert_array_equal(
+            losses.class_minimum(jnp.asarray(delta), labels)[:, k], delta[:, labels == k].min(1)
+        )
         pooled = losses.class_logsumexp(jnp.asarray(delta), labels)[:, k]
         np.testing.assert_allclose(pooled, logsumexp(delta[:, labels == k], axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "transfer, function",
+    ("transfer", "function"),
     [
         ("identity", lambda t: t),
         ("sigmoid", lambda t: 1 / (1 + np.exp(-4 * t))),
@@ -86,7 +94,9 @@ def test_glvq(transfer, function):
     relative = (closest - rival) / (closest + rival)
     expected = function(relative + options.get("margin", 0))
     np.testing.assert_allclose(
-        losses.GLVQ(transfer, **options)(jnp.asarray(delta), LABELS, jnp.asarray(y)), expected, rtol=1e-5
+        losses.GLVQ(transfer, **options)(jnp.asarray(delta), LABELS, jnp.asarray(y)),
+        expected,
+        rtol=1e-5,
     )
 
 
@@ -122,7 +132,9 @@ def test_cooperation_of_glvq():
     delta, y = problem()
     loss = losses.GLVQ(cooperation=pz.RankCooperation(0.7))
     value = loss(jnp.asarray(delta), LABELS, jnp.asarray(y))
-    np.testing.assert_allclose(value, supervised_neural_gas_by_hand(delta, y, 0.7), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        value, supervised_neural_gas_by_hand(delta, y, 0.7), rtol=1e-4, atol=1e-6
+    )
 
 
 def gradient(loss, delta, y):
@@ -134,7 +146,9 @@ def test_cooperation_shrinks_to_the_winner(make):
     delta, y = problem()
     shared, alone = make(cooperation=pz.RankCooperation(0.01)), make()
     np.testing.assert_allclose(
-        shared(jnp.asarray(delta), LABELS, jnp.asarray(y)), alone(jnp.asarray(delta), LABELS, jnp.asarray(y)), atol=1e-6
+        shared(jnp.asarray(delta), LABELS, jnp.asarray(y)),
+        alone(jnp.asarray(delta), LABELS, jnp.asarray(y)),
+        atol=1e-6,
     )
     np.testing.assert_allclose(gradient(shared, delta, y), gradient(alone, delta, y), atol=1e-6)
 
@@ -153,11 +167,16 @@ def test_limits_of_the_neighbourhood():
         for make in (losses.GLVQ, losses.CrossEntropy):
             shared, expected = make(cooperation=pz.RankCooperation(gamma)), make(cooperation=limit)
             arguments = jnp.asarray(delta), LABELS, jnp.asarray(y)
-            np.testing.assert_allclose(shared(*arguments), expected(*arguments), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(
+                shared(*arguments), expected(*arguments), rtol=1e-5, atol=1e-6
+            )
         shared, expected = losses.Cooperative(pz.RankCooperation(gamma)), losses.Cooperative(limit)
-        np.testing.assert_allclose(weights(shared, delta), weights(expected, delta), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            weights(shared, delta), weights(expected, delta), rtol=1e-5, atol=1e-6
+        )
     np.testing.assert_array_equal(
-        weights(losses.Cooperative(pz.WinnerTakesAll()), delta), weights(losses.HardClustering(), delta)
+        weights(losses.Cooperative(pz.WinnerTakesAll()), delta),
+        weights(losses.HardClustering(), delta),
     )
 
 
@@ -183,7 +202,9 @@ def test_the_neighbourhood_follows_its_schedule():
     loss = losses.GLVQ(cooperation=pz.RankCooperation(pz.Exponential(2.0, 0.5)))
     for progress, gamma in ((0.0, 2.0), (0.5, 1.0), (1.0, 0.5)):
         value = loss(jnp.asarray(delta), LABELS, jnp.asarray(y), progress)
-        np.testing.assert_allclose(value, supervised_neural_gas_by_hand(delta, y, gamma), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            value, supervised_neural_gas_by_hand(delta, y, gamma), rtol=1e-4, atol=1e-6
+        )
 
 
 def test_rslvq_is_the_posterior_of_its_mixture():
@@ -192,14 +213,20 @@ def test_rslvq_is_the_posterior_of_its_mixture():
     posterior = np.stack([softmax(logits, axis=1)[:, k == LABELS].sum(1) for k in range(3)], axis=1)
     loss = losses.RSLVQ(0.3)
     np.testing.assert_allclose(
-        loss(jnp.asarray(delta), LABELS, jnp.asarray(y)), -np.log(posterior[np.arange(len(y)), y]), rtol=1e-4
+        loss(jnp.asarray(delta), LABELS, jnp.asarray(y)),
+        -np.log(posterior[np.arange(len(y)), y]),
+        rtol=1e-4,
     )
-    np.testing.assert_allclose(jax.nn.softmax(loss.scores(jnp.asarray(delta), LABELS), axis=1), posterior, rtol=1e-4)
+    np.testing.assert_allclose(
+        jax.nn.softmax(loss.scores(jnp.asarray(delta), LABELS), axis=1), posterior, rtol=1e-4
+    )
 
 
 def test_rslvq_keeps_its_gradient_where_probabilities_vanish():
     delta = jnp.array([[50.0, 60.0, 1.0, 2.0, 3.0, 70.0]])
-    value, slope = jax.value_and_grad(lambda d: losses.RSLVQ(1e-3)(d, LABELS, jnp.array([0]))[0])(delta)
+    value, slope = jax.value_and_grad(lambda d: losses.RSLVQ(1e-3)(d, LABELS, jnp.array([0]))[0])(
+        delta
+    )
     np.testing.assert_allclose(value, 49.0 / 2e-3, rtol=1e-5)
     np.testing.assert_allclose(slope[0, 0], 1 / 2e-3, rtol=1e-5)
 
@@ -209,7 +236,9 @@ def test_cross_entropy():
     nearest = np.stack([delta[:, k == LABELS].min(1) for k in range(3)], axis=1)
     loss = losses.CrossEntropy(0.6)
     expected = logsumexp(-nearest / 0.6, axis=1) + nearest[np.arange(len(y)), y] / 0.6
-    np.testing.assert_allclose(loss(jnp.asarray(delta), LABELS, jnp.asarray(y)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        loss(jnp.asarray(delta), LABELS, jnp.asarray(y)), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def weights(loss, delta):
@@ -218,7 +247,9 @@ def weights(loss, delta):
 
 def test_derivatives_of_clustering_losses_are_the_textbook_weights():
     delta, _ = problem()
-    np.testing.assert_array_equal(weights(losses.HardClustering(), delta), np.eye(6)[delta.argmin(1)])
+    np.testing.assert_array_equal(
+        weights(losses.HardClustering(), delta), np.eye(6)[delta.argmin(1)]
+    )
     for m in (1.5, 2.0, 3.0):
         u = delta ** (-1 / (m - 1))
         u /= u.sum(1, keepdims=True)
@@ -226,7 +257,9 @@ def test_derivatives_of_clustering_losses_are_the_textbook_weights():
         proba = jax.nn.softmax(losses.Fuzzy(m).scores(jnp.asarray(delta), np.arange(6)), axis=1)
         np.testing.assert_allclose(proba, u, rtol=1e-4)
     ranks = delta.argsort(1).argsort(1)
-    np.testing.assert_allclose(weights(losses.Cooperative(pz.RankCooperation(0.8)), delta), np.exp(-ranks / 0.8), rtol=1e-5)
+    np.testing.assert_allclose(
+        weights(losses.Cooperative(pz.RankCooperation(0.8)), delta), np.exp(-ranks / 0.8), rtol=1e-5
+    )
     mixture = losses.Mixture(jnp.log(jnp.arange(1.0, 7.0)))
     responsibilities = softmax(np.log(np.arange(1, 7)) - 0.5 * delta, axis=1)
     np.testing.assert_allclose(weights(mixture, delta), 0.5 * responsibilities, rtol=1e-4)
@@ -252,7 +285,7 @@ def test_ranks_of_large_groups_agree_with_those_of_small_ones():
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    ("make", "message"),
     [
         (lambda: losses.GLVQ("sigmod"), "identity.*sigmod"),
         (lambda: losses.GLVQ(margin=0.1), "nothing with the identity"),

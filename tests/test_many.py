@@ -21,9 +21,14 @@ def trainer(rate: float = 1e-2, epochs: int = 12, **settings) -> pz.Trainer:
 def restarts(name: str, count: int = 3) -> list[pz.PrototypeModel]:
     recipe = getattr(pz.zoo, name)
     y = Y if recipe.supervised else None
-    options = {"prototypes_per_class": 2, "initialiser": "samples"} if recipe.supervised else {"initialiser": "samples"}
+    options = (
+        {"prototypes_per_class": 2, "initialiser": "samples"}
+        if recipe.supervised
+        else {"initialiser": "samples"}
+    )
     if name == "GaussianMixture":
-        # A covariance of a few samples of a batch is close to singular, and magnifies the rounding of another program.
+        # A covariance of a few samples of a batch is close to singular, and magnifies the rounding
+        # of another program.
         options["regularisation"] = 0.1
     return [recipe(X, y, key=jax.random.key(i), **options) for i in range(count)]
 
@@ -32,7 +37,10 @@ def same(one: pz.training.Fit, other: pz.training.Fit) -> None:
     assert (one.reason, one.epochs) == (other.reason, other.epochs)
     for name, values in other.history.items():
         np.testing.assert_allclose(one.history[name], values, rtol=1e-4, atol=1e-5)
-    for a, b in zip(*(jax.tree.leaves(eqx.filter(fit.model, eqx.is_inexact_array)) for fit in (one, other)), strict=True):
+    for a, b in zip(
+        *(jax.tree.leaves(eqx.filter(fit.model, eqx.is_inexact_array)) for fit in (one, other)),
+        strict=True,
+    ):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4)
 
 
@@ -40,22 +48,35 @@ def same(one: pz.training.Fit, other: pz.training.Fit) -> None:
 @pytest.mark.parametrize("batch_size", [None, 25])
 def test_restarts_are_fits_of_their_own(name, batch_size):
     models, y = restarts(name), Y if getattr(pz.zoo, name).supervised else None
-    one = getattr(pz.zoo, name).trainer(epochs=12, batch_size=batch_size, stopping=pz.Stopping(patience=4))
+    one = getattr(pz.zoo, name).trainer(
+        epochs=12, batch_size=batch_size, stopping=pz.Stopping(patience=4)
+    )
     together = pz.fit_many(one, models, X, y, key=jax.random.key(5))
     for fit in together:
-        alone = one.fit(models[fit.member], X, y, key=jax.random.split(jax.random.key(5), 3)[fit.member])
+        alone = one.fit(
+            models[fit.member], X, y, key=jax.random.split(jax.random.key(5), 3)[fit.member]
+        )
         same(fit, alone)
     best = [fit.history["loss"].min() for fit in together]
     assert best == sorted(best)
 
 
 def test_a_grid_of_numbers_with_an_early_stop_for_each():
-    trainers = [trainer(rate, epochs, restore_best=True, stopping=pz.Stopping(patience=p)) for rate, epochs, p in GRID]
+    trainers = [
+        trainer(rate, epochs, restore_best=True, stopping=pz.Stopping(patience=p))
+        for rate, epochs, p in GRID
+    ]
     model = pz.zoo.GMLVQ(X, Y, key=jax.random.key(0))
-    together = pz.fit_many(trainers, model, X, Y, key=jax.random.key(1), validation=(X[::3], Y[::3]))
+    together = pz.fit_many(
+        trainers, model, X, Y, key=jax.random.key(1), validation=(X[::3], Y[::3])
+    )
     for fit in together:
         alone = trainers[fit.member].fit(
-            model, X, Y, key=jax.random.split(jax.random.key(1), len(GRID))[fit.member], validation=(X[::3], Y[::3])
+            model,
+            X,
+            Y,
+            key=jax.random.split(jax.random.key(1), len(GRID))[fit.member],
+            validation=(X[::3], Y[::3]),
         )
         same(fit, alone)
     assert len({fit.epochs for fit in together}) > 1
@@ -68,11 +89,20 @@ def test_folds_are_weights():
     model, folds = pz.zoo.GLVQ(X, Y, key=jax.random.key(0)), np.arange(60) % 4
     weight = (folds != np.arange(4)[:, None]).astype(float)
     together = pz.fit_many(
-        trainer(), model, X, Y, key=jax.random.key(0), sample_weight=weight, validation=(X, Y), validation_weight=1 - weight
+        trainer(),
+        model,
+        X,
+        Y,
+        key=jax.random.key(0),
+        sample_weight=weight,
+        validation=(X, Y),
+        validation_weight=1 - weight,
     )
     for fit in together:
         inside = folds != fit.member
-        alone = trainer().fit(model, X[inside], Y[inside], key=jax.random.key(0), validation=(X[~inside], Y[~inside]))
+        alone = trainer().fit(
+            model, X[inside], Y[inside], key=jax.random.key(0), validation=(X[~inside], Y[~inside])
+        )
         same(fit, alone)
 
 
@@ -106,7 +136,9 @@ def test_cross_validation_holds_out_every_sample_once():
     assert counts.sum() == 60
     for i, fit in enumerate(result.fits):
         out = result.folds == i
-        np.testing.assert_allclose(np.mean(np.asarray(fit.model.predict(X[out])) == Y[out]), result.scores[i])
+        np.testing.assert_allclose(
+            np.mean(np.asarray(fit.model.predict(X[out])) == Y[out]), result.scores[i]
+        )
     assert result.mean == result.scores.mean()
     np.testing.assert_allclose(result.standard_error, result.scores.std(ddof=1) / 2)
     # What is held out has no influence.
@@ -115,15 +147,25 @@ def test_cross_validation_holds_out_every_sample_once():
     other = pz.cross_validate("GMLVQ", shifted, Y, folds=4, epochs=30, prototypes_per_class=2)
     np.testing.assert_array_equal(other.folds, result.folds)
     np.testing.assert_allclose(
-        other.fits[2].model.prototypes.points, result.fits[2].model.prototypes.points, rtol=1e-4, atol=1e-5
+        other.fits[2].model.prototypes.points,
+        result.fits[2].model.prototypes.points,
+        rtol=1e-4,
+        atol=1e-5,
     )
-    assert jnp.abs(other.fits[1].model.prototypes.points - result.fits[1].model.prototypes.points).max() > 1
+    assert (
+        jnp.abs(
+            other.fits[1].model.prototypes.points - result.fits[1].model.prototypes.points
+        ).max()
+        > 1
+    )
 
 
 def test_what_cross_validation_refuses():
     with pytest.raises(ValueError, match="HCM learns without labels"):
         pz.cross_validate("HCM", X, Y)
-    with pytest.raises(ValueError, match="`folds` is 21, but class 0 has 20 samples only.*ask for 20 folds at most"):
+    with pytest.raises(
+        ValueError, match="`folds` is 21, but class 0 has 20 samples only.*ask for 20 folds at most"
+    ):
         pz.cross_validate("GLVQ", X, Y, folds=21)
     with pytest.raises(ValueError, match="the zoo has no model 'GLVK'"):
         pz.cross_validate("GLVK", X, Y)

@@ -1,4 +1,5 @@
-"""What takes memory: copies of the data, what is computed from them, and what stays when a fit is over."""
+"""What takes memory: copies of the data, what is computed from them, and what stays when a fit is
+over."""
 
 import gc
 import tracemalloc

@@ -55,8 +55,14 @@ def make_all(k: int) -> dict[str, tuple[metrics.AbstractQuadratic, np.ndarray]]:
             metrics.Chain(metrics.Relevance(logits), metrics.LocalOmega(local)),
             np.sqrt(relevances)[:, None] * (local @ local.swapaxes(1, 2)) * np.sqrt(relevances),
         ),
-        "mahalanobis": (metrics.Mahalanobis(scales, upper, normalised=False), factor @ factor.swapaxes(1, 2)),
-        "diagonal": (metrics.Mahalanobis(scales, None, normalised=False), np.stack([np.diag(f**2) for f in diag])),
+        "mahalanobis": (
+            metrics.Mahalanobis(metrics.Full(scales, upper), normalisation="none"),
+            factor @ factor.swapaxes(1, 2),
+        ),
+        "diagonal": (
+            metrics.Mahalanobis(metrics.Diagonal(scales), normalisation="none"),
+            np.stack([np.diag(f**2) for f in diag]),
+        ),
         "tangent": (metrics.Tangent(basis), np.eye(k) - basis @ basis.swapaxes(1, 2)),
     }
 
@@ -68,12 +74,14 @@ SPACES = [pz.manifolds.Euclidean(D), pz.manifolds.Euclidean((2, 3)), pz.manifold
 @pytest.mark.parametrize("space", SPACES, ids=str)
 def test_a_quadratic_metric_is_its_quadratic_form(space, name):
     x, prototypes = problem(space)
-    metric, matrices = make_all(space.dimension)[name]
+    metric, matrices = make_all(space.coordinate_size)[name]
     v = displacement(x, prototypes)
     expected = np.einsum("npk,pkl,npl->np", v, matrices, v)
     np.testing.assert_allclose(metric(x, prototypes), expected, rtol=2e-4, atol=2e-5)
     model = pz.PrototypeModel(prototypes, metric, pz.losses.HardClustering())
-    np.testing.assert_allclose(model.relevance_matrix(per_prototype=True), matrices, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        model.relevance_matrix(per_prototype=True), matrices, rtol=1e-4, atol=1e-5
+    )
     np.testing.assert_allclose(model.relevance_matrix(), matrices.mean(0), rtol=1e-4, atol=1e-5)
 
 
@@ -87,18 +95,24 @@ def test_identical_local_maps_are_the_shared_one():
         atol=1e-5,
     )
     euclidean = metrics.SquaredEuclidean()(x, prototypes)
-    np.testing.assert_allclose(metrics.Omega.identity(D)(x, prototypes), euclidean, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(D * metrics.Relevance.uniform(D)(x, prototypes), euclidean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        metrics.Omega.identity(D)(x, prototypes), euclidean, rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        D * metrics.Relevance.uniform(D)(x, prototypes), euclidean, rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("space", [SPACES[0], SPACES[2]], ids=str)
 def test_gaussian_kernel(space):
     x, prototypes = problem(space)
     bandwidths = np.array([0.5, 1.0, 2.0], np.float32)
-    inner = metrics.Omega(normal((space.dimension, 2)))
+    inner = metrics.Omega(normal((space.coordinate_size, 2)))
     s = np.asarray(inner(x, prototypes))
     kernel = metrics.GaussianKernel.with_bandwidths(inner, bandwidths)
-    np.testing.assert_allclose(kernel(x, prototypes), 2 - 2 * np.exp(-s / (2 * bandwidths**2)), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        kernel(x, prototypes), 2 - 2 * np.exp(-s / (2 * bandwidths**2)), rtol=1e-3, atol=1e-5
+    )
     wide = metrics.GaussianKernel.with_bandwidths(inner, 1e3)
     np.testing.assert_allclose(1e6 * wide(x, prototypes), s, rtol=1e-3, atol=1e-4)
 
@@ -138,7 +152,9 @@ def test_a_metric_of_ones_own(key):
 
     class Manhattan(metrics.AbstractMetric):
         def __call__(self, x, prototypes):
-            return jax.vmap(lambda w: jnp.sum(jnp.abs(x - w), axis=1), out_axes=1)(prototypes.points)
+            return jax.vmap(lambda w: jnp.sum(jnp.abs(x - w), axis=1), out_axes=1)(
+                prototypes.points
+            )
 
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 2)) + np.repeat([[0, 0], [3, 3]], 15, axis=0), np.repeat([0, 1], 15)
@@ -155,17 +171,26 @@ def test_a_metric_of_ones_own(key):
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    ("make", "message"),
     [
         (lambda: metrics.Omega.identity(3, 4), "latent_dim.*between 1 and.*3, got 4"),
         (lambda: metrics.LocalOmega.identity(2, 3, 0), "latent_dim.*got 0"),
-        (lambda: metrics.GaussianKernel.with_bandwidths(metrics.SquaredEuclidean(), 0.0), "bandwidths.*positive"),
-        (lambda: metrics.Mahalanobis.from_data(*problem(), covariance="tied"), "covariance.*'tied'"),
+        (
+            lambda: metrics.GaussianKernel.with_bandwidths(metrics.SquaredEuclidean(), 0.0),
+            "bandwidths.*positive",
+        ),
+        (
+            lambda: metrics.Mahalanobis.from_data(*problem(), covariance="round"),
+            "covariance.*'round'",
+        ),
         (lambda: pz.manifolds.Euclidean(0), "shape.*positive"),
         (lambda: pz.Prototypes(jnp.zeros((2, 3)), np.array([1, 0])), "ascending"),
         (lambda: pz.Prototypes(jnp.zeros((2, 3)), np.array([0, 2])), "class 1 has no prototype"),
         (lambda: pz.Prototypes(jnp.zeros((2, 3)), np.array([0.0, 1.0])), "integers"),
-        (lambda: pz.Prototypes(jnp.zeros((2, 3)), None, pz.manifolds.Euclidean(4)), "not points of"),
+        (
+            lambda: pz.Prototypes(jnp.zeros((2, 3)), None, pz.manifolds.Euclidean(4)),
+            "not points of",
+        ),
         (lambda: pz.backbones.MLP((3,), key=jax.random.key(0)), "sizes.*two"),
     ],
 )
@@ -177,7 +202,9 @@ def test_bad_parts(make, message):
 WRAPPED = {
     "": lambda metric: metric,
     "kernel of one width, ": metrics.GaussianKernel,
-    "kernel of ": lambda metric: metrics.GaussianKernel.with_bandwidths(metric, np.array([0.5, 1.0, 2.0])),
+    "kernel of ": lambda metric: metrics.GaussianKernel.with_bandwidths(
+        metric, np.array([0.5, 1.0, 2.0])
+    ),
     "distributions, ": lambda metric: metrics.Wasserstein(metric, 0.3 * normal((P, D), 4)),
 }
 WINNERS = {
@@ -190,11 +217,19 @@ WINNERS = {
 
 
 @pytest.mark.parametrize(
-    "wrapper, name, loss, space",
+    ("wrapper", "name", "loss", "space"),
     [
         *(("", name, "GLVQ", space) for name in make_all(D) for space in SPACES),
-        *((wrapper, name, "LVQ1", SPACES[0]) for wrapper in list(WRAPPED)[1:] for name in ("euclidean", "tangent")),
-        *(("", name, loss, SPACES[0]) for name in ("omega", "local omega") for loss in list(WINNERS)[1:]),
+        *(
+            (wrapper, name, "LVQ1", SPACES[0])
+            for wrapper in list(WRAPPED)[1:]
+            for name in ("euclidean", "tangent")
+        ),
+        *(
+            ("", name, loss, SPACES[0])
+            for name in ("omega", "local omega")
+            for loss in list(WINNERS)[1:]
+        ),
         ("", "normalised", "GLVQ", SPACES[0]),
     ],
     ids=str,
@@ -205,19 +240,19 @@ def test_a_derivative_at_the_winners_is_the_derivative(wrapper, name, loss, spac
     prototypes = pz.Prototypes(prototypes.points, np.array([0, 1, 1]), space)
     y = jnp.arange(N, dtype=jnp.int32) % 2
     if name == "normalised":
-        metric = metrics.Mahalanobis(0.3 * normal((P, D)), None)
+        metric = metrics.Mahalanobis(metrics.Diagonal(0.3 * normal((P, D))))
     else:
-        metric = WRAPPED[wrapper](make_all(space.dimension)[name][0])
+        metric = WRAPPED[wrapper](make_all(space.coordinate_size)[name][0])
     model = pz.PrototypeModel(prototypes, metric, WINNERS[loss])
     params, rest = eqx.partition(model, pz.training.trainable_mask(model))
 
     def trained(params, x):
-        return eqx.combine(params, rest).objective(x, y, jnp.arange(N) / N)
+        return eqx.combine(params, rest).loss_of(x, y, jnp.arange(N) / N)
 
     def whole(params, x):
         model = eqx.combine(params, rest)
         delta = model.metric(x, model.prototypes)
-        return model.loss.objective(delta, model.prototypes.labels, y, jnp.arange(N) / N, 1.0)
+        return model.loss.total(delta, model.prototypes.labels, y, jnp.arange(N) / N, 1.0)
 
     value, gradient = jax.value_and_grad(trained, (0, 1))(params, x)
     expected, expected_gradient = jax.value_and_grad(whole, (0, 1))(params, x)

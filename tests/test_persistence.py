@@ -97,7 +97,8 @@ def same_bits(a: Any, b: Any) -> bool:
                 return False
         elif (
             isinstance(x, jax.Array) is not isinstance(y, jax.Array)
-            or (x.dtype, x.shape, getattr(x, "weak_type", None)) != (y.dtype, y.shape, getattr(y, "weak_type", None))
+            or (x.dtype, x.shape, getattr(x, "weak_type", None))
+            != (y.dtype, y.shape, getattr(y, "weak_type", None))
             or np.asarray(x).tobytes() != np.asarray(y).tobytes()
         ):
             return False
@@ -121,7 +122,8 @@ def arrays_file(directory: Path) -> Path:
 
 # What comes back is what went in.
 
-BITS = np.array([0x7FC01234, 0x80000000, 0x00000001, 0xFF800000], np.uint32).view(np.float32)  # NaN, -0, subnormal, -inf
+# NaN, -0, subnormal, -inf.
+BITS = np.array([0x7FC01234, 0x80000000, 0x00000001, 0xFF800000], np.uint32).view(np.float32)
 
 VALUES = {
     "float32 bits": jnp.asarray(BITS),
@@ -168,7 +170,9 @@ def test_every_value_comes_back_bit_by_bit(name, tmp_path):
     assert fingerprint(loaded) == fingerprint(model)
 
 
-@pytest.mark.parametrize("name", [n for n, v in VALUES.items() if not any(map(eqx.is_array, jax.tree.leaves(v)))])
+@pytest.mark.parametrize(
+    "name", [n for n, v in VALUES.items() if not any(map(eqx.is_array, jax.tree.leaves(v)))]
+)
 def test_static_values_come_back(name, tmp_path):
     loaded = round_trip(Part(None, fixed=VALUES[name]), tmp_path / "model")
     assert type(loaded.fixed) is type(VALUES[name])
@@ -179,8 +183,18 @@ def test_comparison_of_bits_sees_differences():
     """`same_bits` is what the tests above rest on."""
     one = Part(jnp.ones(2))
     others = [
-        *(Part(jnp.ones(2, jnp.int32)), Part(np.ones(2, np.float32)), Part(jnp.ones((1, 2))), Part(jnp.ones(2), fixed=1)),
-        *(Part([jnp.ones(2)]), Part(1.0), Part(jnp.broadcast_to(jnp.asarray(1.0), 2)), Part(jnp.asarray([1, 1 + 1e-7]))),
+        *(
+            Part(jnp.ones(2, jnp.int32)),
+            Part(np.ones(2, np.float32)),
+            Part(jnp.ones((1, 2))),
+            Part(jnp.ones(2), fixed=1),
+        ),
+        *(
+            Part([jnp.ones(2)]),
+            Part(1.0),
+            Part(jnp.broadcast_to(jnp.asarray(1.0), 2)),
+            Part(jnp.asarray([1, 1 + 1e-7])),
+        ),
     ]
     assert same_bits(one, Part(jnp.ones(2)))
     assert not any(same_bits(one, other) for other in others)
@@ -201,9 +215,30 @@ def test_a_bare_array_is_a_tree(tmp_path):
 def test_models_of_one_structure_share_a_fingerprint():
     assert fingerprint(Part(jnp.ones(2))) == fingerprint(Part(jnp.zeros(2)))
     others = [
-        *(Part(jnp.ones(3)), Part(jnp.ones(2, jnp.int32)), Part(np.ones(2, np.float32)), Part(jnp.ones(2), fixed=1)),
-        *(Part([jnp.ones(2)]), Part((jnp.ones(2),)), Part(jnp.broadcast_to(jnp.asarray(1.0), 2)), Part(1), Part(True)),
-        *(Part(1.0), Part("1"), Part(np.int64(1)), Part(np.int32(1)), Part([]), Part(()), Part({}), Part(None), Part(halve)),
+        *(
+            Part(jnp.ones(3)),
+            Part(jnp.ones(2, jnp.int32)),
+            Part(np.ones(2, np.float32)),
+            Part(jnp.ones(2), fixed=1),
+        ),
+        *(
+            Part([jnp.ones(2)]),
+            Part((jnp.ones(2),)),
+            Part(jnp.broadcast_to(jnp.asarray(1.0), 2)),
+            Part(1),
+            Part(True),
+        ),
+        *(
+            Part(1.0),
+            Part("1"),
+            Part(np.int64(1)),
+            Part(np.int32(1)),
+            Part([]),
+            Part(()),
+            Part({}),
+            Part(None),
+            Part(halve),
+        ),
     ]
     assert len({fingerprint(model) for model in [*others, Part(jnp.ones(2))]}) == len(others) + 1
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
@@ -233,7 +268,9 @@ MLPS = {
 
 @pytest.mark.parametrize("name", MLPS)
 def test_mlp_of_equinox_round_trips(name, key, tmp_path):
-    model = eqx.nn.MLP(**{"in_size": 3, "out_size": 2, "width_size": 4, "depth": 2, "key": key, **MLPS[name]})
+    model = eqx.nn.MLP(
+        **{"in_size": 3, "out_size": 2, "width_size": 4, "depth": 2, "key": key, **MLPS[name]}
+    )
     loaded = round_trip(model, tmp_path / "model")
     assert same_bits(loaded, model)
     x = jnp.ones(3) if model.in_size == 3 else jnp.ones((), jnp.bfloat16)
@@ -244,9 +281,20 @@ def test_layers_of_equinox_round_trip(key, tmp_path):
     nn = eqx.nn
     model = nn.Sequential(
         [
-            *(nn.Conv2d(1, 4, 3, key=key), nn.GroupNorm(2, 4), nn.Lambda(jax.nn.relu), nn.MaxPool2d(2)),
+            *(
+                nn.Conv2d(1, 4, 3, key=key),
+                nn.GroupNorm(2, 4),
+                nn.Lambda(jax.nn.relu),
+                nn.MaxPool2d(2),
+            ),
             *(nn.Dropout(0.5, inference=True), nn.AvgPool2d(2)),
-            *(nn.AdaptiveAvgPool2d(2), nn.Lambda(jnp.ravel), nn.LayerNorm(16), nn.Linear(16, 4, key=key), nn.Identity()),
+            *(
+                nn.AdaptiveAvgPool2d(2),
+                nn.Lambda(jnp.ravel),
+                nn.LayerNorm(16),
+                nn.Linear(16, 4, key=key),
+                nn.Identity(),
+            ),
         ]
     )
     loaded = round_trip(model, tmp_path / "model")
@@ -314,7 +362,10 @@ def test_relative_path(tmp_path, monkeypatch):
 
 
 def test_no_pickle_on_disk(tmp_path, key):
-    save(tmp_path / "model", Part([eqx.nn.MLP(2, 2, 2, 1, key=key), np.ones(2), halve], fixed=Euclidean(2)))
+    save(
+        tmp_path / "model",
+        Part([eqx.nn.MLP(2, 2, 2, 1, key=key), np.ones(2), halve], fixed=Euclidean(2)),
+    )
     files = [file for file in (tmp_path / "model").rglob("*") if file.is_file()]
     assert len(files) == 2
     for file in files:
@@ -343,7 +394,9 @@ def test_overwrite_deletes_nothing_but_models(tmp_path):
     for name in ("thesis", "file"):
         with pytest.raises(ValueError, match="replaces saved models and nothing else"):
             save(tmp_path / name, Part(1), overwrite=True)
-    assert (tmp_path / "thesis" / "chapter").read_text() == (tmp_path / "file").read_text() == "words"
+    assert (
+        (tmp_path / "thesis" / "chapter").read_text() == (tmp_path / "file").read_text() == "words"
+    )
 
 
 def test_overwrite_through_a_link(saved):
@@ -378,14 +431,19 @@ def test_not_a_model(tmp_path, content):
 
 def test_newer_format(saved):
     edit(saved, lambda record: record.update(format=_files.FORMAT + 1, protozoo="9.9"))
-    with pytest.raises(ValueError, match=f"has format {_files.FORMAT + 1}, written by protozoo '9.9'.* up to {_files.FORMAT}"):
+    with pytest.raises(
+        ValueError,
+        match=f"has format {_files.FORMAT + 1}, written by protozoo '9.9'.* up to {_files.FORMAT}",
+    ):
         load(saved)
 
 
 def test_edited_structure(saved):
     edit(saved, lambda record: record["structure"]["fields"].update(fixed=8), sign=False)
     with pytest.raises(
-        ValueError, match="changed after it was saved: expected the SHA-256 '[0-9a-f]{64}', found '[0-9a-f]{64}'"
+        ValueError,
+        match="changed after it was saved: expected the SHA-256 '[0-9a-f]{64}', found "
+        "'[0-9a-f]{64}'",
     ):
         load(saved)
 
@@ -394,7 +452,10 @@ def test_arrays_of_another_model(saved):
     """Dtypes and shapes fit, the numbers are others."""
     save(saved.with_name("other"), Part(jnp.zeros(3), fixed=8))
     arrays_file(saved).write_bytes(arrays_file(saved.with_name("other")).read_bytes())
-    with pytest.raises(ValueError, match=r"the array model\.value of the model in .*model' was changed after it was saved"):
+    with pytest.raises(
+        ValueError,
+        match=r"the array model\.value of the model in .*model' was changed after it was saved",
+    ):
         load(saved)
 
 
@@ -407,7 +468,9 @@ def test_every_flipped_bit_is_noticed_and_its_array_is_named(tmp_path, bit):
         changed = bits.copy()
         changed[byte] ^= 1 << bit % 8
         file.write_bytes(changed)
-        with pytest.raises(ValueError, match=f"the array model\\['{name}'\\] of the model in .* was changed"):
+        with pytest.raises(
+            ValueError, match=f"the array model\\['{name}'\\] of the model in .* was changed"
+        ):
             load(tmp_path / "model")
     file.write_bytes(bits)
     assert same_bits(load(tmp_path / "model"), {"first": jnp.arange(3.0), "second": np.ones(1)})
@@ -428,7 +491,9 @@ def test_a_flipped_bit_in_large_arrays_is_noticed(tmp_path):
 @pytest.mark.parametrize("size", [0, 11, 13])
 def test_arrays_that_are_cut_off_or_too_long(saved, size):
     arrays_file(saved).write_bytes((arrays_file(saved).read_bytes() + b"more")[:size])
-    with pytest.raises(ValueError, match=f"cut off or too long: expected 12 bytes in arrays-.*, found {size}"):
+    with pytest.raises(
+        ValueError, match=f"cut off or too long: expected 12 bytes in arrays-.*, found {size}"
+    ):
         load(saved)
 
 
@@ -442,15 +507,30 @@ def test_arrays_that_are_missing(saved):
     ("change", "message"),
     [
         (lambda r: r.pop("arrays"), "names no file of arrays"),
-        (lambda r: r["arrays"].update(file="../model/arrays-0000000000000000.bin"), "names no file of arrays"),
+        (
+            lambda r: r["arrays"].update(file="../model/arrays-0000000000000000.bin"),
+            "names no file of arrays",
+        ),
         (lambda r: r["arrays"].update(file="/etc/passwd"), "names no file of arrays"),
         (lambda r: r["arrays"].update(sha256=None), "names no file of arrays"),
         (lambda r: r["arrays"]["sha256"].clear(), "its list of arrays differ in model.value"),
         (lambda r: r["arrays"]["sha256"].update(other="0"), "its list of arrays differ in other"),
-        (lambda r: r["arrays"]["sha256"].update({"model.value": 0}), r"array model\.value .* was changed"),
-        (lambda r: r["structure"]["fields"]["value"].update(array="float16"), "expected 6 bytes in .*, found 12"),
-        (lambda r: r["structure"]["fields"]["value"].update(shape=[2**39]), f"expected {4 * 2**39} bytes in .*, found 12"),
-        (lambda r: r["structure"]["fields"]["value"].update(shape=[3, -1]), "is no shape of an array"),
+        (
+            lambda r: r["arrays"]["sha256"].update({"model.value": 0}),
+            r"array model\.value .* was changed",
+        ),
+        (
+            lambda r: r["structure"]["fields"]["value"].update(array="float16"),
+            "expected 6 bytes in .*, found 12",
+        ),
+        (
+            lambda r: r["structure"]["fields"]["value"].update(shape=[2**39]),
+            f"expected {4 * 2**39} bytes in .*, found 12",
+        ),
+        (
+            lambda r: r["structure"]["fields"]["value"].update(shape=[3, -1]),
+            "is no shape of an array",
+        ),
     ],
 )
 def test_a_signed_structure_that_does_not_fit_its_arrays(saved, change, message):
@@ -471,7 +551,9 @@ def test_a_signed_structure_that_does_not_fit_its_arrays(saved, change, message)
 )
 def test_given_arrays_that_differ_from_the_structure(array, found):
     structure, _ = decompose(Part(jnp.arange(3.0)))
-    with pytest.raises(ValueError, match=rf"model\.value: expected an array of float32 with shape \(3,\), {found}"):
+    with pytest.raises(
+        ValueError, match=rf"model\.value: expected an array of float32 with shape \(3,\), {found}"
+    ):
         rebuild(structure, {} if array is None else {"model.value": array})
 
 
@@ -485,19 +567,29 @@ def test_float64_is_not_rounded(tmp_path, x64):
     save(tmp_path / "model", Part(jnp.linspace(0, 1, 3)))
     assert load(tmp_path / "model").value.dtype == jnp.float64
     with jax.enable_x64(False):
-        with pytest.raises(ValueError, match="model.value is of float64, .* would round to float32: .*jax_enable_x64"):
+        with pytest.raises(
+            ValueError,
+            match="model.value is of float64, .* would round to float32: .*jax_enable_x64",
+        ):
             load(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
     ("names", "missing", "extra"),
-    [(["value", "fixed", "new"], "new", "none"), (["value"], "none", "fixed"), (["value", "renamed"], "renamed", "fixed")],
+    [
+        (["value", "fixed", "new"], "new", "none"),
+        (["value"], "none", "fixed"),
+        (["value", "renamed"], "renamed", "fixed"),
+    ],
 )
 def test_fields_changed(saved, monkeypatch, names, missing, extra):
     changed = type("Part", (eqx.Module,), {"__annotations__": dict.fromkeys(names, Any)})
     name = json.loads((saved / "structure.json").read_text())["structure"]["class"]
     monkeypatch.setitem(_registry._REGISTERED, name, changed)
-    with pytest.raises(ValueError, match=rf"missing from the saved model: {missing}; unknown to the class: {extra}\)"):
+    with pytest.raises(
+        ValueError,
+        match=rf"missing from the saved model: {missing}; unknown to the class: {extra}\)",
+    ):
         load(saved)
 
 
@@ -514,9 +606,12 @@ def test_a_field_that_a_class_was_given_later_has_its_default(saved, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "model, then",
+    ("model", "then"),
     [
-        (protozoo.losses.Cooperative(protozoo.RankCooperation(2.0)), {"class": "protozoo.losses.NeuralGas"}),
+        (
+            protozoo.losses.Cooperative(protozoo.RankCooperation(2.0)),
+            {"class": "protozoo.losses.NeuralGas"},
+        ),
         (protozoo.losses.RSLVQ(0.5), {"cooperation": None}),
     ],
     ids=["NeuralGas", "RSLVQ"],
@@ -531,7 +626,9 @@ def test_what_earlier_versions_called_by_another_name(model, then):
 
 def test_a_migration_refuses_what_it_was_never_given():
     for name in _migrations.MIGRATIONS:
-        with pytest.raises(ValueError, match="has other fields than it had when the model was saved"):
+        with pytest.raises(
+            ValueError, match="has other fields than it had when the model was saved"
+        ):
             rebuild({"class": name, "fields": {"other": 1}}, {})
 
 
@@ -539,7 +636,9 @@ def test_a_migration_refuses_what_it_was_never_given():
 
 
 @pytest.mark.parametrize("kind", ["class", "function"])
-@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "this.s", "planted.run", "protozoo.planted.Here"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "builtins.eval", "this.s", "planted.run", "protozoo.planted.Here"]
+)
 def test_no_name_is_imported(saved, kind, name, tmp_path, monkeypatch):
     (tmp_path / "planted.py").write_text("def run(x):\n    return x\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -551,7 +650,9 @@ def test_no_name_is_imported(saved, kind, name, tmp_path, monkeypatch):
 
     edit(saved, change)
     arrays_file(saved).write_bytes(b"")
-    with pytest.raises(ValueError, match=rf"model\.value names the {kind} '{name}', .*`pz\.register`"):
+    with pytest.raises(
+        ValueError, match=rf"model\.value names the {kind} '{name}', .*`pz\.register`"
+    ):
         load(saved)
     assert {"this", "planted", "protozoo.planted"}.isdisjoint(sys.modules)
 
@@ -560,7 +661,10 @@ def test_an_unknown_name_in_a_whole_file_is_an_error(tmp_path, monkeypatch):
     """Saved in good order by a program that knew it, and opened by one that does not."""
     save(tmp_path / "model", register(Unlisted, "this.s")(jnp.ones(2)))
     del _registry._REGISTERED["this.s"]
-    with pytest.raises(ValueError, match=r"model names the class 'this\.s', which is not known here.*`pz\.register`"):
+    with pytest.raises(
+        ValueError,
+        match=r"model names the class 'this\.s', which is not known here.*`pz\.register`",
+    ):
         load(tmp_path / "model")
     assert "this" not in sys.modules
     register(Unlisted, "this.s")
@@ -573,7 +677,9 @@ def test_classes_are_no_functions_and_functions_no_classes():
             rebuild(node, {})
 
 
-@pytest.mark.parametrize("name", ["protozoo.manifolds.AbstractManifold", "protozoo.persistence.save", "equinox.Module"])
+@pytest.mark.parametrize(
+    "name", ["protozoo.manifolds.AbstractManifold", "protozoo.persistence.save", "equinox.Module"]
+)
 def test_abstract_classes_and_other_functions_are_not_on_the_list(name):
     assert name not in _registry.known()
 
@@ -584,7 +690,9 @@ def test_the_list_is_complete_and_every_name_has_one_meaning():
     own = [
         cls
         for cls in _registry.subclasses(eqx.Module)
-        if cls.__module__.startswith("protozoo.") and _registry.concrete(cls) and "<" not in cls.__qualname__
+        if cls.__module__.startswith("protozoo.")
+        and _registry.instantiable(cls)
+        and "<" not in cls.__qualname__
     ]
     known = set(map(id, _registry.known().values()))
     assert own and all(id(cls) in known for cls in own)
@@ -596,19 +704,34 @@ def test_the_list_is_complete_and_every_name_has_one_meaning():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Part([Unlisted(jnp.ones(1))]), r"model\.value\[0\] is a .*Unlisted, .*`pz\.register\(Unlisted\)`"),
-        (Part({"f": lambda x: x}), r"model\.value\['f'\] is <function .*<lambda>.*`pz\.register\(function\)`"),
-        (Part(None, fixed=(print,)), r"model\.fixed\[0\] is <built-in function print>.*`pz\.register"),
+        (
+            Part([Unlisted(jnp.ones(1))]),
+            r"model\.value\[0\] is a .*Unlisted, .*`pz\.register\(Unlisted\)`",
+        ),
+        (
+            Part({"f": lambda x: x}),
+            r"model\.value\['f'\] is <function .*<lambda>.*`pz\.register\(function\)`",
+        ),
+        (
+            Part(None, fixed=(print,)),
+            r"model\.fixed\[0\] is <built-in function print>.*`pz\.register",
+        ),
         (Part(functools.partial(halve)), r"model\.value is functools\.partial\(.*`pz\.register"),
         (Part(int), r"model\.value is <class 'int'> of type builtins\.type, which cannot be saved"),
         (Part(Part), r"model\.value is <class '.*Part'> of type .*, which cannot be saved"),
-        (Part({1: 2}), r"model\.value is \{1: 2\} of type builtins\.dict, .*dicts with string keys"),
+        (
+            Part({1: 2}),
+            r"model\.value is \{1: 2\} of type builtins\.dict, .*dicts with string keys",
+        ),
         (Part({1, 2}), r"model\.value is \{1, 2\} of type builtins\.set"),
         (Part(b"x"), r"model\.value is b'x' of type builtins\.bytes"),
         (Part(1j), r"model\.value is 1j of type builtins\.complex"),
         (Part(np.array(["a"])), r"model\.value is array\(\['a'\].* of type numpy\.ndarray"),
         (Part(np.array([None])), r"model\.value is array\(\[None\].* of type numpy\.ndarray"),
-        (Part(np.ma.masked_array([1, 2], mask=np.array([False, True]))), r"model\.value is masked_array\(.* of type numpy\.ma"),
+        (
+            Part(np.ma.masked_array([1, 2], mask=np.array([False, True]))),
+            r"model\.value is masked_array\(.* of type numpy\.ma",
+        ),
         (Part(ml_dtypes.bfloat16(1)), r"model\.value is .* of type ml_dtypes\.bfloat16"),
         (Part(jax.random.key(0)), r"model\.value is a typed PRNG key.*`jax\.random\.key_data`"),
     ],
@@ -625,14 +748,18 @@ def test_opaque_descriptions_name_things_and_see_their_arrays():
     def local(x):
         return x
 
-    structure = describe(Part([local, functools.partial(local), {1: Unlisted(jnp.ones(2))}, Unlisted]), strict=False)
+    structure = describe(
+        Part([local, functools.partial(local), {1: Unlisted(jnp.ones(2))}, Unlisted]), strict=False
+    )
     function, partial, other, cls = structure["fields"]["value"]
     assert function == {"opaque": f"{__name__}.{local.__qualname__}"}
     assert partial == {"opaque": "functools.partial"}
     assert cls == {"opaque": f"{__name__}.Unlisted"}
     weight = {"array": "float32", "shape": [2]}
     assert other["opaque"] == "builtins.dict"
-    assert other["children"] == [{"class": f"{__name__}.Unlisted", "fields": {"weight": weight, "size": 1}}]
+    assert other["children"] == [
+        {"class": f"{__name__}.Unlisted", "fields": {"weight": weight, "size": 1}}
+    ]
     assert describe(jax.random.key(0), strict=False) == {"array": "key<fry>", "shape": []}
     with pytest.raises(ValueError, match=r"model\.value\[0\] was a .*local, described in part"):
         rebuild(structure, {})
@@ -650,8 +777,21 @@ def test_lenient_fingerprints_equal_the_strict_ones_where_both_exist():
 @pytest.mark.parametrize(
     "structure",
     [
-        *({"tuple": 1}, {"dict": []}, {"float": "1.0"}, {"float": 1.0}, {"number": 1, "dtype": "object"}, {"what": 1}, {}),
-        *({"class": "equinox.nn.Identity"}, {"array": "float32"}, [{}], {"class": ["x"], "fields": {}}),
+        *(
+            {"tuple": 1},
+            {"dict": []},
+            {"float": "1.0"},
+            {"float": 1.0},
+            {"number": 1, "dtype": "object"},
+            {"what": 1},
+            {},
+        ),
+        *(
+            {"class": "equinox.nn.Identity"},
+            {"array": "float32"},
+            [{}],
+            {"class": ["x"], "fields": {}},
+        ),
     ],
     ids=repr,
 )
@@ -709,12 +849,25 @@ def test_a_cell_may_register_its_class_again():
     [
         (lambda x: x, None, "has no unique name of its own"),
         (functools.partial(halve), None, "has no unique name of its own"),
-        (int, None, "`thing` must be a concrete `eqx.Module` class or a function, got the class builtins.int"),
-        (protozoo.manifolds.AbstractManifold, None, "got the class protozoo.manifolds.*AbstractManifold"),
+        (
+            int,
+            None,
+            "`thing` must be a concrete `eqx.Module` class or a function, got the class "
+            "builtins.int",
+        ),
+        (
+            protozoo.manifolds.AbstractManifold,
+            None,
+            "got the class protozoo.manifolds.*AbstractManifold",
+        ),
         (Euclidean(2), None, "got an instance of protozoo.manifolds.*Euclidean"),
         (3, "three", "got an instance of builtins.int"),
         (halve, "jax.nn.relu", "the name 'jax.nn.relu' means .* already"),
-        (Unlisted, "protozoo.manifolds.Euclidean", "the name 'protozoo.manifolds.Euclidean' means .* already"),
+        (
+            Unlisted,
+            "protozoo.manifolds.Euclidean",
+            "the name 'protozoo.manifolds.Euclidean' means .* already",
+        ),
     ],
 )
 def test_what_cannot_be_registered(thing, name, message):

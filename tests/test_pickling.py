@@ -46,14 +46,20 @@ def assert_same(one: Any, other: Any) -> None:
             assert a is b or (type(a) is type(b) and a == b)
             continue
         assert type(a) is type(b)
-        assert (a.dtype, a.shape, getattr(a, "weak_type", None)) == (b.dtype, b.shape, getattr(b, "weak_type", None))
+        assert (a.dtype, a.shape, getattr(a, "weak_type", None)) == (
+            b.dtype,
+            b.shape,
+            getattr(b, "weak_type", None),
+        )
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
 def encoded_by(encoder: Any, loss: Any = None) -> pz.PrototypeModel:
     points = jax.vmap(encoder)(jnp.asarray(X))
     prototypes = pz.Prototypes.from_classes(np.asarray(points), Y, 1, key=KEY)
-    return pz.PrototypeModel(prototypes, pz.metrics.SquaredEuclidean(), loss or pz.losses.GLVQ("sigmoid"), encoder)
+    return pz.PrototypeModel(
+        prototypes, pz.metrics.SquaredEuclidean(), loss or pz.losses.GLVQ("sigmoid"), encoder
+    )
 
 
 def twice(t, steepness):
@@ -84,18 +90,26 @@ def stateful() -> pz.backbones.Stateful:
     Network.__qualname__ = "Network"
     globals()["Network"] = Network
     module, state = eqx.nn.make_with_state(Network)(KEY)
-    _, state = jax.vmap(module, axis_name="batch", in_axes=(0, None), out_axes=(0, None))(jnp.asarray(X), state)
+    _, state = jax.vmap(module, axis_name="batch", in_axes=(0, None), out_axes=(0, None))(
+        jnp.asarray(X), state
+    )
     return pz.backbones.Stateful(module, state)
 
 
 MODELS = {
     "equinox MLP": lambda: encoded_by(eqx.nn.MLP(5, 3, 4, 1, activation=jax.nn.relu, key=KEY)),
-    "activation that learns": lambda: encoded_by(eqx.nn.MLP(5, 3, 4, 1, activation=eqx.nn.PReLU(0.1), key=KEY)),
-    "layers": lambda: encoded_by(eqx.nn.Sequential([eqx.nn.Linear(5, 4, key=KEY), eqx.nn.Lambda(jnp.tanh)])),
+    "activation that learns": lambda: encoded_by(
+        eqx.nn.MLP(5, 3, 4, 1, activation=eqx.nn.PReLU(0.1), key=KEY)
+    ),
+    "layers": lambda: encoded_by(
+        eqx.nn.Sequential([eqx.nn.Linear(5, 4, key=KEY), eqx.nn.Lambda(jnp.tanh)])
+    ),
     "MLP": lambda: encoded_by(pz.backbones.MLP((5, 4, 3), jax.nn.silu, key=KEY)),
     "own activation": lambda: encoded_by(pz.backbones.MLP((5, 4, 3), bend, key=KEY)),
     "own transfer": lambda: encoded_by(eqx.nn.Identity(), pz.losses.GLVQ(twice)),
-    "partial": lambda: encoded_by(pz.backbones.MLP((5, 3), functools.partial(jax.nn.leaky_relu, negative_slope=0.2), key=KEY)),
+    "partial": lambda: encoded_by(
+        pz.backbones.MLP((5, 3), functools.partial(jax.nn.leaky_relu, negative_slope=0.2), key=KEY)
+    ),
     "running statistics": lambda: encoded_by(stateful()),
     "frozen halves": lambda: eqx.filter(CASES[0].model, pz.training.trainable_mask(CASES[0].model)),
 }
@@ -112,6 +126,7 @@ def test_models_with_functions_of_every_kind(name, copied):
         np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.few_rows
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_copy_of_any_row_goes_into_the_same_programs(case, tmp_path):
     model = case.model
@@ -135,7 +150,9 @@ def test_parts_are_copied_by_themselves(part, copied):
 
 
 def test_a_copy_owns_what_can_be_changed():
-    model = eqx.tree_at(lambda m: m.prototypes.points, CASES[1].model, np.asarray(CASES[1].model.prototypes.points))
+    model = eqx.tree_at(
+        lambda m: m.prototypes.points, CASES[1].model, np.asarray(CASES[1].model.prototypes.points)
+    )
     for copied in (pickled, copy.deepcopy):
         again = copied(model)
         again.prototypes.points[:] = 7
@@ -154,19 +171,31 @@ def test_every_optimiser_by_name(name, copied):
 
 
 RULES = {
-    "chain": lambda: pz.GradientDescent(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-2))),
+    "chain": lambda: pz.GradientDescent(
+        optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-2))
+    ),
     "schedule": lambda: pz.GradientDescent("adamw", pz.WarmUp(pz.Cosine(1e-2)), weight_decay=1e-3),
     "over the run": lambda: pz.GradientDescent(optax.sgd(pz.OverRun(pz.Restarts(pz.Cosine(0.1))))),
-    "schedule of optax": lambda: pz.GradientDescent(optax.adam(optax.cosine_decay_schedule(1e-2, 100))),
+    "schedule of optax": lambda: pz.GradientDescent(
+        optax.adam(optax.cosine_decay_schedule(1e-2, 100))
+    ),
     "joined schedules": lambda: pz.GradientDescent(
-        optax.sgd(optax.join_schedules([optax.constant_schedule(0.1), optax.linear_schedule(0.1, 0.0, 5)], [3]))
+        optax.sgd(
+            optax.join_schedules(
+                [optax.constant_schedule(0.1), optax.linear_schedule(0.1, 0.0, 5)], [3]
+            )
+        )
     ),
     "injected": lambda: pz.GradientDescent(optax.inject_hyperparams(optax.adam)(1e-2)),
     "schedule free": lambda: pz.GradientDescent(optax.contrib.schedule_free_adamw(1e-2)),
-    "plateau": lambda: pz.GradientDescent(optax.chain(optax.sgd(1e-2), optax.contrib.reduce_on_plateau())),
+    "plateau": lambda: pz.GradientDescent(
+        optax.chain(optax.sgd(1e-2), optax.contrib.reduce_on_plateau())
+    ),
     "masked": lambda: pz.GradientDescent(optax.masked(optax.adam(1e-2), True)),
     "parts": lambda: pz.GradientDescent("adam", {"prototypes": pz.Cosine(2e-2), "rest": 1e-3}),
-    "optimisers": lambda: pz.GradientDescent({"prototypes": optax.adam(1e-2), "rest": optax.sgd(1e-3, momentum=0.9)}),
+    "optimisers": lambda: pz.GradientDescent(
+        {"prototypes": optax.adam(1e-2), "rest": optax.sgd(1e-3, momentum=0.9)}
+    ),
     "averaged": lambda: pz.Averaged(pz.GradientDescent("adam", 1e-2)),
     "lookahead": lambda: pz.Lookahead(pz.GradientDescent("adam", 1e-2), period=5),
     "alternating": lambda: pz.AlternatingOptimization(pz.Linear(1.0, 0.1)),
@@ -203,10 +232,15 @@ def trainer(**settings: Any) -> pz.Trainer:
 @each_copy
 def test_trainers_train_alike_and_compile_nothing(copied, tmp_path):
     model = CASES[1].model
-    one = trainer(checkpoints=Checkpoints(tmp_path / "run"), callbacks=[HistoryFile(tmp_path / "h.csv")])
+    one = trainer(
+        checkpoints=Checkpoints(tmp_path / "run"), callbacks=[HistoryFile(tmp_path / "h.csv")]
+    )
     again = copied(one)
     if copied is pickled:  # callbacks are objects, which no pickle keeps the identity of
-        assert (again.checkpoints, again.callbacks[0].path) == (one.checkpoints, one.callbacks[0].path)
+        assert (again.checkpoints, again.callbacks[0].path) == (
+            one.checkpoints,
+            one.callbacks[0].path,
+        )
     else:
         assert_same(again, one)
     one = trainer()
@@ -236,13 +270,22 @@ class Rewritten:
 
 
 def test_trainers_and_rules_that_an_earlier_version_pickled():
-    """Trainers held an objective in place of its settings, and rules said nothing of their gradients."""
+    """Trainers held an objective in place of its settings, and rules said nothing of their
+    gradients."""
     one = trainer(precision="bfloat16", rematerialise=True)
     later = {field.name for field in dataclasses.fields(one.objective)} | {"progress"}
-    before = lambda fields: {n: v for n, v in fields.items() if n not in later} | {"objective": one.objective}  # noqa: E731
+
+    def before(fields):
+        return {n: v for n, v in fields.items() if n not in later} | {"objective": one.objective}
+
     assert_same(pickled(Rewritten(one, before)), one)
     rule = pz.GradientDescent("adam", 1e-2)
-    assert_same(pickled(Rewritten(rule, lambda fields: {n: v for n, v in fields.items() if n != "gradient"})), rule)
+    assert_same(
+        pickled(
+            Rewritten(rule, lambda fields: {n: v for n, v in fields.items() if n != "gradient"})
+        ),
+        rule,
+    )
 
 
 @each_copy
@@ -257,9 +300,16 @@ def test_states_of_training_go_on(copied):
 
 @each_copy
 def test_phases_checkpoints_and_schedules(copied, tmp_path):
-    phases = pz.Phases([trainer(), trainer(freeze=None, epochs=2)], Checkpoints(tmp_path / "run", 3, keep=1))
+    phases = pz.Phases(
+        [trainer(), trainer(freeze=None, epochs=2)], Checkpoints(tmp_path / "run", 3, keep=1)
+    )
     assert_same(copied(phases), phases)
-    for thing in (Checkpoints(tmp_path / "run"), pz.Stopping(3), pz.Restarts(pz.Cosine(0.1)), pz.training.OmegaLogDet(0.1)):
+    for thing in (
+        Checkpoints(tmp_path / "run"),
+        pz.Stopping(3),
+        pz.Restarts(pz.Cosine(0.1)),
+        pz.training.OmegaLogDet(0.1),
+    ):
         again = copied(thing)
         assert again == thing or jax.tree.structure(again) == jax.tree.structure(thing)
 
@@ -320,7 +370,9 @@ def test_what_has_no_name_is_named_in_the_error(monkeypatch):
         encoded_by(eqx.nn.Identity(), pz.losses.GLVQ(lambda t, steepness: t)),
         encoded_by(pz.backbones.MLP((5, 3), functools.partial(lambda x: x), key=KEY)),
     ):
-        with pytest.raises(ValueError, match=r"<lambda>.* cannot be pickled: .* `pz\.register\(thing, name\)`"):
+        with pytest.raises(
+            ValueError, match=r"<lambda>.* cannot be pickled: .* `pz\.register\(thing, name\)`"
+        ):
             pickle.dumps(thing)
         # Copies need no names.
         assert_same(copy.deepcopy(thing), thing)
@@ -330,7 +382,9 @@ def test_what_has_no_name_is_named_in_the_error(monkeypatch):
     assert b"mine.metric" in text
     assert pickle.loads(text).freeze is unnamed
     del _registry._REGISTERED["mine.metric"]
-    with pytest.raises(ValueError, match="names 'mine.metric', which is not known here: register it"):
+    with pytest.raises(
+        ValueError, match="names 'mine.metric', which is not known here: register it"
+    ):
         pickle.loads(text)
 
 
@@ -370,7 +424,9 @@ def test_a_closure_of_a_function_that_cannot_be_found_says_so():
     scope: dict[str, Any] = {"__name__": "nowhere"}
     exec("def outer(a):\n    def inner(count):\n        return a * count\n    return inner", scope)
     rule = pz.GradientDescent(optax.sgd(scope["outer"](0.1)))
-    with pytest.raises(ValueError, match=r"outer.<locals>.inner.* cannot be pickled: .* in the module 'nowhere'"):
+    with pytest.raises(
+        ValueError, match=r"outer.<locals>.inner.* cannot be pickled: .* in the module 'nowhere'"
+    ):
         pickle.dumps(rule)
     assert_same(copy.deepcopy(rule), rule)
 
@@ -384,7 +440,9 @@ def test_a_closure_that_has_changed_since_is_noticed(tmp_path, monkeypatch):
     rule = pz.GradientDescent(optax.sgd(changing_schedules.outer(0.1)))
     text = pickle.dumps(rule)
     assert_same(pickle.loads(text), rule)
-    longer = first.replace("def outer(a)", "def outer(a, b=2)").replace("a * count", "a * b * count")
+    longer = first.replace("def outer(a)", "def outer(a, b=2)").replace(
+        "a * count", "a * b * count"
+    )
     for later in (longer, "def outer(a):\n    return a\n"):
         (tmp_path / "changing_schedules.py").write_text(later)
         importlib.invalidate_caches()
@@ -415,7 +473,9 @@ def test_another_process_goes_on(tmp_path):
     np.save(tmp_path / "x.npy", X)
     np.save(tmp_path / "y.npy", Y)
     environment = os.environ | {"PYTHONPATH": str(Path(pz.__file__).parents[1])}
-    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, env=environment, check=True
+    )
     found = pickle.loads((tmp_path / "fit").read_bytes())
     expected = trainer(rule=rule, freeze=None).fit(case.model, X, Y, key=KEY)
     assert_same(found.model, expected.model)

@@ -1,4 +1,5 @@
-"""What is monitored and returned, what a constructor promises, and that parts fit: said once, and true afterwards."""
+"""What is monitored and returned, what a constructor promises, and that parts fit: said once, and
+true afterwards."""
 
 from typing import ClassVar
 
@@ -28,14 +29,15 @@ def sgd(epochs: int, rate: float = 0.1, **settings) -> pz.Trainer:
 
 
 def cost(model: pz.PrototypeModel) -> float:
-    """What training has lowered in the end: nothing is annealed any more, and every sample counts."""
-    return float(model.objective(jnp.asarray(X), jnp.asarray(Y, jnp.int32), SHARE, 1.0))
+    """What training has lowered in the end: nothing is annealed any more, and every sample
+    counts."""
+    return float(model.loss_of(jnp.asarray(X), jnp.asarray(Y, jnp.int32), SHARE, 1.0))
 
 
 # What is monitored, and what is returned.
 
 
-@pytest.mark.parametrize("batches, validated", [(3, False), (1, True)])
+@pytest.mark.parametrize(("batches", "validated"), [(3, False), (1, True)])
 def test_the_best_of_a_stream_is_that_of_a_loop_by_hand(batches, validated):
     """A step size that is too large: the best epoch is not the last one."""
     x, y = X[:54], Y[:54]
@@ -58,7 +60,9 @@ def test_the_best_of_a_stream_is_that_of_a_loop_by_hand(batches, validated):
     held_out = (X, Y) if validated else None
     fit = trainer.fit(of("GLVQ"), parts, key=KEY, validation=held_out)
     np.testing.assert_allclose(fit.history["loss"], losses, rtol=1e-5)
-    np.testing.assert_allclose(fit.model.prototypes.points, best.prototypes.points, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        fit.model.prototypes.points, best.prototypes.points, rtol=1e-5, atol=1e-6
+    )
     one = pz.Trainer(trainer.rule, 1, restore_best=True).fit(
         of("GLVQ"), parts, key=KEY, validation=(X, Y) if validated else None
     )
@@ -66,7 +70,8 @@ def test_the_best_of_a_stream_is_that_of_a_loop_by_hand(batches, validated):
 
 
 def test_lookahead_loses_no_update():
-    """Five updates at a period of six: half of the way that they went, and not the model before them."""
+    """Five updates at a period of six: half of the way that they went, and not the model before
+    them."""
     plain = sgd(5).fit(of("GLVQ"), X, Y, key=KEY).model.prototypes.points
     start = of("GLVQ").prototypes.points
     rule = pz.training.Lookahead(sgd(5).rule, period=6, step_size=0.5)
@@ -77,18 +82,26 @@ def test_lookahead_loses_no_update():
 
 ANNEALED = {
     "self-paced": lambda: (of("GLVQ"), {"curriculum": pz.SelfPaced(pz.Linear(0.2, 1.0))}),
-    "variance": lambda: (eqx.tree_at(lambda m: m.loss, of("RSLVQ"), pz.losses.RSLVQ(pz.Linear(1.0, 40.0))), {}),
+    "variance": lambda: (
+        eqx.tree_at(lambda m: m.loss, of("RSLVQ"), pz.losses.RSLVQ(pz.Linear(1.0, 40.0))),
+        {},
+    ),
 }
 
 
 @pytest.mark.parametrize("what", ANNEALED)
 def test_epochs_are_compared_by_what_they_are_in_the_end(what):
-    """The loss of the easiest samples, or under a narrow kernel, is not that of all: by it, the first epochs look best."""
+    """The loss of the easiest samples, or under a narrow kernel, is not that of all: by it, the
+    first epochs look best."""
     model, settings = ANNEALED[what]()
     last = sgd(12, 0.5, **settings).fit(model, X, Y, key=KEY)
     best = sgd(12, 0.5, restore_best=True, **settings).fit(model, X, Y, key=KEY)
-    np.testing.assert_allclose(best.history["final_loss"].min(), cost(best.model), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(best.history["final_loss"][-1], cost(last.model), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        best.history["final_loss"].min(), cost(best.model), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        best.history["final_loss"][-1], cost(last.model), rtol=1e-5, atol=1e-6
+    )
     assert cost(best.model) <= cost(last.model) + 1e-6
     np.testing.assert_array_equal(best.history["loss"], last.history["loss"])
     # The values that training lowered would choose another epoch, or stop too early.
@@ -101,12 +114,15 @@ def test_epochs_are_compared_by_what_they_are_in_the_end(what):
             ran = epoch + 1
             break
     assert patient.epochs == ran
-    with pytest.raises(ValueError, match="`restore_best` and `stopping` compare.*pass `validation`"):
+    with pytest.raises(
+        ValueError, match="`restore_best` and `stopping` compare.*pass `validation`"
+    ):
         sgd(2, restore_best=True, **settings).fit(model, [(X, Y)], key=KEY)
 
 
 class Clock(pz.training.AbstractRule):
-    """Points move by the progress of training: what they have moved tells which progress there was."""
+    """Points move by the progress of training: what they have moved tells which progress there
+    was."""
 
     def check(self, model, mask, objective, batch_size):
         pass
@@ -126,7 +142,9 @@ def test_a_run_that_is_prolonged_counts_its_progress_by_all_epochs(tmp_path):
 
     def moved(epochs: int, **settings) -> float:
         checkpoints = pz.Checkpoints(tmp_path / "run", every=5) if settings else None
-        fit = pz.Trainer(Clock(), epochs, checkpoints=checkpoints).fit(of("GLVQ"), X, Y, key=KEY, **settings)
+        fit = pz.Trainer(Clock(), epochs, checkpoints=checkpoints).fit(
+            of("GLVQ"), X, Y, key=KEY, **settings
+        )
         return float((fit.model.prototypes.points - of("GLVQ").prototypes.points).mean())
 
     np.testing.assert_allclose(moved(10, resume=True), sum(k / 9 for k in range(10)), rtol=1e-5)
@@ -151,7 +169,11 @@ class Descent(pz.training.AbstractRule):
 
     def step(self, params, rest, state, batch, objective, progress, *, key):
         value, gradient = objective.value_and_grad(params, rest, batch, progress)
-        return objective.move(params, jax.tree.map(lambda g: -self.rate * g, gradient)), state, value
+        return (
+            objective.move(params, jax.tree.map(lambda g: -self.rate * g, gradient)),
+            state,
+            value,
+        )
 
     def evaluated(self, params, state):
         return params
@@ -175,7 +197,9 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize(
-    "rule", [Descent(), Naive(), pz.training.Lookahead(Naive(), period=3)], ids=["charts", "naive", "held"]
+    "rule",
+    [Descent(), Naive(), pz.training.Lookahead(Naive(), period=3)],
+    ids=["charts", "naive", "held"],
 )
 def test_under_a_rule_of_ones_own_the_trace_stays_one(rule):
     fit = pz.Trainer(rule, 8, **SETTINGS).fit(of("GMLVQ"), X, Y, key=KEY)
@@ -208,7 +232,10 @@ def test_median_prototypes_of_a_siamese_model_are_samples():
     model = of("SiameseGLVQ")
     trainer = pz.Trainer(pz.MedianOptimization(), 3, freeze="encoder")
     fit = trainer.fit(model, X, Y, key=KEY)
-    which = [np.flatnonzero((X == point).all(axis=1)) for point in np.asarray(fit.model.prototypes.points)]
+    which = [
+        np.flatnonzero((X == point).all(axis=1))
+        for point in np.asarray(fit.model.prototypes.points)
+    ]
     assert [len(w) for w in which] == [1] * len(which)
     np.testing.assert_array_equal(Y[np.concatenate(which)], model.prototypes.labels)
     assert cost(fit.model) <= cost(model)
@@ -216,16 +243,23 @@ def test_median_prototypes_of_a_siamese_model_are_samples():
     # The same exchanges as among what the encoder makes of the samples.
     z = np.asarray(jax.vmap(model.encoder)(jnp.asarray(X)))
     start = np.asarray(jax.vmap(model.encoder)(model.prototypes.points))
-    latent = pz.PrototypeModel(pz.Prototypes(start, model.prototypes.labels), model.metric, model.loss)
+    latent = pz.PrototypeModel(
+        pz.Prototypes(start, model.prototypes.labels), model.metric, model.loss
+    )
     other = pz.Trainer(pz.MedianOptimization(), 3).fit(latent, z, Y, key=KEY)
-    np.testing.assert_allclose(other.model.prototypes.points, z[np.concatenate(which)], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        other.model.prototypes.points, z[np.concatenate(which)], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_matrices_of_three_classes_do_not_fit_two():
     """The index was clamped, and one matrix served two classes."""
     prototypes = pz.Prototypes(X[[0, 25, 50]], [0, 1, 2])
     metric = pz.metrics.ClassOmega.identity(2, 5)
-    message = "`metric`: ClassOmega does not fit 3 prototypes.*`matrix` has 2 projections, and there are 3 classes"
+    message = (
+        "`metric`: ClassOmega does not fit 3 prototypes.*`matrix` has 2 projections, and "
+        "there are 3 classes"
+    )
     with pytest.raises(ValueError, match=message):
         pz.PrototypeModel(prototypes, metric, pz.losses.GLVQ())
     pz.PrototypeModel(prototypes, pz.metrics.ClassOmega.identity(3, 5), pz.losses.GLVQ())
@@ -239,10 +273,15 @@ def test_a_sample_of_dissimilarities_is_a_row_of_them():
     fit = median.fit(model, squares, Y, key=KEY)
     np.testing.assert_array_equal(fit.model.predict(squares), fit.model.predict(squares[:, :]))
     similar = X @ X.T
-    with pytest.raises(ValueError, match=r"`prototypes` must hold dissimilarities.*s_ii \+ s_jj - 2 s_ij"):
+    with pytest.raises(
+        ValueError, match=r"`prototypes` must hold dissimilarities.*s_ii \+ s_jj - 2 s_ij"
+    ):
         pz.PrototypeModel(pz.Prototypes(similar[at], [0, 1, 2]), metric, loss)
     kernel = np.exp(-squares / 10)
-    with pytest.raises(ValueError, match="`prototypes` must hold dissimilarities of samples, each with a zero for itself"):
+    with pytest.raises(
+        ValueError,
+        match="`prototypes` must hold dissimilarities of samples, each with a zero for itself",
+    ):
         pz.PrototypeModel(pz.Prototypes(kernel[at], [0, 1, 2]), metric, loss)
     for wrong in (similar, kernel, squares[:, :50]):
         with pytest.raises(ValueError, match="`x` must"):
@@ -295,7 +334,9 @@ def test_points_outside_their_space_are_refused():
         with pytest.raises(ValueError, match=r"`points` do not lie in SPD\(.*point 3"):
             pz.Prototypes(wrong[:6], [0, 0, 1, 1, 2, 2], space)
         for ask in (case.model.predict, case.model.predict_proba, case.model.distances):
-            with pytest.raises(ValueError, match=r"`x` (does not lie in SPD\(|has 1 values that are NaN).*3"):
+            with pytest.raises(
+                ValueError, match=r"`x` (does not lie in SPD\(|has 1 values that are NaN).*3"
+            ):
                 ask(wrong)
         with pytest.raises(ValueError, match="`x` "):
             case.trainer(1).fit(case.model, wrong, y[:20], key=KEY)
@@ -314,24 +355,49 @@ class Columns(pz.losses.AbstractSampleLoss):
 
 
 def test_scores_of_prototypes_are_no_scores_of_classes():
-    with pytest.raises(ValueError, match="`loss`: Columns decides between 6 classes, but the prototypes stand for 3"):
-        pz.PrototypeModel(pz.Prototypes(X[::10], [0, 0, 1, 1, 2, 2]), pz.metrics.SquaredEuclidean(), Columns())
+    with pytest.raises(
+        ValueError,
+        match="`loss`: Columns decides between 6 classes, but the prototypes stand for 3",
+    ):
+        pz.PrototypeModel(
+            pz.Prototypes(X[::10], [0, 0, 1, 1, 2, 2]), pz.metrics.SquaredEuclidean(), Columns()
+        )
 
 
 def test_parts_that_do_not_fit_are_named_when_the_model_is_assembled(unchecked):
-    prototypes, metric, loss = pz.Prototypes(X[[0, 25, 50]], [0, 1, 2]), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ()
+    prototypes, metric, loss = (
+        pz.Prototypes(X[[0, 25, 50]], [0, 1, 2]),
+        pz.metrics.SquaredEuclidean(),
+        pz.losses.GLVQ(),
+    )
     chain = pz.metrics.Chain(pz.metrics.Omega(np.eye(5)[:, :2]), pz.metrics.Omega(np.eye(3)))
     network = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
     wrong = {
         "`metric`: Omega": (prototypes, pz.metrics.Omega(np.eye(4)), loss),
         "`metric`: Relevance": (prototypes, pz.metrics.Relevance.uniform(4), loss),
         "`metric`: SparseRelevance": (prototypes, pz.metrics.SparseRelevance.uniform(1), loss),
-        "`metric`: Mahalanobis": (prototypes, pz.metrics.Mahalanobis(np.zeros((3, 1))), loss),
-        "`metric`: Wasserstein": (prototypes, pz.metrics.Wasserstein(metric, np.zeros((3, 4))), loss),
+        "`metric`: Mahalanobis": (
+            prototypes,
+            pz.metrics.Mahalanobis(pz.metrics.Diagonal(np.zeros((3, 1)))),
+            loss,
+        ),
+        "`metric`: Wasserstein": (
+            prototypes,
+            pz.metrics.Wasserstein(metric, np.zeros((3, 4))),
+            loss,
+        ),
         "`metric`: Chain": (prototypes, chain, loss),
         "`metric`: LocalOmega": (prototypes, pz.metrics.LocalOmega.identity(4, 5), loss),
-        "`metric`: Tangent": (prototypes, pz.metrics.Tangent(np.eye(5)[None, :, :2].repeat(4, axis=0)), loss),
-        "`metric`: GaussianKernel": (prototypes, pz.metrics.GaussianKernel(metric, np.zeros(4)), loss),
+        "`metric`: Tangent": (
+            prototypes,
+            pz.metrics.Tangent(np.eye(5)[None, :, :2].repeat(4, axis=0)),
+            loss,
+        ),
+        "`metric`: GaussianKernel": (
+            prototypes,
+            pz.metrics.GaussianKernel(metric, np.zeros(4)),
+            loss,
+        ),
         "`loss`: CBC": (prototypes, metric, pz.losses.CBC(np.full((3, 4, 2), 0.5))),
         "`loss`: Mixture": (pz.Prototypes(X[:3]), metric, pz.losses.Mixture.uniform(4)),
         "`loss`: NearestNeighbours": (prototypes, metric, pz.losses.NearestNeighbours(4)),

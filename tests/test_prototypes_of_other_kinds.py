@@ -1,4 +1,5 @@
-"""Models whose prototypes are samples, means or components; samples with gaps; encoders with a state."""
+"""Models whose prototypes are samples, means or components; samples with gaps; encoders with a
+state."""
 
 import equinox as eqx
 import jax
@@ -12,7 +13,16 @@ from zoo import CLASSES, blobs
 import protozoo as pz
 from protozoo.backbones import MLP, Stateful
 from protozoo.losses import CBC, GLVQ, ClasswiseClustering, NearestNeighbours
-from protozoo.metrics import Chain, Missing, Omega, Precomputed, Relevance, SquaredEuclidean, Subspace, Tangent
+from protozoo.metrics import (
+    Chain,
+    Missing,
+    Omega,
+    Precomputed,
+    Relevance,
+    SquaredEuclidean,
+    Subspace,
+    Tangent,
+)
 
 
 X, Y = blobs()
@@ -30,7 +40,9 @@ def test_neighbours_vote_as_in_scikit_learn(neighbours):
     model = pz.fit("KNN", X, Y, neighbours=neighbours).model
     peer = KNeighborsClassifier(neighbours).fit(X, Y)
     np.testing.assert_array_equal(model.predict(fresh(500)), peer.predict(fresh(500)))
-    np.testing.assert_allclose(model.predict_proba(fresh(500)), peer.predict_proba(fresh(500)), atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict_proba(fresh(500)), peer.predict_proba(fresh(500)), atol=1e-6
+    )
 
 
 def test_neighbours_vote_in_a_metric_that_another_loss_has_trained():
@@ -39,7 +51,9 @@ def test_neighbours_vote_in_a_metric_that_another_loss_has_trained():
     samples = pz.Prototypes(X[order], Y[order])
     model = pz.PrototypeModel(samples, trained.metric, trained.loss, decision=NearestNeighbours(5))
     peer = KNeighborsClassifier(5).fit(trained.transform(X), Y)
-    np.testing.assert_array_equal(model.predict(fresh(500)), peer.predict(trained.transform(fresh(500))))
+    np.testing.assert_array_equal(
+        model.predict(fresh(500)), peer.predict(trained.transform(fresh(500)))
+    )
     votes = peer.predict_proba(trained.transform(fresh(500)))
     np.testing.assert_allclose(model.predict_proba(fresh(500)), votes, atol=1e-6)
 
@@ -58,7 +72,9 @@ def test_a_decision_changes_answers_and_no_training(key, tmp_path):
     np.testing.assert_allclose(other.model.predict_proba(fresh(50)), expected, rtol=1e-3, atol=1e-6)
     assert not np.allclose(one.model.predict_proba(fresh(50)), expected, atol=1e-2)
     pz.save(tmp_path / "model", other.model)
-    np.testing.assert_array_equal(pz.load(tmp_path / "model").predict_proba(fresh(50)), other.model.predict_proba(fresh(50)))
+    np.testing.assert_array_equal(
+        pz.load(tmp_path / "model").predict_proba(fresh(50)), other.model.predict_proba(fresh(50))
+    )
 
 
 def test_decisions_that_do_not_fit(key):
@@ -71,7 +87,10 @@ def test_decisions_that_do_not_fit(key):
     with pytest.raises(ValueError, match="`decision`: CBC decides between 2 classes"):
         pz.PrototypeModel(*parts, decision=CBC(np.full((2, 3, 2), 0.5)))
     cbc, points = CBC(np.full((2, 3, 2), 0.5)), pz.Prototypes(X[:3])
-    with pytest.raises(ValueError, match="`decision`: NearestNeighbours decides between 3 classes, and CBC learns 2"):
+    with pytest.raises(
+        ValueError,
+        match="`decision`: NearestNeighbours decides between 3 classes, and CBC learns 2",
+    ):
         pz.PrototypeModel(points, model.metric, cbc, decision=NearestNeighbours(1))
 
 
@@ -89,7 +108,9 @@ def test_a_numpy_integer_is_a_number_of_neighbours():
 
 def test_a_vote_cannot_be_differentiated(key):
     with pytest.raises(ValueError, match="NearestNeighbours has no derivative"):
-        pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), 1).fit(pz.zoo.KNN(X, Y, key=key), X, Y, key=key)
+        pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), 1).fit(
+            pz.zoo.KNN(X, Y, key=key), X, Y, key=key
+        )
 
 
 def test_class_means_are_nearest_centroids():
@@ -101,14 +122,22 @@ def test_class_means_are_nearest_centroids():
 
 def test_classwise_clustering_is_clustering_of_each_class(key):
     model = pz.zoo.NPC(X, Y, key=key, prototypes_per_class=2)
-    points = pz.Trainer(pz.AlternatingOptimization(), 5).fit(model, X, Y, key=key).model.prototypes.points
+    points = (
+        pz.Trainer(pz.AlternatingOptimization(), 5)
+        .fit(model, X, Y, key=key)
+        .model.prototypes.points
+    )
     for k in range(CLASSES):
         alone = eqx.tree_at(
             lambda m: (m.prototypes, m.loss),
             model,
             (pz.Prototypes(model.prototypes.points[2 * k : 2 * k + 2]), pz.losses.HardClustering()),
         )
-        expected = pz.Trainer(pz.AlternatingOptimization(), 5).fit(alone, X[Y == k], key=key).model.prototypes.points
+        expected = (
+            pz.Trainer(pz.AlternatingOptimization(), 5)
+            .fit(alone, X[Y == k], key=key)
+            .model.prototypes.points
+        )
         np.testing.assert_allclose(points[2 * k : 2 * k + 2], expected, rtol=1e-5, atol=1e-5)
     assert isinstance(model.loss, ClasswiseClustering)
 
@@ -128,11 +157,11 @@ def test_median_prototypes_are_distinct_samples_and_the_cost_never_rises(key):
     np.testing.assert_array_equal(Y[index], fit.model.prototypes.labels)
     # No single exchange helps any more.
     weight = jnp.full(len(X), 1 / len(X))
-    best = fit.model.objective(jnp.asarray(X), jnp.asarray(Y, jnp.int32), weight)
+    best = fit.model.loss_of(jnp.asarray(X), jnp.asarray(Y, jnp.int32), weight)
     cost = jax.jit(
-        lambda j, w: eqx.tree_at(lambda m: m.prototypes.points, fit.model, fit.model.prototypes.points.at[j].set(w)).objective(
-            jnp.asarray(X), jnp.asarray(Y, jnp.int32), weight
-        )
+        lambda j, w: eqx.tree_at(
+            lambda m: m.prototypes.points, fit.model, fit.model.prototypes.points.at[j].set(w)
+        ).loss_of(jnp.asarray(X), jnp.asarray(Y, jnp.int32), weight)
     )
     for j, k in enumerate(fit.model.prototypes.labels):
         others = [cost(j, x) for i, x in enumerate(X) if Y[i] == k and i not in index]
@@ -143,8 +172,12 @@ def test_median_from_dissimilarities_is_median_from_vectors(key):
     vectors = pz.zoo.MedianLVQ(X, Y, key=key, prototypes_per_class=2)
     d = np.array(SquaredEuclidean()(jnp.asarray(X), pz.Prototypes(X)))
     np.fill_diagonal(d, 0)
-    index = [int(np.flatnonzero((X == w).all(axis=1))[0]) for w in np.asarray(vectors.prototypes.points)]
-    rows = pz.PrototypeModel(pz.Prototypes(d[index], vectors.prototypes.labels), Precomputed(), GLVQ())
+    index = [
+        int(np.flatnonzero((X == w).all(axis=1))[0]) for w in np.asarray(vectors.prototypes.points)
+    ]
+    rows = pz.PrototypeModel(
+        pz.Prototypes(d[index], vectors.prototypes.labels), Precomputed(), GLVQ()
+    )
     trainer = pz.zoo.MedianLVQ.trainer()
     one, two = trainer.fit(vectors, X, Y, key=key), trainer.fit(rows, d, Y, key=key)
     np.testing.assert_allclose(two.history["loss"], one.history["loss"], rtol=1e-5)
@@ -159,10 +192,14 @@ def test_rows_take_dissimilarities_if_they_are_told_to(name, key):
     row, d = getattr(pz.zoo, name), np.array(SquaredEuclidean()(jnp.asarray(X), pz.Prototypes(X)))
     d = (d + d.T) / 2
     np.fill_diagonal(d, 0)
-    with pytest.raises(ValueError, match=r"looks like a matrix of dissimilarities.*`precomputed=True`.*`precomputed=False`"):
+    with pytest.raises(
+        ValueError,
+        match=r"looks like a matrix of dissimilarities.*`precomputed=True`.*`precomputed=False`",
+    ):
         row(d, Y, key=key)
     given, vectors = (
-        row.trainer().fit(row(x, Y, key=key, **how), x, Y, key=key) for x, how in ((d, {"precomputed": True}), (X, {}))
+        row.trainer().fit(row(x, Y, key=key, **how), x, Y, key=key)
+        for x, how in ((d, {"precomputed": True}), (X, {}))
     )
     np.testing.assert_array_equal(given.model.predict(d), vectors.model.predict(X))
     assert isinstance(row(d, Y, key=key, precomputed=False).metric, SquaredEuclidean)
@@ -177,8 +214,14 @@ def test_prototypes_that_are_no_samples_become_samples(key):
 
 def test_what_median_optimisation_refuses(key):
     rule = pz.MedianOptimization()
-    with pytest.raises(ValueError, match="`batch_size` must be None.*all samples, which no stream shows"):
-        pz.Trainer(rule, 5).fit(pz.zoo.MedianLVQ(X, Y, key=key), lambda epoch: [(X[:30], Y[:30]), (X[30:], Y[30:])], key=key)
+    with pytest.raises(
+        ValueError, match="`batch_size` must be None.*all samples, which no stream shows"
+    ):
+        pz.Trainer(rule, 5).fit(
+            pz.zoo.MedianLVQ(X, Y, key=key),
+            lambda epoch: [(X[:30], Y[:30]), (X[30:], Y[30:])],
+            key=key,
+        )
     with pytest.raises(ValueError, match="`batch_size` must be None"):
         pz.Trainer(rule, 1, batch_size=8).fit(pz.zoo.MedianLVQ(X, Y, key=key), X, Y, key=key)
     with pytest.raises(ValueError, match=r"freeze the rest \(`freeze=\['metric'\]`\)"):
@@ -204,13 +247,17 @@ def test_agreement_is_the_probability_of_the_paper():
             wanted = [reasoning[k, j, 0] for j in range(4)]
             unwanted = [(1 - reasoning[k, j, 0]) * reasoning[k, j, 1] for j in range(4)]
             seen = [np.exp(-delta[i, j] / 1.4) for j in range(4)]
-            agreed = sum(s * a + (1 - s) * b for s, a, b in zip(seen, wanted, unwanted, strict=True))
+            agreed = sum(
+                s * a + (1 - s) * b for s, a, b in zip(seen, wanted, unwanted, strict=True)
+            )
             p[i, k] = agreed / (sum(wanted) + sum(unwanted))
     np.testing.assert_allclose(loss.agreement(jnp.asarray(delta)), p, rtol=1e-5)
     y = np.arange(7) % 3
     best_other = np.where(np.eye(3, dtype=bool)[y], -1, p).max(axis=1)
     expected = np.maximum(0.2 + best_other - p[np.arange(7), y], 0)
-    np.testing.assert_allclose(loss(jnp.asarray(delta), np.arange(4), jnp.asarray(y)), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        loss(jnp.asarray(delta), np.arange(4), jnp.asarray(y)), expected, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_reasoning_stays_a_probability_and_learns_at_its_bounds(key):
@@ -230,13 +277,17 @@ def test_a_reasoning_at_a_bound_takes_the_whole_step(key):
 
     def cost(reasoning: jax.Array) -> jax.Array:
         loss = eqx.tree_at(lambda s: s.reasoning, start.loss, reasoning)
-        return jnp.mean(loss(start.dissimilarities(jnp.asarray(X)), model.prototypes.labels, jnp.asarray(Y)))
+        return jnp.mean(
+            loss(start.dissimilarities(jnp.asarray(X)), model.prototypes.labels, jnp.asarray(Y))
+        )
 
     slope = jax.grad(cost)(certain)
     inwards = (certain == 1) & (slope > 0) | (certain == 0) & (slope < 0)
     assert inwards.any()
     fit = pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), 1).fit(start, X, Y, key=key)
-    np.testing.assert_allclose(fit.model.loss.reasoning, jnp.clip(certain - 0.1 * slope, 0, 1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        fit.model.loss.reasoning, jnp.clip(certain - 0.1 * slope, 0, 1), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_what_components_refuse():
@@ -299,7 +350,13 @@ def metrics() -> list:
     omega = Omega(jnp.asarray(rng.normal(size=(d, 3)), jnp.float32))
     bases = np.linalg.qr(rng.normal(size=(p, d, 2)))[0]
     relevance = Relevance(jnp.asarray(rng.normal(size=d), jnp.float32))
-    return [SquaredEuclidean(), relevance, omega, Tangent(jnp.asarray(bases, jnp.float32)), Chain(relevance, omega)]
+    return [
+        SquaredEuclidean(),
+        relevance,
+        omega,
+        Tangent(jnp.asarray(bases, jnp.float32)),
+        Chain(relevance, omega),
+    ]
 
 
 @pytest.mark.parametrize("metric", metrics(), ids=lambda m: type(m).__name__)
@@ -308,21 +365,30 @@ def test_gaps_are_left_out_of_the_distance(metric):
     delta = Missing(metric)(jnp.asarray(x), prototypes)
     for i in range(0, len(x), 7):
         for j in range(len(prototypes)):
-            # A sample whose gaps are filled from the prototype itself is exactly as far as its other features say.
+            # A sample whose gaps are filled from the prototype itself is exactly as far as its
+            # other features say.
             filled = jnp.where(jnp.isnan(x[i]), prototypes.points[j], x[i])
-            np.testing.assert_allclose(delta[i, j], metric(filled[None], prototypes)[0, j], rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(Missing(metric)(jnp.asarray(X), prototypes), metric(jnp.asarray(X), prototypes), atol=2e-4)
+            np.testing.assert_allclose(
+                delta[i, j], metric(filled[None], prototypes)[0, j], rtol=1e-3, atol=1e-4
+            )
+    np.testing.assert_allclose(
+        Missing(metric)(jnp.asarray(X), prototypes), metric(jnp.asarray(X), prototypes), atol=2e-4
+    )
 
 
 def test_a_model_learns_from_samples_with_gaps(key, tmp_path):
     x = with_gaps()
     means = np.nanmean(x, axis=0)
     prototypes = pz.Prototypes.from_classes(np.where(np.isnan(x), means, x), Y, 1, key=key)
-    model = pz.PrototypeModel(prototypes, Missing(Omega.identity(X.shape[1], normalised=True)), GLVQ())
+    model = pz.PrototypeModel(
+        prototypes, Missing(Omega.identity(X.shape[1], normalised=True)), GLVQ()
+    )
     fit = pz.Trainer(pz.GradientDescent(optax.adam(0.05)), 100).fit(model, x, Y, key=key)
     assert fit.reason == "max epochs"
     assert fit.history["loss"][-1] < fit.history["loss"][0] - 0.1
-    assert np.mean(np.asarray(fit.model.predict(x)) == Y) > np.mean(np.asarray(model.predict(x)) == Y)
+    assert np.mean(np.asarray(fit.model.predict(x)) == Y) > np.mean(
+        np.asarray(model.predict(x)) == Y
+    )
     np.testing.assert_allclose(np.trace(fit.model.relevance_matrix()), 1, rtol=1e-5)
     pz.save(tmp_path / "m", fit.model)
     np.testing.assert_array_equal(pz.load(tmp_path / "m").predict(x), fit.model.predict(x))
@@ -330,7 +396,9 @@ def test_a_model_learns_from_samples_with_gaps(key, tmp_path):
 
 def test_what_gaps_cannot_be():
     x = with_gaps()
-    model = pz.PrototypeModel(pz.Prototypes(X[::20], [0, 1, 2]), Missing(SquaredEuclidean()), GLVQ())
+    model = pz.PrototypeModel(
+        pz.Prototypes(X[::20], [0, 1, 2]), Missing(SquaredEuclidean()), GLVQ()
+    )
     x[3] = np.nan
     with pytest.raises(ValueError, match="1 samples without any feature, the first at 3"):
         model.predict(x)
@@ -365,7 +433,9 @@ pz.register(Normed, "tests.Normed")
 @pytest.fixture(scope="module")
 def pretrained() -> tuple[Normed, eqx.nn.State]:
     module, state = eqx.nn.make_with_state(Normed)(jax.random.key(0))
-    state = jax.vmap(module, axis_name="batch", in_axes=(0, None), out_axes=(0, None))(jnp.asarray(X), state)[1]
+    state = jax.vmap(module, axis_name="batch", in_axes=(0, None), out_axes=(0, None))(
+        jnp.asarray(X), state
+    )[1]
     return module, state
 
 
@@ -383,7 +453,9 @@ def test_a_module_with_state_is_an_encoder(pretrained, siamese, key, tmp_path):
     assert fit.history["loss"][-1] < fit.history["loss"][0]
     assert eqx.tree_equal(fit.model.encoder.statistics, encoder.statistics)
     assert not eqx.tree_equal(fit.model.encoder.module, encoder.module)
-    frozen = pz.Trainer(pz.GradientDescent(optax.adam(1e-2)), 5, freeze="encoder").fit(model, X, Y, key=key)
+    frozen = pz.Trainer(pz.GradientDescent(optax.adam(1e-2)), 5, freeze="encoder").fit(
+        model, X, Y, key=key
+    )
     assert eqx.tree_equal(frozen.model.encoder, encoder)
     pz.save(tmp_path / "m", fit.model)
     np.testing.assert_array_equal(pz.load(tmp_path / "m").predict(X), fit.model.predict(X))
@@ -399,26 +471,39 @@ def test_the_prototypes_path_can_teach_prototypes_only(key):
     weight, y = jnp.full(len(X), 1 / len(X)), jnp.asarray(Y, jnp.int32)
 
     def gradient(model):
-        return eqx.filter_grad(lambda m: m.objective(jnp.asarray(X), y, weight))(model)
+        return eqx.filter_grad(lambda m: m.loss_of(jnp.asarray(X), y, weight))(model)
 
     # By hand: the encoder of the prototypes' path is another one, which is held fixed.
     def two_encoders(sample_encoder, prototypes):
         points = jax.vmap(model.encoder)(prototypes.points)
-        delta = SquaredEuclidean()(jax.vmap(sample_encoder)(jnp.asarray(X)), pz.Prototypes(points, prototypes.labels))
+        delta = SquaredEuclidean()(
+            jax.vmap(sample_encoder)(jnp.asarray(X)), pz.Prototypes(points, prototypes.labels)
+        )
         return jnp.sum(weight * model.loss(delta, prototypes.labels, y))
 
     expected = eqx.filter_grad(lambda both: two_encoders(*both))((model.encoder, model.prototypes))
     both_paths = gradient(model)
     detached = pz.PrototypeModel(
-        model.prototypes, model.metric, model.loss, model.encoder, True, learn_through_prototypes=False
+        model.prototypes,
+        model.metric,
+        model.loss,
+        model.encoder,
+        True,
+        learn_through_prototypes=False,
     )
     found = gradient(detached)
-    for one, two in zip(jax.tree.leaves((found.encoder, found.prototypes)), jax.tree.leaves(expected), strict=True):
+    for one, two in zip(
+        jax.tree.leaves((found.encoder, found.prototypes)), jax.tree.leaves(expected), strict=True
+    ):
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-6)
-    assert not np.allclose(both_paths.encoder.layers[0].weight, found.encoder.layers[0].weight, rtol=1e-2)
+    assert not np.allclose(
+        both_paths.encoder.layers[0].weight, found.encoder.layers[0].weight, rtol=1e-2
+    )
     np.testing.assert_array_equal(detached.predict(X), model.predict(X))
     with pytest.raises(ValueError, match="means nothing"):
-        pz.PrototypeModel(model.prototypes, model.metric, model.loss, learn_through_prototypes=False)
+        pz.PrototypeModel(
+            model.prototypes, model.metric, model.loss, learn_through_prototypes=False
+        )
 
 
 # Online.

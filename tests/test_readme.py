@@ -32,16 +32,28 @@ def test_every_recipe_of_the_guide_runs(capsys, monkeypatch, tmp_path):
     said = capsys.readouterr().out
     assert float(re.search(r"accuracy ([0-9.]+)", said)[1]) > 0.95
     assert np.isfinite(names["fit"].history["loss"]).all()
-    assert {path.name for path in tmp_path.iterdir()} >= {"x.npy", "history.csv", "live.png", "runs"}
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        "x.npy",
+        "history.csv",
+        "live.png",
+        "runs",
+    }
 
 
 def test_a_citation_is_of_this_version():
     version = re.compile(r'^version *[:=] *"?([0-9.]+)', re.MULTILINE)
-    found = {name: version.search((ROOT / name).read_text())[1] for name in ("CITATION.cff", "pyproject.toml")}
+    found = {
+        name: version.search((ROOT / name).read_text())[1]
+        for name in ("CITATION.cff", "pyproject.toml")
+    }
     assert found["CITATION.cff"] == found["pyproject.toml"]
 
 
 @pytest.mark.parametrize("command", ["nox -s tests", "protozoo demo"])
 def test_each_command_sets_everything_up(command):
-    (line,) = [line for line in README.read_text().splitlines() if command in line and line.startswith("python3")]
+    (line,) = [
+        line
+        for line in README.read_text().splitlines()
+        if command in line and line.startswith("python3")
+    ]
     assert line.startswith("python3 -m venv .venv && .venv/bin/pip install ")

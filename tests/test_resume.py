@@ -38,7 +38,7 @@ class Interruption(pz.training.AbstractCallback):
     def on_fit_start(self, view):
         self.started = view.epoch
 
-    def on_chunk_end(self, view):
+    def on_chunk_end(self, view) -> bool | None:
         return view.epoch == self.at
 
     def on_fit_end(self, view):
@@ -58,19 +58,34 @@ class Report(Interruption):
 
 def build(metric=None, loss=None, key=None) -> pz.PrototypeModel:
     """Generalized matrix LVQ, or something else."""
-    prototypes = pz.Prototypes.from_classes(*TRAIN, 2, key=jax.random.key(3) if key is None else key)
+    prototypes = pz.Prototypes.from_classes(
+        *TRAIN, 2, key=jax.random.key(3) if key is None else key
+    )
     metric = pz.metrics.Omega.identity(X.shape[1]) if metric is None else metric
     return pz.PrototypeModel(prototypes, metric, pz.losses.GLVQ() if loss is None else loss)
 
 
-def train(directory=None, resume=False, *, model=None, rule=None, data=TRAIN, validation=VALIDATION, key=None, **settings: Any):
-    """One run: mini-batches, Adam, validation, the best model. The process that is killed runs it, too."""
+def train(
+    directory=None,
+    resume=False,
+    *,
+    model=None,
+    rule=None,
+    data=TRAIN,
+    validation=VALIDATION,
+    key=None,
+    **settings: Any,
+):
+    """One run: mini-batches, Adam, validation, the best model. The process that is killed runs it,
+    too."""
     settings = {"epochs": EPOCHS, "batch_size": 16, "restore_best": True} | settings
     if directory is not None:
         settings = {"checkpoints": pz.Checkpoints(directory, EVERY)} | settings
     trainer = pz.Trainer(pz.GradientDescent(optax.adam(0.2)) if rule is None else rule, **settings)
     key = jax.random.key(1) if key is None else key
-    return trainer.fit(build() if model is None else model, *data, key=key, validation=validation, resume=resume)
+    return trainer.fit(
+        build() if model is None else model, *data, key=key, validation=validation, resume=resume
+    )
 
 
 def arrays(tree) -> list[np.ndarray]:
@@ -100,7 +115,9 @@ def unfinished(directory: Path) -> list[str]:
 # Interruptions within a process.
 
 
-@pytest.mark.parametrize("settings", [{}, {"stopping": pz.Stopping(patience=25)}], ids=["to the end", "patience"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"stopping": pz.Stopping(patience=25)}], ids=["to the end", "patience"]
+)
 def test_a_run_that_was_stopped_goes_on(settings, tmp_path):
     whole = train(**settings)
     assert whole.reason == ("patience" if "stopping" in settings else "max epochs")
@@ -123,7 +140,9 @@ def test_alternating_optimisation_goes_on(tmp_path):
     model = pz.zoo.GaussianMixture(X, key=jax.random.key(3), prototypes=4)
 
     def run(stop_at=None, resume=False, **settings):
-        trainer = pz.Trainer(pz.AlternatingOptimization(), 12, **settings, callbacks=[Interruption(stop_at)])
+        trainer = pz.Trainer(
+            pz.AlternatingOptimization(), 12, **settings, callbacks=[Interruption(stop_at)]
+        )
         return trainer.fit(model, X, key=jax.random.key(0), resume=resume)
 
     run(5, checkpoints=pz.Checkpoints(tmp_path, 2))
@@ -136,11 +155,14 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
 
 
 def test_a_diverged_run_stays_diverged(tmp_path):
-    rule = pz.GradientDescent(optax.sgd(lambda count: jnp.where(jnp.asarray(count) < 22, 0.2, jnp.nan)))
+    rule = pz.GradientDescent(
+        optax.sgd(lambda count: jnp.where(jnp.asarray(count) < 22, 0.2, jnp.nan))
+    )
     fit = train(tmp_path, rule=rule, checkpoints=pz.Checkpoints(tmp_path, EVERY, keep=1))
     assert (fit.reason, fit.epochs) == ("diverged", 8)
     assert all(np.isfinite(leaf).all() for leaf in arrays(fit.model))
-    # The last epoch has a checkpoint, but not as the best one, which its loss would be if NaN were small.
+    # The last epoch has a checkpoint, but not as the best one, which its loss would be if NaN were
+    # small.
     assert steps(tmp_path) == {"6", "8"}
     assert_same(train(tmp_path, resume=True, rule=rule), fit)
 
@@ -152,10 +174,14 @@ class Child:
     """A process that trains, and can be killed."""
 
     def __init__(self, directory: Path, resume: bool):
-        path = os.pathsep.join([str(Path(pz.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join(
+            [str(Path(pz.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        )
         command = [sys.executable, __file__, str(directory), *(["resume"] if resume else [])]
         self.directory = directory
-        self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout is not None
         word, epoch = self.process.stdout.readline().split()
         assert word == "start"
@@ -236,7 +262,7 @@ def begun(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "other, what",
+    ("other", "what"),
     [
         (lambda: {"model": build(pz.metrics.SquaredEuclidean())}, "model"),
         (lambda: {"model": build(pz.metrics.Omega.identity(X.shape[1], 2))}, "model"),
@@ -250,10 +276,22 @@ def begun(tmp_path_factory) -> Path:
         (lambda: {"regularisers": [pz.training.OmegaLogDet(0.1)]}, "regularisers"),
         (lambda: {"curriculum": pz.SelfPaced(0.5)}, "curriculum"),
         (lambda: {"model": build(key=jax.random.key(4))}, "start model"),
-        (lambda: {"rule": pz.GradientDescent(optax.adam(0.1))}, r"rule in .*step_size differs \(-0\.2\d*, not -0\.1\d*\)"),
-        (lambda: {"rule": pz.GradientDescent(optax.adam(0.2, b1=0.5))}, r"rule in .*b1 differs \(0\.[89]\d*, not 0\.5\)"),
-        (lambda: {"stopping": pz.Stopping(patience=7)}, r"stopping in patience differs \(\d+, not 7\)"),
-        (lambda: {"stopping": pz.Stopping(tolerance=0.1)}, r"stopping in tolerance differs \(-1\.0, not 0\.1"),
+        (
+            lambda: {"rule": pz.GradientDescent(optax.adam(0.1))},
+            r"rule in .*step_size differs \(-0\.2\d*, not -0\.1\d*\)",
+        ),
+        (
+            lambda: {"rule": pz.GradientDescent(optax.adam(0.2, b1=0.5))},
+            r"rule in .*b1 differs \(0\.[89]\d*, not 0\.5\)",
+        ),
+        (
+            lambda: {"stopping": pz.Stopping(patience=7)},
+            r"stopping in patience differs \(\d+, not 7\)",
+        ),
+        (
+            lambda: {"stopping": pz.Stopping(tolerance=0.1)},
+            r"stopping in tolerance differs \(-1\.0, not 0\.1",
+        ),
         (lambda: {"data": (X[:50], Y[:50])}, "data shape"),
         (lambda: {"data": (1.5 * TRAIN[0], TRAIN[1])}, "data"),
         (lambda: {"validation": None}, "data shape"),
@@ -265,7 +303,9 @@ def test_another_run_is_refused(other, what, begun):
     model = other.pop("model", None) or build()
     before = [leaf.copy() for leaf in arrays(model)]
     files = steps(begun)
-    with pytest.raises(ValueError, match=f"belongs to another run: its {what}( differs)?.*Resume with the same"):
+    with pytest.raises(
+        ValueError, match=f"belongs to another run: its {what}( differs)?.*Resume with the same"
+    ):
         train(begun, resume=True, epochs=8, model=model, **other)
     for a, b in zip(arrays(model), before, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -294,10 +334,22 @@ def test_another_function_without_a_name_is_refused(tmp_path):
         rule = pz.GradientDescent({part: optax.sgd(0.1), "rest": optax.sgd(0.1)})
         train(tmp_path, resume, epochs=2, model=build(loss=pz.losses.GLVQ(transfer)), rule=rule)
 
-    run(lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t, lambda m: m.metric, False)
-    run(lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t, lambda m: m.metric, True)
+    run(
+        lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t,
+        lambda m: m.metric,
+        False,
+    )
+    run(
+        lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t,
+        lambda m: m.metric,
+        True,
+    )
     with pytest.raises(ValueError, match=r"its model\.loss\.transfer differs"):
-        run(lambda t, steepness: t * 3 if t.dtype.name in {"float16", "float32"} else t, lambda m: m.metric, True)
+        run(
+            lambda t, steepness: t * 3 if t.dtype.name in {"float16", "float32"} else t,
+            lambda m: m.metric,
+            True,
+        )
     with pytest.raises(ValueError, match=r"its rule\.parts\[0\] differs"):
         run(
             lambda t, steepness: t * 2 if t.dtype.name in {"float16", "float32"} else t,
@@ -308,10 +360,14 @@ def test_another_function_without_a_name_is_refused(tmp_path):
 
 def test_a_run_begins_in_an_empty_directory_only(begun, tmp_path):
     files = steps(begun)
-    with pytest.raises(ValueError, match="already holds checkpoints: continue them with `resume=True`"):
+    with pytest.raises(
+        ValueError, match="already holds checkpoints: continue them with `resume=True`"
+    ):
         train(begun)
     assert steps(begun) == files
-    with pytest.raises(ValueError, match="`resume` continues from `checkpoints`, and this trainer has none"):
+    with pytest.raises(
+        ValueError, match="`resume` continues from `checkpoints`, and this trainer has none"
+    ):
         train(resume=True)
 
 

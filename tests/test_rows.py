@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import pydoc
 import re
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -56,7 +57,11 @@ def test_what_an_option_is():
 
 def test_editors_see_the_options():
     parameters = inspect.signature(pz.zoo.SiameseGMLVQ).parameters
-    arguments = [name for name in inspect.signature(pz.zoo.Recipe.__call__).parameters if name not in ("self", "options")]
+    arguments = [
+        name
+        for name in inspect.signature(pz.zoo.Recipe.__call__).parameters
+        if name not in ("self", "options")
+    ]
     assert list(parameters) == [*arguments, *pz.zoo.SiameseGMLVQ.options]
     assert parameters["omega_dim"].annotation == int | None
 
@@ -82,9 +87,12 @@ def _with_epochs(context: Any, *, epochs: int = 0) -> Any: ...
 
 
 @pytest.mark.parametrize(
-    "loss, message",
+    ("loss", "message"),
     [
-        (_with_latent_dim, "`latent_dim` is an option of the metric and an option of the loss of GMLVQ: give one"),
+        (
+            _with_latent_dim,
+            "`latent_dim` is an option of the metric and an option of the loss of GMLVQ: give one",
+        ),
         (_with_key, "`key` is an argument of `Recipe` and an option of the loss of GMLVQ"),
         (_with_epochs, "`epochs` is an argument of `Trainer` and an option of the loss of GMLVQ"),
     ],
@@ -98,7 +106,9 @@ def test_an_option_has_one_owner(loss, message):
 
 
 def test_sources_are_no_text(unchecked):
-    with pytest.raises(TypeError, match="`sources` must hold entries of kind `Source`, got 'Sato 1995'"):
+    with pytest.raises(
+        TypeError, match="`sources` must hold entries of kind `Source`, got 'Sato 1995'"
+    ):
         dataclasses.replace(pz.zoo.GLVQ, sources="Sato 1995")
 
 
@@ -106,7 +116,18 @@ def classes() -> list[type]:
     def below(cls: type) -> list[type]:
         return [c for sub in cls.__subclasses__() for c in (sub, *below(sub))]
 
-    return [c for c in below(eqx.Module) if c.__module__.startswith("protozoo.") and "Source:" in (c.__doc__ or "")]
+    return [
+        c
+        for c in below(eqx.Module)
+        if c.__module__.startswith("protozoo.") and "Source:" in (c.__doc__ or "")
+    ]
+
+
+def functions() -> list[Callable]:
+    """Public functions that quote a source."""
+    modules = [getattr(pz, name) for name in pz.__all__ if inspect.ismodule(getattr(pz, name))]
+    found = [f for module in modules for f in vars(module).values() if inspect.isfunction(f)]
+    return [f for f in found if "Source:" in (f.__doc__ or "")]
 
 
 def entries(text: str) -> list[tuple[str, str, dict[str, str]]]:
@@ -122,17 +143,26 @@ def entries(text: str) -> list[tuple[str, str, dict[str, str]]]:
 
 
 def test_the_table_of_sources_is_sound():
-    assert len({source.key for source in SOURCES}) == len({source.short for source in SOURCES}) == len(SOURCES)
+    assert (
+        len({source.key for source in SOURCES})
+        == len({source.short for source in SOURCES})
+        == len(SOURCES)
+    )
     for source, (kind, key, fields) in zip(SOURCES, entries(bibtex(SOURCES)), strict=True):
         assert re.fullmatch(r"[a-z]+\d{4}[a-z]+", key), key
-        place = {"article": "journal", "inproceedings": "booktitle", "book": "publisher", "misc": "howpublished"}[kind]
+        place = {
+            "article": "journal",
+            "inproceedings": "booktitle",
+            "book": "publisher",
+            "misc": "howpublished",
+        }[kind]
         needed = {"author", "title", "year", *([place] if kind != "misc" else [])}
-        assert needed <= set(fields) <= needed | {"volume"}
+        assert needed <= set(fields) <= needed | {place, "volume"}
         assert fields["author"].split(" and ") == source.authors.split(", ")
         assert 1950 < int(fields["year"]) < 2030
 
 
-@pytest.mark.parametrize("cls", classes(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [*classes(), *functions()], ids=lambda cls: cls.__name__)
 def test_docstrings_quote_the_table(cls):
     """So that what is read and what BibTeX says are the same: no title that the table has not."""
     paragraph = source_paragraph(cls.__doc__)
@@ -143,7 +173,8 @@ def test_docstrings_quote_the_table(cls):
 
 
 def test_every_source_is_cited():
-    cited = {source for cls in classes() for source in quoted(cls.__doc__)} | {s for row in ROWS for s in row.sources}
+    cited = {source for thing in [*classes(), *functions()] for source in quoted(thing.__doc__)}
+    cited |= {source for row in ROWS for source in row.sources}
     assert cited == set(SOURCES)
 
 
@@ -163,18 +194,27 @@ def test_a_model_cites_what_is_within_its_parts():
 
 
 @pytest.mark.parametrize(
-    "source, full, short",
+    ("source", "full", "short"),
     [
-        (_sources.KOHONEN_1990, "T. Kohonen, *Improved versions of learning vector quantization*, IJCNN 1990", "Kohonen 1990"),
+        (
+            _sources.KOHONEN_1990,
+            "T. Kohonen, *Improved versions of learning vector quantization*, IJCNN 1990",
+            "Kohonen 1990",
+        ),
         (
             _sources.SATO_1995,
             "A. Sato, K. Yamada, *Generalized learning vector quantization*, NIPS 8, 1995",
             "Sato & Yamada 1995",
         ),
-        (_sources.VILLANI_2009, "C. Villani, *Optimal transport: old and new*, Springer, 2009", "Villani 2009"),
+        (
+            _sources.VILLANI_2009,
+            "C. Villani, *Optimal transport: old and new*, Springer, 2009",
+            "Villani 2009",
+        ),
         (
             _sources.COTTRELL_2006,
-            "M. Cottrell, B. Hammer, A. Hasenfuß, T. Villmann, *Batch and median neural gas*, Neural Networks 19, 2006",
+            "M. Cottrell, B. Hammer, A. Hasenfuß, T. Villmann, *Batch and median neural gas*, "
+            "Neural Networks 19, 2006",
             "Cottrell et al. 2006",
         ),
     ],

@@ -1,4 +1,5 @@
-"""What a rule is handed: a batch as it is to be used, a random key, and a gradient that is a part as well."""
+"""What a rule is handed: a batch as it is to be used, a random key, and a gradient that is a part
+as well."""
 
 import equinox as eqx
 import jax
@@ -19,8 +20,8 @@ UPDATES = 12
 
 
 class Listening(pz.training.AbstractRule):
-    """Learns nothing: points become a record of what each update was handed, a number drawn with its key and the share of
-    the samples that count."""
+    """Learns nothing: points become a record of what each update was handed, a number drawn with
+    its key and the share of the samples that count."""
 
     def check(self, model, mask, objective, batch_size):
         pass
@@ -41,7 +42,11 @@ class Listening(pz.training.AbstractRule):
 
 def heard(data, epochs: int = 3, key=KEY, resume: bool = False, **settings) -> np.ndarray:
     """The record of all updates."""
-    model = pz.PrototypeModel(pz.Prototypes(np.zeros((UPDATES, 2))), pz.metrics.SquaredEuclidean(), pz.losses.HardClustering())
+    model = pz.PrototypeModel(
+        pz.Prototypes(np.zeros((UPDATES, 2))),
+        pz.metrics.SquaredEuclidean(),
+        pz.losses.HardClustering(),
+    )
     fit = pz.Trainer(Listening(), epochs, **settings).fit(model, data, key=key, resume=resume)
     return np.asarray(fit.model.prototypes.points)
 
@@ -55,7 +60,9 @@ def test_every_update_has_a_key_of_its_own(tmp_path):
     # A run that goes on, and a stream with or without a length.
     checkpoints = pz.Checkpoints(tmp_path, every=1)
     heard(few, 2, batch_size=15, checkpoints=checkpoints)
-    np.testing.assert_array_equal(heard(few, batch_size=15, checkpoints=checkpoints, resume=True)[:, 0], keys)
+    np.testing.assert_array_equal(
+        heard(few, batch_size=15, checkpoints=checkpoints, resume=True)[:, 0], keys
+    )
     batches = [(few[i : i + 15],) for i in range(0, N, 15)]
     np.testing.assert_array_equal(heard([(x, None) for (x,) in batches])[:, 0], keys)
     np.testing.assert_array_equal(heard(lambda epoch: (x for (x,) in batches))[:, 0], keys)
@@ -70,9 +77,11 @@ def test_a_batch_arrives_in_its_precision_and_with_the_shares_of_a_curriculum():
 
 
 class Perturbation(pz.training.AbstractGradient):
-    """Two values of the objective, on both sides, tell the slope along a random direction: no derivative is needed.
+    """Two values of the objective, on both sides, tell the slope along a random direction: no
+    derivative is needed.
 
-    Source: J. Spall, Multivariate stochastic approximation using a simultaneous perturbation gradient approximation, 1992.
+    Source: J. Spall, Multivariate stochastic approximation using a simultaneous perturbation
+    gradient approximation, 1992.
     """
 
     length: float = eqx.field(static=True, default=1e-2)
@@ -83,7 +92,10 @@ class Perturbation(pz.training.AbstractGradient):
     def __call__(self, objective, params, rest, batch, progress, pieces=1, factor=1.0, *, key):
         leaves, structure = jax.tree.flatten(params)
         keys = jax.random.split(key, len(leaves))
-        signs = [jax.random.rademacher(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
+        signs = [
+            jax.random.rademacher(k, leaf.shape, leaf.dtype)
+            for k, leaf in zip(keys, leaves, strict=True)
+        ]
         direction = jax.tree.unflatten(structure, signs)
 
         def value(length):
@@ -117,8 +129,12 @@ def test_a_gradient_is_a_part():
 
 
 def test_what_has_no_derivative_may_have_a_gradient():
-    model = pz.PrototypeModel(pz.Prototypes.from_classes(X, Y, 1, key=KEY), Rounded(), pz.losses.GLVQ())
-    with pytest.raises(ValueError, match="Rounded has no derivative: train the model by another rule"):
+    model = pz.PrototypeModel(
+        pz.Prototypes.from_classes(X, Y, 1, key=KEY), Rounded(), pz.losses.GLVQ()
+    )
+    with pytest.raises(
+        ValueError, match="Rounded has no derivative: train the model by another rule"
+    ):
         pz.Trainer(pz.GradientDescent(optax.sgd(0.1)), 1).fit(model, X, Y, key=KEY)
     rule = pz.GradientDescent(optax.sgd(0.5), gradient=Perturbation(0.1))
     fit = pz.Trainer(rule, 200, restore_best=True).fit(model, X, Y, key=KEY)
@@ -129,7 +145,12 @@ def test_a_checkpoint_of_an_earlier_version_goes_on(tmp_path, monkeypatch):
     """Rules were described without the way in which they find their gradients."""
 
     def run(epochs, rate=0.1, **settings):
-        trainer = pz.Trainer(pz.GradientDescent(optax.sgd(rate)), epochs, checkpoints=pz.Checkpoints(tmp_path), **settings)
+        trainer = pz.Trainer(
+            pz.GradientDescent(optax.sgd(rate)),
+            epochs,
+            checkpoints=pz.Checkpoints(tmp_path),
+            **settings,
+        )
         return trainer.fit(pz.zoo.GLVQ(X, Y, key=KEY), X, Y, key=KEY, resume=True)
 
     def before(*arguments):

@@ -1,4 +1,5 @@
-"""What is computed from data before training: sums in double precision, thin factorisations, weights as copies."""
+"""What is computed from data before training: sums in double precision, thin factorisations,
+weights as copies."""
 
 import tracemalloc
 
@@ -49,13 +50,19 @@ def test_means_and_variances_are_those_of_the_copies():
     shares, means = statistics.means_of_groups(X, Y, COPIES)
     (labels,) = copies(Y)
     np.testing.assert_allclose(shares, np.bincount(labels) / len(labels), rtol=1e-14)
-    np.testing.assert_allclose(means, [many[labels == k].mean(axis=0) for k in range(3)], rtol=1e-13)
+    np.testing.assert_allclose(
+        means, [many[labels == k].mean(axis=0) for k in range(3)], rtol=1e-13
+    )
 
 
 @pytest.mark.parametrize("huge", [1.0, 1e300, 1e-300])
 def test_weights_may_have_any_size(huge):
     weight = (1.0 + COPIES) * huge
-    for one, other in zip(statistics.mean_and_variance(X, weight), statistics.mean_and_variance(X, 1.0 + COPIES), strict=True):
+    for one, other in zip(
+        statistics.mean_and_variance(X, weight),
+        statistics.mean_and_variance(X, 1.0 + COPIES),
+        strict=True,
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-13)
 
 
@@ -68,11 +75,14 @@ def test_sums_do_not_lose_what_many_samples_far_from_the_origin_are():
     np.testing.assert_allclose(variance, exact.var(axis=0), rtol=1e-11)
     y = np.arange(len(x)) % 2
     points = pz.Prototypes.from_classes(x, y, key=KEY, initialiser="means").points
-    np.testing.assert_array_equal(points, np.stack([exact[y == k].mean(axis=0) for k in range(2)]).astype(np.float32))
+    np.testing.assert_array_equal(
+        points, np.stack([exact[y == k].mean(axis=0) for k in range(2)]).astype(np.float32)
+    )
 
 
 def test_the_default_start_is_right_for_many_samples_far_from_the_origin():
-    """Means that were summed in float32 lay twelve standard deviations away: accuracy 0.5 instead of 0.977."""
+    """Means that were summed in float32 lay twelve standard deviations away: accuracy 0.5 instead
+    of 0.977."""
     rng = np.random.default_rng(1)
     y = np.arange(400_000) % 2
     x = (1e4 + 2 * (2 * y - 1) + rng.normal(size=len(y))).astype(np.float32)[:, None]
@@ -84,8 +94,12 @@ def test_a_weighted_median_is_the_median_of_the_copies():
     rng = np.random.default_rng(0)
     for _ in range(300):
         values, weight = rng.integers(0, 9, 7).astype(float), rng.integers(1, 8, 7)
-        assert statistics.weighted_median(values, weight.astype(float)) == np.median(np.repeat(values, weight))
-        assert statistics.weighted_median(values, 2.0**900 * weight) == np.median(np.repeat(values, weight))
+        assert statistics.weighted_median(values, weight.astype(float)) == np.median(
+            np.repeat(values, weight)
+        )
+        assert statistics.weighted_median(values, 2.0**900 * weight) == np.median(
+            np.repeat(values, weight)
+        )
 
 
 # Directions.
@@ -128,7 +142,9 @@ def test_a_class_without_weight_is_no_class_of_discriminants():
     found = Omega.from_lda(X, Y, 1, sample_weight=weight).matrix
     np.testing.assert_array_equal(found, Omega.from_lda(X[there], Y[there], 1).matrix)
     assert np.isfinite(found).all()
-    with pytest.raises(ValueError, match=r"`y` must have one label for each of the 60 samples, .*got \(59,\)"):
+    with pytest.raises(
+        ValueError, match=r"`y` must have one label for each of the 60 samples, .*got \(59,\)"
+    ):
         Omega.from_lda(X, Y[1:], 1)
 
 
@@ -179,19 +195,29 @@ def test_samples_without_weight_are_not_there_and_whole_weights_are_copies():
 def test_no_unit_of_the_data_changes_directions(unit):
     scaled, prototypes = X * np.float32(unit), pz.Prototypes.from_classes(X, Y, 2, key=KEY)
     inside = pz.Prototypes(np.asarray(prototypes.points) * np.float32(unit), prototypes.labels)
-    np.testing.assert_allclose(Omega.from_pca(scaled, 5).matrix, Omega.from_pca(X, 5).matrix, rtol=1e-6)
+    np.testing.assert_allclose(
+        Omega.from_pca(scaled, 5).matrix, Omega.from_pca(X, 5).matrix, rtol=1e-6
+    )
     lda = Omega.from_lda(X, Y, 2, normalised=True).matrix
     np.testing.assert_allclose(Omega.from_lda(scaled, Y, 2, normalised=True).matrix, lda, rtol=1e-5)
-    np.testing.assert_allclose(Subspace.spanned_by(scaled).basis, Subspace.spanned_by(X).basis, rtol=1e-6)
     np.testing.assert_allclose(
-        Tangent.from_data(scaled, inside, 2, Y).bases, Tangent.from_data(X, prototypes, 2, Y).bases, 1e-6
+        Subspace.spanned_by(scaled).basis, Subspace.spanned_by(X).basis, rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        Tangent.from_data(scaled, inside, 2, Y).bases,
+        Tangent.from_data(X, prototypes, 2, Y).bases,
+        1e-6,
     )
 
 
 def test_a_factorisation_takes_memory_for_its_result():
-    """Not for a matrix of all samples (8,000 × 8,000: 512 MB) or of all features (3,000 × 3,000: 72 MB)."""
+    """Not for a matrix of all samples (8,000 × 8,000: 512 MB) or of all features (3,000 × 3,000: 72
+    MB)."""
     rng = np.random.default_rng(0)
-    tall, wide = rng.normal(size=(8000, 3)).astype(np.float32), rng.normal(size=(40, 3000)).astype(np.float32)
+    tall, wide = (
+        rng.normal(size=(8000, 3)).astype(np.float32),
+        rng.normal(size=(40, 3000)).astype(np.float32),
+    )
     y = np.arange(40) % 2
     prototypes = pz.Prototypes(wide[:2], [0, 1])
     assert peak(lambda: Omega.from_pca(tall)) < 4e6
@@ -227,15 +253,26 @@ def test_a_start_does_not_see_samples_without_weight(initialiser, data):
         alone = pz.Prototypes.from_classes(x[there], y[there], 2, **some, **settings)
         np.testing.assert_array_equal(of_classes.points, alone.points)
         clusters = pz.Prototypes.from_samples(x, 3, sample_weight=weight, **settings)
-        np.testing.assert_array_equal(clusters.points, pz.Prototypes.from_samples(x[there], 3, **some, **settings).points)
+        np.testing.assert_array_equal(
+            clusters.points, pz.Prototypes.from_samples(x[there], 3, **some, **settings).points
+        )
 
 
 @pytest.mark.parametrize("data", [blobs, matrices])
 def test_weighted_means_are_those_of_the_copies(data):
     x, y = data()
-    settings = {"key": KEY, "initialiser": "means", "space": None if data is blobs else pz.manifolds.SPD(3)}
+    settings = {
+        "key": KEY,
+        "initialiser": "means",
+        "space": None if data is blobs else pz.manifolds.SPD(3),
+    }
     weighted = pz.Prototypes.from_classes(x, y, 2, sample_weight=COPIES, **settings).points
-    np.testing.assert_allclose(weighted, pz.Prototypes.from_classes(*copies(x, y), 2, **settings).points, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        weighted,
+        pz.Prototypes.from_classes(*copies(x, y), 2, **settings).points,
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("initialiser", ["samples", "kmeans++"])
@@ -243,7 +280,9 @@ def test_random_starts_are_as_frequent_as_their_weights_say(initialiser):
     x, weight = np.array([[0.0], [1.0], [2.0]], np.float32), np.array([1.0, 2.0, 5.0])
     found = [
         float(
-            pz.Prototypes.from_samples(x, 1, key=jax.random.key(i), initialiser=initialiser, sample_weight=weight).points[0, 0]
+            pz.Prototypes.from_samples(
+                x, 1, key=jax.random.key(i), initialiser=initialiser, sample_weight=weight
+            ).points[0, 0]
         )
         for i in range(800)
     ]
@@ -282,7 +321,8 @@ def test_an_initialiser_of_ones_own_is_told_of_weights_if_it_asks():
     weight = np.where(Y == 0, COPIES, 2 * (COPIES > 0))
     settings = {"key": KEY, "sample_weight": weight}
     np.testing.assert_array_equal(
-        pz.Prototypes.from_classes(X, Y, initialiser=first, **settings).points, [X[Y == k][1] for k in range(3)]
+        pz.Prototypes.from_classes(X, Y, initialiser=first, **settings).points,
+        [X[Y == k][1] for k in range(3)],
     )
     points = pz.Prototypes.from_classes(X, Y, initialiser=heaviest, **settings).points
     np.testing.assert_array_equal(points, [X[3], X[21], X[41]])
@@ -295,13 +335,16 @@ def test_an_initialiser_of_ones_own_is_told_of_weights_if_it_asks():
 def test_no_more_prototypes_than_samples_with_a_weight():
     weight = np.where(np.arange(len(X)) < 2, 1.0, np.where(Y == 0, 0.0, 1.0))
     with pytest.raises(
-        ValueError, match="`per_class` asks for 3 prototypes, but class 0 has only 2 samples of a weight above zero"
+        ValueError,
+        match="`per_class` asks for 3 prototypes, but class 0 has only 2 samples of a weight "
+        "above zero",
     ):
         pz.Prototypes.from_classes(X, Y, 3, key=KEY, sample_weight=weight)
 
 
 def test_an_array_that_is_written_afterwards_changes_nothing():
-    """JAX takes over an array of NumPy that begins at a multiple of 64 bytes, and copies others in the background."""
+    """JAX takes over an array of NumPy that begins at a multiple of 64 bytes, and copies others in
+    the background."""
     for n, offset in ((200, 0), (200, 16), (100_000, 0), (100_000, 16)):
         memory = np.ones(16 * n + 32, np.float32)
         start = (-memory.ctypes.data % 64 + offset) // 4

@@ -44,10 +44,12 @@ class Source:
 
 
 def mean_loss(model: pz.PrototypeModel, x: np.ndarray, y: np.ndarray) -> jax.Array:
-    return model.objective(jnp.asarray(x), jnp.asarray(y, jnp.int32), jnp.full(len(x), 1 / len(x)))
+    return model.loss_of(jnp.asarray(x), jnp.asarray(y, jnp.int32), jnp.full(len(x), 1 / len(x)))
 
 
-def by_hand(model: pz.PrototypeModel, epochs: int, size: int, learning_rate) -> tuple[pz.PrototypeModel, list[float]]:
+def by_hand(
+    model: pz.PrototypeModel, epochs: int, size: int, learning_rate
+) -> tuple[pz.PrototypeModel, list[float]]:
     """The same with Optax alone; the learning rate is a function of the update."""
     params, rest = eqx.partition(model, pz.training.trainable_mask(model))
     optimiser = optax.adam(learning_rate)
@@ -74,15 +76,21 @@ def test_a_stream_is_trained_like_a_loop_by_hand(size, model):
     fit = trainer(3, pz.Linear(1e-2, 1e-3)).fit(model, Source(size), key=jax.random.key(0))
     expected, losses = by_hand(model, 3, size, optax.linear_schedule(1e-2, 1e-3, steps - 1))
     np.testing.assert_allclose(fit.history["loss"], losses, rtol=1e-4)
-    np.testing.assert_allclose(fit.model.prototypes.points, expected.prototypes.points, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(fit.model.metric.matrix, expected.metric.matrix, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        fit.model.prototypes.points, expected.prototypes.points, rtol=1e-3, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        fit.model.metric.matrix, expected.metric.matrix, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_a_stream_of_one_batch_is_the_full_batch(model):
     whole = trainer(5).fit(model, X, Y, key=jax.random.key(0))
     one = trainer(5).fit(model, lambda epoch: iter([(X, Y)]), key=jax.random.key(0))
     np.testing.assert_allclose(one.history["loss"], whole.history["loss"], rtol=1e-6)
-    np.testing.assert_allclose(one.model.prototypes.points, whole.model.prototypes.points, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        one.model.prototypes.points, whole.model.prototypes.points, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_a_stream_compiles_once(model):
@@ -120,7 +128,8 @@ def test_weights_of_a_stream_and_validation_and_stopping(model):
     unseen = [(X[20:40], Y[20:40]), (X[40:], Y[40:])]
     alone = trainer(1).fit(model, iter_again(unseen), key=jax.random.key(0))
     np.testing.assert_allclose(
-        trainer(1).fit(model, iter_again(pieces[1:]), key=jax.random.key(0)).history["loss"], alone.history["loss"]
+        trainer(1).fit(model, iter_again(pieces[1:]), key=jax.random.key(0)).history["loss"],
+        alone.history["loss"],
     )
 
 
@@ -160,8 +169,12 @@ def test_a_stream_that_knows_its_epoch_resumes_bit_identically(model, tmp_path):
     source = Slices(X, Y, batch_size=20, block=2)
     whole = trainer(6).fit(model, source, key=jax.random.key(0))
     checkpoints = pz.Checkpoints(tmp_path / "c", every=2)
-    trainer(6, checkpoints=checkpoints, callbacks=[StopAt()]).fit(model, source, key=jax.random.key(0))
-    rest = trainer(6, checkpoints=checkpoints).fit(model, source, key=jax.random.key(0), resume=True)
+    trainer(6, checkpoints=checkpoints, callbacks=[StopAt()]).fit(
+        model, source, key=jax.random.key(0)
+    )
+    rest = trainer(6, checkpoints=checkpoints).fit(
+        model, source, key=jax.random.key(0), resume=True
+    )
     assert eqx.tree_equal(whole.model, rest.model)
     np.testing.assert_array_equal(whole.history["loss"], rest.history["loss"])
 
@@ -171,19 +184,23 @@ def test_what_streams_refuse(model):
     with pytest.raises(ValueError, match="an iterator, which can be read once, and `epochs` is 2"):
         trainer(2).fit(model, iter(batches(20)), key=key)
     assert trainer(1).fit(model, iter(batches(20)), key=key).epochs == 1
-    with pytest.raises(ValueError, match="empty in epoch 1, or without weight: it must be iterable again"):
+    with pytest.raises(
+        ValueError, match="empty in epoch 1, or without weight: it must be iterable again"
+    ):
         trainer(2).fit(model, lambda epoch: batches(20) if epoch == 0 else [], key=key)
     with pytest.raises(ValueError, match="`batch_size` does not go with a stream"):
         trainer(2, batch_size=5).fit(model, Source(20), key=key)
     with pytest.raises(
-        ValueError, match="`class_weight='balanced'` counts all samples, which a stream shows one after the other"
+        ValueError,
+        match="`class_weight='balanced'` counts all samples, which a stream shows one after "
+        "the other",
     ):
         trainer(2).fit(model, Source(20), key=key, class_weight="balanced")
     with pytest.raises(ValueError, match="`y` does not go with a stream"):
         trainer(2).fit(model, Source(20), Y, key=key)
+    bad = X[:20].copy()
+    bad[0, 0] = np.nan
     with pytest.raises(ValueError, match="a batch's x. has 1 values that are NaN"):
-        bad = X[:20].copy()
-        bad[0, 0] = np.nan
         trainer(1).fit(model, iter_again([(bad, Y[:20])]), key=key)
     with pytest.raises(ValueError, match="`batch_size` must be a positive integer, got 0"):
         Slices(X, Y, batch_size=0)
@@ -202,6 +219,8 @@ def test_a_frozen_encoder_is_applied_once_and_its_head_is_trained_alone(tmp_path
         for model, x, freeze in ((head, latent, None), (whole, X, "encoder"))
     ]
     np.testing.assert_allclose(fits[0].history["loss"], fits[1].history["loss"], rtol=1e-5)
-    np.testing.assert_allclose(fits[0].model.prototypes.points, fits[1].model.prototypes.points, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        fits[0].model.prototypes.points, fits[1].model.prototypes.points, rtol=1e-4, atol=1e-5
+    )
     again = pz.PrototypeModel(fits[0].model.prototypes, head.metric, head.loss, whole.encoder)
     np.testing.assert_array_equal(again.predict(X), fits[1].model.predict(X))

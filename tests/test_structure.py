@@ -1,4 +1,5 @@
-"""The architecture, checked: abstract or final, arrows one way, nothing heavy at import, everything documented."""
+"""The architecture, checked: abstract or final, arrows one way, nothing heavy at import, everything
+documented."""
 
 import ast
 import importlib
@@ -6,6 +7,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import equinox as eqx
@@ -15,11 +17,24 @@ import protozoo as pz
 
 
 SOURCE = Path(pz.__file__).parent
-PUBLIC = ["backbones", "cooperation", "losses", "manifolds", "metrics", "models", "prototypes", "training", "persistence"]
+PUBLIC = [
+    "backbones",
+    "cooperation",
+    "losses",
+    "manifolds",
+    "metrics",
+    "models",
+    "networks",
+    "prototypes",
+    "training",
+    "persistence",
+    "trust",
+]
 
 #: Parts may import those to their left.
 ORDER = [
     "_namespace",
+    "_reports",
     "_types",
     "_sources",
     "_argmin",
@@ -35,7 +50,21 @@ ORDER = [
     "cooperation",
     "losses",
 ]
-ORDER += ["backbones", "models", "persistence", "training", "zoo", "testing", "plots", "cli", "__main__", "__init__"]
+ORDER += ["backbones", "models", "networks", "persistence"]
+ORDER += ["evaluation", "training", "zoo"]
+ORDER += [
+    "mixtures",
+    "validity",
+    "topology",
+    "trust",
+    "testing",
+    "plots",
+    "export",
+    "sklearn",
+    "cli",
+    "types",
+]
+ORDER += ["__main__", "__init__"]
 
 
 def modules():
@@ -49,7 +78,10 @@ def classes() -> list[type]:
     def below(cls: type) -> list[type]:
         return [c for sub in cls.__subclasses__() for c in (sub, *below(sub))]
 
-    return sorted({c for c in below(eqx.Module) if c.__module__.startswith("protozoo.")}, key=lambda c: c.__qualname__)
+    return sorted(
+        {c for c in below(eqx.Module) if c.__module__.startswith("protozoo.")},
+        key=lambda c: c.__qualname__,
+    )
 
 
 def is_abstract(cls: type) -> bool:
@@ -60,7 +92,9 @@ def test_every_module_is_abstract_or_final():
     found = classes()
     assert len(found) > 25
     for cls in found:
-        open_ends = bool(cls.__abstractmethods__ or cls.__abstractvars__ or cls.__abstractclassvars__)
+        open_ends = bool(
+            cls.__abstractmethods__ or cls.__abstractvars__ or cls.__abstractclassvars__
+        )
         if not is_abstract(cls):
             assert not open_ends, f"{cls} leaves {cls.__abstractmethods__} open"
         for base in cls.__mro__[1:]:
@@ -71,17 +105,25 @@ def test_every_module_is_abstract_or_final():
 def test_concrete_methods_are_not_overridden():
     for cls in classes():
         for name, method in vars(cls).items():
-            if name.startswith("__") and name != "__call__" or not (inspect.isfunction(method) or isinstance(method, property)):
+            if (
+                name.startswith("__")
+                and name != "__call__"
+                or not (inspect.isfunction(method) or isinstance(method, property))
+            ):
                 continue
             for base in cls.__mro__[1:]:
                 if base.__module__.startswith("protozoo.") and name in vars(base):
                     # What is usually a constant of the class may be found out by some of them.
                     found = vars(base)[name]
                     concrete = inspect.isfunction(found) or isinstance(found, property)
-                    assert not concrete or getattr(found, "__isabstractmethod__", False), f"{cls}.{name} overrides {base}"
+                    assert not concrete or getattr(found, "__isabstractmethod__", False), (
+                        f"{cls}.{name} overrides {base}"
+                    )
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE))
+)
 def test_arrows_point_one_way(path):
     package = path.relative_to(SOURCE)
     here = package.parts[0].removesuffix(".py")
@@ -90,18 +132,50 @@ def test_arrows_point_one_way(path):
             pytest.fail("postponed annotations switch shape checking off")
         # The door and persistence alone look at objects that are not ours.
         foreign = here in ("_checks", "persistence")
-        if isinstance(node, ast.Name) and (node.id == "super" or (node.id == "hasattr" and not foreign)):
+        if isinstance(node, ast.Name) and (
+            node.id == "super" or (node.id == "hasattr" and not foreign)
+        ):
             pytest.fail(f"{node.id}() in line {node.lineno}")
         if isinstance(node, ast.ImportFrom) and node.level == len(package.parts):
-            for target in [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]:
+            for target in (
+                [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
+            ):
                 assert target in ORDER, target
                 assert ORDER.index(target) < ORDER.index(here), f"{here} imports {target}"
+
+
+def imports(path: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a file imports from protozoo: the module, by its path in it, and the name."""
+    package = path.relative_to(SOURCE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) + 1 - node.level]
+            module = (*above, *(node.module.split(".") if node.module else ()))
+            yield from ((module, alias.name) for alias in node.names)
+
+
+def test_packages_are_entered_through_their_doors():
+    """What is private to a package is imported by itself alone; its `internal` says what the
+    library shares, and nothing in vain."""
+    shared, used = set(), set()
+    for path in SOURCE.rglob("*.py"):
+        here = path.relative_to(SOURCE).parts
+        for module, name in imports(path):
+            if here[-1] == "internal.py":
+                shared.add((here[0], name))
+            elif module and (SOURCE / module[0]).is_dir() and module[0] != here[0]:
+                inner = [part for part in (*module[1:], name) if part.startswith("_")]
+                assert not inner, f"{'/'.join(here)} imports {'.'.join(module)}.{name}"
+                if module[1:] == ("internal",):
+                    used.add((module[0], name))
+    assert shared == used
 
 
 def test_importing_loads_nothing_heavy_and_computes_nothing():
     code = (
         "import sys, protozoo\n"
-        "heavy = {'orbax', 'matplotlib', 'sklearn', 'tqdm', 'scipy.stats', 'beartype'} & set(sys.modules)\n"
+        "heavy = {'orbax', 'matplotlib', 'sklearn', 'tqdm', 'scipy.stats', 'beartype'} & "
+        "set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "import jax._src.xla_bridge as bridge\n"
         "assert not bridge._backends, 'a device was touched'\n"
@@ -113,19 +187,33 @@ def public_names() -> list[tuple[str, object]]:
     found = [(f"pz.{name}", getattr(pz, name)) for name in dir(pz) if not name.startswith("_")]
     for package in PUBLIC:
         module = importlib.import_module(f"protozoo.{package}")
-        found += [(f"{package}.{name}", getattr(module, name)) for name in dir(module) if not name.startswith("_")]
-    return [(name, thing) for name, thing in found if getattr(inspect.getmodule(thing), "__name__", "").startswith("protozoo")]
+        found += [
+            (f"{package}.{name}", getattr(module, name))
+            for name in dir(module)
+            if not name.startswith("_")
+        ]
+    return [
+        (name, thing)
+        for name, thing in found
+        if getattr(inspect.getmodule(thing), "__name__", "").startswith("protozoo")
+    ]
 
 
-@pytest.mark.parametrize("name, thing", public_names(), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "thing"), public_names(), ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_every_public_symbol_is_documented(name, thing):
     assert inspect.getdoc(thing), name
     if inspect.isclass(thing) and thing.__module__.startswith("protozoo."):
         for attribute, value in vars(thing).items():
-            if attribute.startswith("_") or not (inspect.isfunction(value) or isinstance(value, property | classmethod)):
+            if attribute.startswith("_") or not (
+                inspect.isfunction(value) or isinstance(value, property | classmethod)
+            ):
                 continue
             # An implementation of an abstract method is documented where it is declared.
-            declared = [getattr(base, attribute, None) for base in thing.__mro__ if base is not object]
+            declared = [
+                getattr(base, attribute, None) for base in thing.__mro__ if base is not object
+            ]
             assert any(inspect.getdoc(d) for d in declared if d is not None), f"{name}.{attribute}"
 
 

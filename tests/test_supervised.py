@@ -28,7 +28,9 @@ def learned(metric, key, loss=None, freeze=None) -> pz.training.Fit:
 
 
 def spd(key, **options) -> pz.PrototypeModel:
-    return pz.zoo.RiemannianSMNG(pz.manifolds.SPD(2).random_points(key, 6), np.arange(6) % 2, key=key, **options)
+    return pz.zoo.RiemannianSMNG(
+        pz.manifolds.SPD(2).random_points(key, 6), np.arange(6) % 2, key=key, **options
+    )
 
 
 EQUAL = {
@@ -39,7 +41,9 @@ EQUAL = {
     "identity for each prototype": lambda: metrics.LocalOmega.identity(6, D),
     "identity for each class": lambda: metrics.ClassOmega.identity(CLASSES, D),
     "subspace of dimension zero": lambda: metrics.Tangent(jnp.zeros((6, D, 0))),
-    "a full covariance of one": lambda: metrics.Mahalanobis.from_covariances(np.stack([np.eye(D)] * 6)),
+    "a full covariance of one": lambda: metrics.Mahalanobis.from_covariances(
+        np.stack([np.eye(D)] * 6)
+    ),
 }
 
 
@@ -47,10 +51,12 @@ EQUAL = {
 def test_with_a_trivial_adaptation_every_model_is_glvq(name, key):
     metric = EQUAL[name]()
     if isinstance(metric, metrics.Mahalanobis):
-        metric = metrics.Mahalanobis(metric.log_scales, metric.upper, normalised=False)
+        metric = metrics.Mahalanobis(metric.covariance, normalisation="none")
     plain, other = learned(metrics.SquaredEuclidean(), key), learned(metric, key, freeze="metric")
     np.testing.assert_allclose(other.history["loss"], plain.history["loss"], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(other.model.prototypes.points, plain.model.prototypes.points, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        other.model.prototypes.points, plain.model.prototypes.points, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_a_shared_projection_for_each_prototype_is_the_shared_one(key):
@@ -60,15 +66,21 @@ def test_a_shared_projection_for_each_prototype_is_the_shared_one(key):
     np.testing.assert_allclose(many.history["loss"], one.history["loss"], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("pair", [("GLVQ", "SNG"), ("GMLVQ", "SMNG"), ("CELVQ", "CELVQ_NG"), ("DKGLVQ", "DKGLVQ_NG")])
+@pytest.mark.parametrize(
+    "pair", [("GLVQ", "SNG"), ("GMLVQ", "SMNG"), ("CELVQ", "CELVQ_NG"), ("DKGLVQ", "DKGLVQ_NG")]
+)
 def test_alone_in_its_class_a_prototype_cooperates_with_nobody(pair, key):
-    one, other = (pz.fit(name, X, Y, key=key, epochs=10, initialiser="means").history["loss"] for name in pair)
+    one, other = (
+        pz.fit(name, X, Y, key=key, epochs=10, initialiser="means").history["loss"] for name in pair
+    )
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_tangents_stay_orthonormal_and_traces_stay_one(key):
     tangent = learned(metrics.Tangent.from_data(X, PROTOTYPES, 2, Y), key).model.metric.bases
-    np.testing.assert_allclose(tangent.swapaxes(1, 2) @ tangent, np.broadcast_to(np.eye(2), (6, 2, 2)), atol=1e-5)
+    np.testing.assert_allclose(
+        tangent.swapaxes(1, 2) @ tangent, np.broadcast_to(np.eye(2), (6, 2, 2)), atol=1e-5
+    )
     for metric in (
         metrics.Omega.identity(D, 2, True),
         metrics.LocalOmega.identity(6, D, 2, True),
@@ -86,7 +98,9 @@ def test_a_step_turns_a_normalised_map_as_any_other(latent_dim, key, x64):
     turned = []
     for normalised in (False, True):
         metric = metrics.Omega.identity(D, latent_dim, normalised)
-        fit = trainer.fit(pz.PrototypeModel(PROTOTYPES, metric, losses.GLVQ()), X.astype(np.float64), Y, key=key)
+        fit = trainer.fit(
+            pz.PrototypeModel(PROTOTYPES, metric, losses.GLVQ()), X.astype(np.float64), Y, key=key
+        )
         matrix = fit.model.metric.matrix
         assert not np.allclose(matrix, metric.matrix)
         turned.append(matrix / jnp.sqrt(jnp.sum(matrix**2, axis=(-2, -1), keepdims=True)))
@@ -96,7 +110,9 @@ def test_a_step_turns_a_normalised_map_as_any_other(latent_dim, key, x64):
 def test_tangent_distances_ignore_the_basis_of_the_subspace():
     bases = np.linalg.qr(normal((6, D, 2)))[0]
     turned = bases @ np.linalg.qr(normal((6, 2, 2), 6))[0]
-    one, other = (metrics.Tangent(jnp.asarray(b))(jnp.asarray(X), PROTOTYPES) for b in (bases, turned))
+    one, other = (
+        metrics.Tangent(jnp.asarray(b))(jnp.asarray(X), PROTOTYPES) for b in (bases, turned)
+    )
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
     v = X[:, None] - np.asarray(PROTOTYPES.points)
     residual = v - np.einsum("npd,pds,pes->npe", v, bases, bases)
@@ -116,18 +132,24 @@ def test_relevances_on_the_simplex_reach_zero(key):
     np.testing.assert_allclose(metric.relevances.sum(), 1, rtol=1e-5)
     sparse = metrics.SparseRelevance(jnp.array([1.0, 0.8, -1.0]))
     np.testing.assert_allclose(sparse.relevances, [0.6, 0.4, 0.0], atol=1e-6)
-    gradient = jax.grad(lambda m: jnp.sum(m(jnp.ones((2, 3)), pz.Prototypes(jnp.zeros((1, 3))))))(sparse)
+    gradient = jax.grad(lambda m: jnp.sum(m(jnp.ones((2, 3)), pz.Prototypes(jnp.zeros((1, 3))))))(
+        sparse
+    )
     assert jnp.isfinite(gradient.logits).all()
 
 
 def test_projections_from_data():
     pca = metrics.Omega.from_pca(X, 2).matrix
     values, vectors = np.linalg.eigh(np.cov(X.T))
-    np.testing.assert_allclose(np.abs(np.asarray(pca).T @ vectors[:, ::-1][:, :2]), np.eye(2), atol=1e-3)
+    np.testing.assert_allclose(
+        np.abs(np.asarray(pca).T @ vectors[:, ::-1][:, :2]), np.eye(2), atol=1e-3
+    )
     lda = np.asarray(metrics.Omega.from_lda(X, Y, 2).matrix)
     z = X @ lda
     within = sum(np.cov(z[Y == k].T, bias=True) for k in range(CLASSES)) / CLASSES
-    np.testing.assert_allclose(within, np.eye(2), atol=1e-3)  # the unit is the scatter within classes
+    np.testing.assert_allclose(
+        within, np.eye(2), atol=1e-3
+    )  # the unit is the scatter within classes
     separation = np.linalg.det(np.cov(z.T, bias=True)) / np.linalg.det(within)
     y = X @ np.asarray(pca)
     other = np.linalg.det(np.cov(y.T, bias=True)) / np.linalg.det(
@@ -137,29 +159,48 @@ def test_projections_from_data():
 
 
 @pytest.mark.parametrize(
-    "name, correction",
-    [*((name, c) for name in ("GMLVQ", "LGMLVQ", "SCMNG", "WGMLVQ") for c in (False, True)), ("SiameseGMLVQ", False)],
+    ("name", "correction"),
+    [
+        *((name, c) for name in ("GMLVQ", "LGMLVQ", "SCMNG", "WGMLVQ") for c in (False, True)),
+        ("SiameseGMLVQ", False),
+    ],
 )
 def test_projections_start_where_they_are_told_to(name, correction, key):
     recipe, siamese = getattr(pz.zoo, name), name == "SiameseGMLVQ"
-    options = {"latent_dim": D, "omega_dim": 2} if siamese else {"latent_dim": 2, "null_space_correction": correction}
-    for how, start in (("pca", metrics.Omega.from_pca), ("lda", lambda x, *rest: metrics.Omega.from_lda(x, Y, *rest))):
+    options = (
+        {"latent_dim": D, "omega_dim": 2}
+        if siamese
+        else {"latent_dim": 2, "null_space_correction": correction}
+    )
+    for how, start in (
+        ("pca", metrics.Omega.from_pca),
+        ("lda", lambda x, *rest: metrics.Omega.from_lda(x, Y, *rest)),
+    ):
         model = recipe(X, Y, key=key, omega_initialiser=how, **options)
         metric = model.metric.metric if name == "WGMLVQ" else model.metric
         seen = model.encode(jnp.asarray(X)) if siamese else X
         if correction:
             seen, metric = X @ np.asarray(metric.first.basis), metric.second
         expected = start(seen, 2, True).matrix
-        np.testing.assert_allclose(metric.matrix, np.broadcast_to(expected, metric.matrix.shape), atol=1e-6)
-    with pytest.raises(ValueError, match="omega_initialiser.*'identity', 'pca' or 'lda', got 'ica'"):
+        np.testing.assert_allclose(
+            metric.matrix, np.broadcast_to(expected, metric.matrix.shape), atol=1e-6
+        )
+    with pytest.raises(
+        ValueError, match="omega_initialiser.*'identity', 'pca' or 'lda', got 'ica'"
+    ):
         recipe(X, Y, key=key, omega_initialiser="ica", **options)
 
 
-@pytest.mark.parametrize("order, name", [(1.0, "cityblock"), (2.0, "euclidean"), (3.0, "minkowski"), (np.inf, "chebyshev")])
+@pytest.mark.parametrize(
+    ("order", "name"),
+    [(1.0, "cityblock"), (2.0, "euclidean"), (3.0, "minkowski"), (np.inf, "chebyshev")],
+)
 def test_norms(order, name):
     options = {"p": 3} if name == "minkowski" else {}
     expected = cdist(X, PROTOTYPES.points, name, **options)
-    np.testing.assert_allclose(metrics.LpNorm(float(order))(jnp.asarray(X), PROTOTYPES), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        metrics.LpNorm(float(order))(jnp.asarray(X), PROTOTYPES), expected, rtol=1e-4
+    )
 
     def to_itself(points):
         return jnp.sum(metrics.LpNorm(float(order))(PROTOTYPES.points, pz.Prototypes(points)))
@@ -171,7 +212,10 @@ def test_norms(order, name):
 
 def test_cosine():
     np.testing.assert_allclose(
-        metrics.Cosine()(jnp.asarray(X), PROTOTYPES), cdist(X, PROTOTYPES.points, "cosine"), rtol=1e-3, atol=1e-6
+        metrics.Cosine()(jnp.asarray(X), PROTOTYPES),
+        cdist(X, PROTOTYPES.points, "cosine"),
+        rtol=1e-3,
+        atol=1e-6,
     )
     np.testing.assert_allclose(metrics.Cosine()(jnp.zeros((1, D)), PROTOTYPES), np.ones((1, 6)))
 
@@ -196,9 +240,14 @@ def test_wasserstein_weighs_variances_like_means():
 
 
 def test_lvq1_is_kohonens_rule(key):
-    """One batch step: each prototype moves by the mean of what it wins, towards its own class and away from others."""
+    """One batch step: each prototype moves by the mean of what it wins, towards its own class and
+    away from others."""
     model = pz.PrototypeModel(PROTOTYPES, metrics.SquaredEuclidean(), losses.LVQ1())
-    after = pz.Trainer(pz.AlternatingOptimization(0.2), 1).fit(model, X, Y, key=key).model.prototypes.points
+    after = (
+        pz.Trainer(pz.AlternatingOptimization(0.2), 1)
+        .fit(model, X, Y, key=key)
+        .model.prototypes.points
+    )
     w = np.asarray(PROTOTYPES.points)
     winner = cdist(X, w).argmin(1)
     for j in range(6):
@@ -228,16 +277,26 @@ def test_soft_losses():
     y = jnp.arange(30, dtype=jnp.int32) % CLASSES
     proba = jax.nn.softmax(losses.RSLVQ(0.4).scores(delta, LABELS), axis=1)
     own = jnp.take_along_axis(proba, y[:, None], axis=1)[:, 0]
-    np.testing.assert_allclose(losses.SoftLVQ(0.4)(delta, LABELS, y), -jnp.log(own / (1 - own)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        losses.SoftLVQ(0.4)(delta, LABELS, y), -jnp.log(own / (1 - own)), rtol=1e-3, atol=1e-4
+    )
     scales, priors = normal((6,)), normal((6,), 8)
     loss = losses.RSLVQ(0.4, log_scales=scales, log_priors=priors, dimension=D)
-    density = np.exp(priors) * (np.exp(scales)) ** (-D / 2) * np.exp(-delta / (2 * 0.4 * np.exp(scales)))
+    density = (
+        np.exp(priors) * (np.exp(scales)) ** (-D / 2) * np.exp(-delta / (2 * 0.4 * np.exp(scales)))
+    )
     expected = np.stack([density[:, k == LABELS].sum(1) for k in range(CLASSES)], axis=1)
     expected /= expected.sum(1, keepdims=True)
-    np.testing.assert_allclose(jax.nn.softmax(loss.scores(delta, LABELS), axis=1), expected, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(
+        jax.nn.softmax(loss.scores(delta, LABELS), axis=1), expected, rtol=1e-3, atol=1e-6
+    )
     annealed = losses.RSLVQ(pz.Exponential(1.0, 0.4))
-    np.testing.assert_allclose(annealed(delta, LABELS, y, 1.0), losses.RSLVQ(0.4)(delta, LABELS, y), rtol=1e-5)
-    np.testing.assert_allclose(annealed(delta, LABELS, y, 0.0), losses.RSLVQ(1.0)(delta, LABELS, y), rtol=1e-5)
+    np.testing.assert_allclose(
+        annealed(delta, LABELS, y, 1.0), losses.RSLVQ(0.4)(delta, LABELS, y), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        annealed(delta, LABELS, y, 0.0), losses.RSLVQ(1.0)(delta, LABELS, y), rtol=1e-5
+    )
     with pytest.raises(ValueError, match="`dimension` must be"):
         losses.RSLVQ(0.4, log_scales=scales)
 
@@ -251,23 +310,35 @@ def test_learned_bandwidths_and_priors_learn(key):
 
 
 @pytest.mark.parametrize(
-    "options, size", [({}, 32), ({"stride": 2, "pool": 1, "normalise": False}, 32), ({"channels": (3,)}, 3)]
+    ("options", "size"),
+    [({}, 32), ({"stride": 2, "pool": 1, "normalise": False}, 32), ({"channels": (3,)}, 3)],
 )
 def test_cnn(options, size, key):
     encoder = pz.backbones.CNN((8, 8, 1), 5, key=key, **options)
     images = normal((2, 8, 8, 1))
     codes = jax.vmap(encoder)(images)
     assert codes.shape == (2, 5)
-    np.testing.assert_allclose(jax.vmap(encoder)(images[:1])[0], codes[0], rtol=1e-4, atol=1e-5)  # alone or in a batch
+    np.testing.assert_allclose(
+        jax.vmap(encoder)(images[:1])[0], codes[0], rtol=1e-4, atol=1e-5
+    )  # alone or in a batch
     assert encoder.final.weight.shape == (5, size)
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    ("make", "message"),
     [
-        (lambda key: pz.backbones.CNN((8, 8, 0), 5, key=key), r"shape.*\(height, width, channels\)"),
-        (lambda key: pz.backbones.CNN((8, 8, 1), 0, key=key), "`latent_dim` must be a positive integer, got 0"),
-        (lambda key: pz.backbones.CNN((8, 8, 1), 5, (4, 4, 4, 4), key=key), "too small for 4 stages"),
+        (
+            lambda key: pz.backbones.CNN((8, 8, 0), 5, key=key),
+            r"shape.*\(height, width, channels\)",
+        ),
+        (
+            lambda key: pz.backbones.CNN((8, 8, 1), 0, key=key),
+            "`latent_dim` must be a positive integer, got 0",
+        ),
+        (
+            lambda key: pz.backbones.CNN((8, 8, 1), 5, (4, 4, 4, 4), key=key),
+            "too small for 4 stages",
+        ),
         (lambda key: pz.zoo.ImageGLVQ(X, Y, key=key), r"images.*x\[..., None\]"),
         (lambda key: spd(key, omega_initialiser="pca"), "omega_initialiser='pca'.*flat"),
         (lambda key: metrics.Tangent(jnp.zeros((2, 3, 3))), "subspace_dim.*between 0 and 2.*got 3"),

@@ -1,4 +1,5 @@
-"""What can be trained without a prototype: a linear map with a hinge loss, for which nobody but `AbstractTrainable` speaks."""
+"""What can be trained without a prototype: a linear map with a hinge loss, for which nobody but
+`AbstractTrainable` speaks."""
 
 import time
 
@@ -25,7 +26,9 @@ def train(model=None, data=TRAIN, validation=None, key=KEY, resume=False, rule=N
     rule = pz.GradientDescent("adam", 0.05) if rule is None else rule
     settings = {"epochs": 8, "batch_size": 15} | settings
     model = linear() if model is None else model
-    return pz.Trainer(rule, **settings).fit(model, *data, key=key, validation=validation, resume=resume)
+    return pz.Trainer(rule, **settings).fit(
+        model, *data, key=key, validation=validation, resume=resume
+    )
 
 
 def same(one, other) -> bool:
@@ -43,7 +46,9 @@ def test_it_trains_like_a_loop_by_hand():
     model, optimiser = linear(), optax.adam(0.05)
     state, losses = optimiser.init(model), []
     for _ in range(30):
-        value, gradient = jax.value_and_grad(lambda m: jnp.mean(m.losses(jnp.asarray(X), jnp.asarray(Y))))(model)
+        value, gradient = jax.value_and_grad(
+            lambda m: jnp.mean(m.losses(jnp.asarray(X), jnp.asarray(Y)))
+        )(model)
         update, state = optimiser.update(gradient, state)
         model = optax.apply_updates(model, update)
         losses.append(float(value))
@@ -64,12 +69,18 @@ def test_it_freezes():
 
 
 def test_it_is_validated():
-    fit = train(validation=VALIDATION, epochs=100, restore_best=True, stopping=pz.Stopping(patience=3))
+    fit = train(
+        validation=VALIDATION, epochs=100, restore_best=True, stopping=pz.Stopping(patience=3)
+    )
     assert fit.reason == "patience" and fit.epochs < 100
     x, y = map(jnp.asarray, VALIDATION)
-    np.testing.assert_allclose(np.mean(fit.model.losses(x, y)), fit.history["validation_loss"].min(), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.mean(fit.model.losses(x, y)), fit.history["validation_loss"].min(), rtol=1e-5
+    )
     weighted = train(validation=(*VALIDATION, np.ones(len(y))), epochs=4)
-    np.testing.assert_array_equal(weighted.history["validation_loss"], fit.history["validation_loss"][:4])
+    np.testing.assert_array_equal(
+        weighted.history["validation_loss"], fit.history["validation_loss"][:4]
+    )
 
 
 def test_it_is_checkpointed_and_goes_on(tmp_path):
@@ -101,7 +112,9 @@ def test_it_is_one_of_many():
     models, rates = [linear(seed) for seed in range(3)], [0.01, 0.05, 0.1]
     trainers = [pz.Trainer(pz.GradientDescent("adam", rate), 8, batch_size=15) for rate in rates]
     fits = pz.fit_many(trainers, models, *TRAIN, key=KEY, validation=VALIDATION)
-    for fit, key in zip(sorted(fits, key=lambda fit: fit.member), jax.random.split(KEY, 3), strict=True):
+    for fit, key in zip(
+        sorted(fits, key=lambda fit: fit.member), jax.random.split(KEY, 3), strict=True
+    ):
         alone = trainers[fit.member].fit(models[fit.member], *TRAIN, key=key, validation=VALIDATION)
         close(fit, alone)
 
@@ -111,13 +124,22 @@ def test_it_has_all_options():
     twice = [np.repeat(a, weight, axis=0) for a in TRAIN]
     rule = pz.GradientDescent(optax.sgd(0.1))
     trainer = pz.Trainer(rule, 3)
-    close(trainer.fit(linear(), *TRAIN, key=KEY, sample_weight=weight), trainer.fit(linear(), *twice, key=KEY))
+    close(
+        trainer.fit(linear(), *TRAIN, key=KEY, sample_weight=weight),
+        trainer.fit(linear(), *twice, key=KEY),
+    )
     close(train(rule=pz.GradientDescent(optax.sgd(0.1), accumulate=3)), train(rule=rule))
-    settings = {"curriculum": pz.SelfPaced(0.5), "precision": "bfloat16", "regularisers": [pz.training.WeightDecay("matrix")]}
+    settings = {
+        "curriculum": pz.SelfPaced(0.5),
+        "precision": "bfloat16",
+        "regularisers": [pz.training.WeightDecay("matrix")],
+    }
     for average in (pz.Averaged, pz.Lookahead):
         fit = train(rule=average(rule), **settings)
         assert fit.history["loss"][-1] < fit.history["loss"][0]
-    phases = pz.Phases([pz.Trainer(rule, 2, freeze="bias"), pz.Trainer(rule, 2)]).fit(linear(), *TRAIN, key=KEY)
+    phases = pz.Phases([pz.Trainer(rule, 2, freeze="bias"), pz.Trainer(rule, 2)]).fit(
+        linear(), *TRAIN, key=KEY
+    )
     assert phases.epochs == 4
     state = trainer.init(linear())
     state, loss = trainer.step(state, *TRAIN)
@@ -144,15 +166,36 @@ def test_callbacks_see_it():
 
 
 @pytest.mark.parametrize(
-    "settings, message",
+    ("settings", "message"),
     [
-        ({"rule": pz.AlternatingOptimization()}, "Linear has no closed form: train it with `GradientDescent`"),
-        ({"rule": pz.MedianOptimization(), "batch_size": None}, "moves prototypes, and Linear has none"),
-        ({"regularisers": [pz.training.Diversity()]}, "`Diversity` is about prototypes, and Linear has none"),
-        ({"regularisers": [pz.training.OmegaLogDet()]}, "`OmegaLogDet` is about prototypes, and Linear has none"),
-        ({"regularisers": [pz.training.SparseRelevances()]}, "`SparseRelevances` is about prototypes, and Linear has none"),
-        ({"rematerialise": True}, "`rematerialise` recomputes an encoder that learns, and this model has none"),
-        ({"freeze": "prototypes"}, "'prototypes' names no part of the model: Linear has 'matrix', 'bias'"),
+        (
+            {"rule": pz.AlternatingOptimization()},
+            "Linear has no closed form: train it with `GradientDescent`",
+        ),
+        (
+            {"rule": pz.MedianOptimization(), "batch_size": None},
+            "moves prototypes, and Linear has none",
+        ),
+        (
+            {"regularisers": [pz.training.Diversity()]},
+            "`Diversity` is about prototypes, and Linear has none",
+        ),
+        (
+            {"regularisers": [pz.training.OmegaLogDet()]},
+            "`OmegaLogDet` is about prototypes, and Linear has none",
+        ),
+        (
+            {"regularisers": [pz.training.SparseRelevances()]},
+            "`SparseRelevances` is about prototypes, and Linear has none",
+        ),
+        (
+            {"rematerialise": True},
+            "`rematerialise` recomputes an encoder that learns, and this model has none",
+        ),
+        (
+            {"freeze": "prototypes"},
+            "'prototypes' names no part of the model: Linear has 'matrix', 'bias'",
+        ),
         ({"data": (X[:, :2], Y)}, r"`x` must have shape \(n, 5\)"),
         ({"data": (X, None)}, "`y` is missing: hinge learns from labelled samples"),
         ({"data": (X, Y + 1)}, "class 3"),
@@ -164,5 +207,7 @@ def test_what_does_not_fit(settings, message):
 
 
 def test_what_is_no_model(unchecked):
-    with pytest.raises(TypeError, match="`model` must be a model such as a `PrototypeModel`, got MLP"):
+    with pytest.raises(
+        TypeError, match="`model` must be a model such as a `PrototypeModel`, got MLP"
+    ):
         train(eqx.nn.MLP(2, 2, 2, 1, key=KEY))

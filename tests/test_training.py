@@ -45,7 +45,9 @@ def arrays(tree: Any) -> list[np.ndarray]:
 
 def identical(one: Any, other: Any) -> bool:
     a, b = arrays(one), arrays(other)
-    return len(a) == len(b) and all(np.array_equal(p, q) and p.dtype == q.dtype for p, q in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        np.array_equal(p, q) and p.dtype == q.dtype for p, q in zip(a, b, strict=True)
+    )
 
 
 def assert_close(one: Any, other: Any, **tolerance) -> None:
@@ -58,13 +60,13 @@ def assert_close(one: Any, other: Any, **tolerance) -> None:
 
 @eqx.filter_jit
 def objective(model, x, y, weight, progress: Any = 1.0):
-    return model.objective(x, y, weight, progress)
+    return model.loss_of(x, y, weight, progress)
 
 
 @eqx.filter_jit
 def slope(params, rest, x, y, weight, progress):
     def objective(coordinates):
-        return eqx.combine(retract(coordinates, params), rest).objective(x, y, weight, progress)
+        return eqx.combine(retract(coordinates, params), rest).loss_of(x, y, weight, progress)
 
     return jax.value_and_grad(objective)(chart(params))
 
@@ -126,7 +128,9 @@ def plain_loop(
         for start in range(0, n, size):
             rows = order[start : start + size]
             progress = progress_of(updates)
-            value, gradient = slope(params, rest, x[rows], y[rows], weight[rows] / len(rows), progress)
+            value, gradient = slope(
+                params, rest, x[rows], y[rows], weight[rows] / len(rows), progress
+            )
             params, state = update(params, state, value, gradient)
             loss += float(value) * len(rows) / n
             updates += 1
@@ -184,8 +188,24 @@ def breaking_after(updates: float) -> Callable[[], optax.GradientTransformation]
 # With 40 samples, batches of 16 make an epoch of three updates.
 RUNS = [
     Run("full batch", "max epochs", lambda: optax.adam(0.05), 25, weighted=True),
-    Run("mini-batches", "max epochs", lambda: optax.adam(0.05), 12, weighted=True, settings={"batch_size": 16}),
-    Run("annealed", "max epochs", lambda: optax.sgd(0.2, 0.9), 10, smng, True, True, settings={"batch_size": 16}),
+    Run(
+        "mini-batches",
+        "max epochs",
+        lambda: optax.adam(0.05),
+        12,
+        weighted=True,
+        settings={"batch_size": 16},
+    ),
+    Run(
+        "annealed",
+        "max epochs",
+        lambda: optax.sgd(0.2, 0.9),
+        10,
+        smng,
+        True,
+        True,
+        settings={"batch_size": 16},
+    ),
     Run(
         "patience",
         "patience",
@@ -209,11 +229,18 @@ RUNS = [
         stopping={"patience": 3},
         settings={"freeze": "metric", "restore_best": True},
     ),
-    Run("tolerance", "converged", lambda: optax.adam(0.05), stopping={"tolerance": 2e-3, "patience": 50}),
+    Run(
+        "tolerance",
+        "converged",
+        lambda: optax.adam(0.05),
+        stopping={"tolerance": 2e-3, "patience": 50},
+    ),
     Run(
         "plateaus",
         "max epochs",
-        lambda: optax.chain(optax.sgd(2.0), optax.contrib.reduce_on_plateau(factor=0.5, patience=1)),
+        lambda: optax.chain(
+            optax.sgd(2.0), optax.contrib.reduce_on_plateau(factor=0.5, patience=1)
+        ),
         30,
     ),
     Run("broken", "diverged", breaking_after(7.0)),
@@ -234,7 +261,12 @@ def test_the_compiled_loop_is_the_plain_loop(run, key, x64):
         share, of_class = np.arange(1.0, 41), np.array([1.0, 3.0, 0.5])
         weight = share * of_class[y]
         fitted = {"sample_weight": share, "class_weight": dict(enumerate(of_class))}
-    trainer = pz.Trainer(pz.GradientDescent(run.optimiser()), run.epochs, stopping=pz.Stopping(**run.stopping), **run.settings)
+    trainer = pz.Trainer(
+        pz.GradientDescent(run.optimiser()),
+        run.epochs,
+        stopping=pz.Stopping(**run.stopping),
+        **run.settings,
+    )
     fit = trainer.fit(model, x, y, key=key, validation=validation, **fitted)
     plain = plain_loop(
         model,
@@ -244,14 +276,18 @@ def test_the_compiled_loop_is_the_plain_loop(run, key, x64):
         key,
         run.epochs,
         weight=weight,
-        validation=None if validation is None else (jnp.asarray(validation[0]), jnp.asarray(validation[1], jnp.int32)),
+        validation=None
+        if validation is None
+        else (jnp.asarray(validation[0]), jnp.asarray(validation[1], jnp.int32)),
         **run.stopping,
         **run.settings,
     )
     assert fit.reason == plain.reason == run.reason
     assert (fit.epochs < run.epochs) == (run.reason != "max epochs")
     assert fit.epochs == len(plain.loss)
-    histories = {"loss": plain.loss} | ({"validation_loss": plain.validation_loss} if run.validated else {})
+    histories = {"loss": plain.loss} | (
+        {"validation_loss": plain.validation_loss} if run.validated else {}
+    )
     assert fit.history.keys() == histories.keys()
     for name, values in histories.items():
         assert fit.history[name].dtype == np.float64
@@ -261,10 +297,14 @@ def test_the_compiled_loop_is_the_plain_loop(run, key, x64):
     if run.settings.get("restore_best") and (run.validated or "batch_size" not in run.settings):
         xs, ys = (x, y) if validation is None else validation
         share = jnp.full(len(xs), 1 / len(xs))
-        again = objective(fit.model, jnp.asarray(xs), jnp.asarray(ys, jnp.int32), share, jnp.asarray(1.0))
+        again = objective(
+            fit.model, jnp.asarray(xs), jnp.asarray(ys, jnp.int32), share, jnp.asarray(1.0)
+        )
         monitored = fit.history["validation_loss" if run.validated else "loss"]
         np.testing.assert_allclose(again, np.nanmin(monitored), rtol=1e-12)
-        assert run.reason == "diverged" or monitored.argmin() < fit.epochs - 1, "the last model is the best: nothing restored"
+        assert run.reason == "diverged" or monitored.argmin() < fit.epochs - 1, (
+            "the last model is the best: nothing restored"
+        )
 
 
 @pytest.mark.parametrize("min_delta", [0.0, 0.02])
@@ -280,12 +320,18 @@ def test_patience_is_a_number_of_epochs_in_a_row_without_improvement(patience, m
 
     ends = ends_with(min_delta)
     assert ends and ends[0] > patience
-    assert (ends[0] < ends_with(0.0)[0]) == (min_delta > 0), "small improvements make no difference here"
-    fit = pz.Trainer(adam(0.6), epochs, stopping=pz.Stopping(patience, min_delta)).fit(model, X, Y, key=key)
+    assert (ends[0] < ends_with(0.0)[0]) == (min_delta > 0), (
+        "small improvements make no difference here"
+    )
+    fit = pz.Trainer(adam(0.6), epochs, stopping=pz.Stopping(patience, min_delta)).fit(
+        model, X, Y, key=key
+    )
     assert (fit.epochs, fit.reason) == (ends[0], "patience")
     np.testing.assert_array_equal(fit.history["loss"], history[: ends[0]])
     # The first value improves on nothing before; an equal one is no improvement.
-    still = pz.Trainer(adam(0.0), epochs, stopping=pz.Stopping(patience, min_delta)).fit(model, X, Y, key=key)
+    still = pz.Trainer(adam(0.0), epochs, stopping=pz.Stopping(patience, min_delta)).fit(
+        model, X, Y, key=key
+    )
     assert (still.epochs, still.reason) == (patience + 1, "patience")
 
 
@@ -300,7 +346,12 @@ def test_a_tolerance_of_zero_ends_where_nothing_changes(key):
     assert (forever.reason, forever.epochs) == ("max epochs", 50)
     assert fit.reason == "converged"
     loss = forever.history["loss"]
-    still = 1 + np.flatnonzero(np.abs(np.diff(loss)) <= 4 * np.finfo(np.float32).eps * np.abs(loss[1:]))[0]
+    still = (
+        1
+        + np.flatnonzero(np.abs(np.diff(loss)) <= 4 * np.finfo(np.float32).eps * np.abs(loss[1:]))[
+            0
+        ]
+    )
     assert fit.epochs == still + 1
     np.testing.assert_allclose(loss[still:], loss[still], rtol=1e-6)
 
@@ -308,19 +359,29 @@ def test_a_tolerance_of_zero_ends_where_nothing_changes(key):
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_divergence_returns_a_finite_model_and_a_remedy(batch_size, key):
     model = gmlvq()
-    fit = pz.Trainer(pz.GradientDescent(optax.sgd(1e15)), 50, batch_size=batch_size).fit(model, X, Y, key=key)
+    fit = pz.Trainer(pz.GradientDescent(optax.sgd(1e15)), 50, batch_size=batch_size).fit(
+        model, X, Y, key=key
+    )
     assert fit.reason == "diverged"
     assert "learning rate" in fit.reason.remedy
     assert fit.epochs == len(fit.history["loss"]) < 50
     assert finite(fit.model)
     fit.model.predict(X)
-    fit = pz.Trainer(pz.GradientDescent(optax.sgd(float("nan"))), 50, batch_size=batch_size).fit(model, X, Y, key=key)
+    fit = pz.Trainer(pz.GradientDescent(optax.sgd(float("nan"))), 50, batch_size=batch_size).fit(
+        model, X, Y, key=key
+    )
     assert (fit.reason, fit.epochs) == ("diverged", 1)
     assert identical(fit.model, model)
 
 
 def test_every_reason_has_a_remedy():
-    assert {reason.value for reason in Reason} == {"converged", "patience", "max epochs", "diverged", "callback"}
+    assert {reason.value for reason in Reason} == {
+        "converged",
+        "patience",
+        "max epochs",
+        "diverged",
+        "callback",
+    }
     assert len({reason.remedy for reason in Reason}) == 5
 
 
@@ -329,7 +390,9 @@ def test_every_reason_has_a_remedy():
 
 def orders(n: int, count: int) -> np.ndarray:
     keys = jax.random.split(jax.random.key(1), count)
-    return np.asarray(jax.jit(jax.vmap(lambda key: shuffled(key, jnp.arange(n, dtype=jnp.int32), n)))(keys))
+    return np.asarray(
+        jax.jit(jax.vmap(lambda key: shuffled(key, jnp.arange(n, dtype=jnp.int32), n)))(keys)
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 60, 64, 1000])
@@ -345,13 +408,16 @@ def test_orders_are_roughly_uniform(n):
     some = orders(n, many)
     where = np.stack([np.bincount(column, minlength=n) for column in some.T]) * n / many
     np.testing.assert_allclose(where, 1, atol=0.1)
-    first_two = np.bincount(some[:, 0] * n + some[:, 1], minlength=n * n).reshape(n, n) * n * (n - 1) / many
+    first_two = (
+        np.bincount(some[:, 0] * n + some[:, 1], minlength=n * n).reshape(n, n) * n * (n - 1) / many
+    )
     assert np.all(np.diag(first_two) == 0)
     np.testing.assert_allclose(first_two[~np.eye(n, dtype=bool)], 1, atol=0.35)
 
 
 class Recording(pz.training.AbstractRule):
-    """Learns nothing: with x the identity matrix, the points become a record of what each sample was given."""
+    """Learns nothing: with x the identity matrix, the points become a record of what each sample
+    was given."""
 
     def check(self, model, mask, objective, batch_size):
         pass
@@ -366,17 +432,28 @@ class Recording(pz.training.AbstractRule):
         present = jnp.where(batch.weight > 0, 1.0, 0.0)
         record = jnp.stack([batch.weight @ batch.x, present @ batch.x, state * (present @ batch.x)])
         points = params.prototypes.points + record
-        return eqx.tree_at(lambda m: m.prototypes.points, params, points), state + 1, jnp.sum(batch.weight)
+        return (
+            eqx.tree_at(lambda m: m.prototypes.points, params, points),
+            state + 1,
+            jnp.sum(batch.weight),
+        )
 
 
 def record(key: jax.Array, batch_size: int | None, epochs: int) -> tuple[np.ndarray, np.ndarray]:
-    model = pz.PrototypeModel(pz.Prototypes(jnp.zeros((3, N))), pz.metrics.SquaredEuclidean(), pz.losses.HardClustering())
+    model = pz.PrototypeModel(
+        pz.Prototypes(jnp.zeros((3, N))), pz.metrics.SquaredEuclidean(), pz.losses.HardClustering()
+    )
     weight = np.arange(1.0, N + 1)
-    fit = pz.Trainer(Recording(), epochs, batch_size=batch_size).fit(model, np.eye(N), key=key, sample_weight=weight)
+    fit = pz.Trainer(Recording(), epochs, batch_size=batch_size).fit(
+        model, np.eye(N), key=key, sample_weight=weight
+    )
     return np.asarray(fit.model.prototypes.points), fit.history["loss"]
 
 
-@pytest.mark.parametrize("batch_size, sizes", [(16, [16, 16, 16, 12]), (20, [20, 20, 20]), (59, [59, 1]), (None, [60])])
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"),
+    [(16, [16, 16, 16, 12]), (20, [20, 20, 20]), (59, [59, 1]), (None, [60])],
+)
 def test_every_epoch_sees_every_sample_once(batch_size, sizes, key):
     weight = np.arange(1, N + 1) / np.mean(np.arange(1, N + 1))
     (share, seen, when), loss = record(key, batch_size, epochs=1)
@@ -391,7 +468,9 @@ def test_every_epoch_sees_every_sample_once(batch_size, sizes, key):
     np.testing.assert_array_equal(np.bincount(second.astype(int)), sizes)
     if batch_size is not None:
         assert np.any(second != when), "two epochs have the same order"
-        assert np.any(record(jax.random.key(5), batch_size, epochs=1)[0][2] != when), "two keys have the same order"
+        assert np.any(record(jax.random.key(5), batch_size, epochs=1)[0][2] != when), (
+            "two keys have the same order"
+        )
 
 
 @pytest.mark.parametrize("together", [1, 3])
@@ -416,9 +495,11 @@ def test_a_batch_of_all_samples_is_the_full_batch(key):
 
 @pytest.mark.parametrize("kind", ["typed", "raw", "rbg"])
 def test_keys_of_every_kind(kind, key):
-    make = {"typed": lambda s: jax.random.key(s), "raw": jax.random.PRNGKey, "rbg": lambda s: jax.random.key(s, impl="rbg")}[
-        kind
-    ]
+    make = {
+        "typed": lambda s: jax.random.key(s),
+        "raw": jax.random.PRNGKey,
+        "rbg": lambda s: jax.random.key(s, impl="rbg"),
+    }[kind]
 
     def run(key):
         return pz.Trainer(adam(), 3, batch_size=16).fit(gmlvq(), X, Y, key=key).model
@@ -439,17 +520,24 @@ def test_class_weights_and_sample_weights(key):
         return pz.Trainer(adam(), 5).fit(model, X, y, key=key, **weights)
 
     balanced = run(class_weight="balanced")
-    assert identical(balanced.model, run(class_weight={0: 60 / (3 * 30), 1: 60 / (3 * 20), 2: 60 / (3 * 10)}).model)
+    assert identical(
+        balanced.model,
+        run(class_weight={0: 60 / (3 * 30), 1: 60 / (3 * 20), 2: 60 / (3 * 10)}).model,
+    )
     assert not identical(balanced.model, run().model)
     both = run(sample_weight=weight, class_weight={2: 4.0, 0: 1.0, 1: 0.25})
     assert identical(both.model, run(sample_weight=weight * np.array([1, 0.25, 4])[y]).model)
     assert not identical(both.model, run(sample_weight=weight).model)
-    # The mean weight is one, whatever it was: neither the scale of the weights nor equal weights change anything.
+    # The mean weight is one, whatever it was: neither the scale of the weights nor equal weights
+    # change anything.
     assert identical(run(sample_weight=8 * weight).model, run(sample_weight=weight).model)
     assert identical(run(sample_weight=np.full(N, 4.0)).model, run().model)
 
 
-@pytest.mark.parametrize("row, rule", [("GMLVQ", "descent"), ("FCM", "alternating"), ("GaussianMixture", "alternating")])
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [("GMLVQ", "descent"), ("FCM", "alternating"), ("GaussianMixture", "alternating")],
+)
 def test_integer_weights_are_repeated_samples(row, rule, key, x64):
     recipe = getattr(pz.zoo, row)
     x = X.astype(float)
@@ -457,7 +545,9 @@ def test_integer_weights_are_repeated_samples(row, rule, key, x64):
     model = recipe(x, y, key=jax.random.key(3))
     trainer = pz.Trainer(pz.AlternatingOptimization() if rule == "alternating" else adam(), 8)
     weighted = trainer.fit(model, x, y, key=key, sample_weight=REPEATS)
-    copies = trainer.fit(model, np.repeat(x, REPEATS, axis=0), None if y is None else np.repeat(y, REPEATS), key=key)
+    copies = trainer.fit(
+        model, np.repeat(x, REPEATS, axis=0), None if y is None else np.repeat(y, REPEATS), key=key
+    )
     np.testing.assert_allclose(weighted.history["loss"], copies.history["loss"], rtol=1e-10)
     assert_close(weighted.model, copies.model, rtol=1e-8, atol=1e-10)
     plain = trainer.fit(model, x, y, key=key)
@@ -489,7 +579,7 @@ def test_frozen_parts_do_not_move(spellings, key):
 
 
 @pytest.mark.parametrize(
-    "freeze, message",
+    ("freeze", "message"),
     [
         (["metric", "nope"], "'nope' names no part.*'prototypes', 'metric', 'loss', 'encoder'"),
         ("prototypes.labels", "Prototypes has 'points', 'space', 'counts', not 'labels'"),
@@ -504,18 +594,24 @@ def test_freezing_what_is_not_there_or_everything(freeze, message, key):
 
 def test_alternating_optimisation_needs_something_to_optimise(key):
     with pytest.raises(ValueError, match="leaves no parameter to train"):
-        pz.Trainer(pz.AlternatingOptimization(), 1, freeze="prototypes").fit(pz.zoo.HCM(X, key=key), X, key=key)
+        pz.Trainer(pz.AlternatingOptimization(), 1, freeze="prototypes").fit(
+            pz.zoo.HCM(X, key=key), X, key=key
+        )
 
 
 def test_a_frozen_encoder_is_an_encoder_applied_beforehand(key, x64):
     x, y = X[~HELD_OUT].astype(float), Y[~HELD_OUT]
     xv, yv = X[HELD_OUT].astype(float), Y[HELD_OUT]
-    model = pz.zoo.LVQMLN(x, y, key=jax.random.key(3), prototypes_per_class=2, hidden=(8,), latent_dim=3)
+    model = pz.zoo.LVQMLN(
+        x, y, key=jax.random.key(3), prototypes_per_class=2, hidden=(8,), latent_dim=3
+    )
     latent = pz.PrototypeModel(model.prototypes, model.metric, model.loss)
     trainer = pz.Trainer(adam(), 15, freeze="encoder")
     fit = trainer.fit(model, x, y, key=key, validation=(xv, yv))
     encode = eqx.filter_jit(model.encode)
-    direct = trainer.fit(latent, encode(jnp.asarray(x)), y, key=key, validation=(encode(jnp.asarray(xv)), yv))
+    direct = trainer.fit(
+        latent, encode(jnp.asarray(x)), y, key=key, validation=(encode(jnp.asarray(xv)), yv)
+    )
     assert identical(fit.model.encoder, model.encoder)
     assert not identical(fit.model.prototypes, model.prototypes)
     assert_close(fit.model.prototypes, direct.model.prototypes, rtol=1e-9)
@@ -582,7 +678,9 @@ def test_callbacks_are_called_when_they_asked_to_be_and_change_nothing(key):
             assert epochs == sorted(set(epochs)) and epochs[-1] == 20
             for view in (start, *recorder.chunks, end):
                 assert view.epochs == 20
-                np.testing.assert_array_equal(view.history["loss"], alone.history["loss"][: view.epoch])
+                np.testing.assert_array_equal(
+                    view.history["loss"], alone.history["loss"][: view.epoch]
+                )
     assert {6, 12, 18, 20} <= {view.epoch for view in seldom.chunks}
     assert [view.epoch for view in always.chunks] == list(range(1, 21))
     six = pz.Trainer(adam(), 6, batch_size=16).fit(model, X, Y, key=key)
@@ -591,23 +689,34 @@ def test_callbacks_are_called_when_they_asked_to_be_and_change_nothing(key):
 
 def test_a_callback_can_stop_training(key):
     model, stopper, other = gmlvq(), Recorder(every=3, stop_at=5), Recorder()
-    fit = pz.Trainer(adam(), 20, batch_size=16, callbacks=[stopper, other]).fit(model, X, Y, key=key)
+    fit = pz.Trainer(adam(), 20, batch_size=16, callbacks=[stopper, other]).fit(
+        model, X, Y, key=key
+    )
     assert (fit.epochs, fit.reason) == (6, "callback")
     assert other.chunks[-1].epoch == 6 and len(other.ends) == 1
-    assert identical(fit.model, pz.Trainer(adam(), 6, batch_size=16).fit(model, X, Y, key=key).model)
+    assert identical(
+        fit.model, pz.Trainer(adam(), 6, batch_size=16).fit(model, X, Y, key=key).model
+    )
 
 
 # Compilation, and the transformations of Optax.
 
 
-@pytest.mark.parametrize("optimiser", [optax.adam, lambda rate: optax.lbfgs(rate, memory_size=3)], ids=["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    "optimiser", [optax.adam, lambda rate: optax.lbfgs(rate, memory_size=3)], ids=["adam", "lbfgs"]
+)
 def test_one_compilation_serves_all_numbers(optimiser, key):
     model = gmlvq()
     x, y = X[~HELD_OUT], Y[~HELD_OUT]
     validation = X[HELD_OUT], Y[HELD_OUT]
 
     def run(rate, epochs, x, key, **stopping):
-        trainer = pz.Trainer(pz.GradientDescent(optimiser(rate)), epochs, stopping=pz.Stopping(**stopping), restore_best=True)
+        trainer = pz.Trainer(
+            pz.GradientDescent(optimiser(rate)),
+            epochs,
+            stopping=pz.Stopping(**stopping),
+            restore_best=True,
+        )
         return trainer, trainer.fit(model, x, y, key=key, validation=validation)
 
     with count_compilations() as first:
@@ -616,7 +725,15 @@ def test_one_compilation_serves_all_numbers(optimiser, key):
     assert not identical(fit.model, model)
     with count_compilations() as later:
         trainer.fit(model, x, y, key=key, validation=validation)
-        _, longer = run(0.03, 33, x * np.float32(1.5), jax.random.key(9), patience=30, min_delta=0.1, tolerance=1e-9)
+        _, longer = run(
+            0.03,
+            33,
+            x * np.float32(1.5),
+            jax.random.key(9),
+            patience=30,
+            min_delta=0.1,
+            tolerance=1e-9,
+        )
         _, still = run(0.0, 5, x, key)
     assert later.names == []
     assert longer.epochs > 20
@@ -632,12 +749,16 @@ def test_lbfgs_is_given_what_its_line_search_asks_for(key, x64):
     params, rest = eqx.partition(model, trainable_mask(model))
 
     def objective(params):
-        return eqx.combine(params, rest).objective(jnp.asarray(x), jnp.asarray(y, jnp.int32), jnp.full(N, 1 / N))
+        return eqx.combine(params, rest).loss_of(
+            jnp.asarray(x), jnp.asarray(y, jnp.int32), jnp.full(N, 1 / N)
+        )
 
     @jax.jit
     def step(params, state):
         value, gradient = jax.value_and_grad(objective)(params)
-        change, state = optimiser.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
+        change, state = optimiser.update(
+            gradient, state, params, value=value, grad=gradient, value_fn=objective
+        )
         return optax.apply_updates(params, change), state, value
 
     state, losses = optimiser.init(params), []
@@ -650,7 +771,8 @@ def test_lbfgs_is_given_what_its_line_search_asks_for(key, x64):
 
 
 def test_a_schedule_counts_updates(key):
-    """Three updates an epoch, and a schedule that ends after twelve: four epochs are all that anything moves in."""
+    """Three updates an epoch, and a schedule that ends after twelve: four epochs are all that
+    anything moves in."""
     model = gmlvq()
 
     def run(epochs):
@@ -702,12 +824,18 @@ def test_a_stream_may_lack_classes():
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    ("make", "message"),
     [
         (lambda: pz.Trainer(adam(), 10.0), "`epochs` must be a positive integer, got 10.0"),  # pyright: ignore
         (lambda: pz.Trainer(adam(), -3), "`epochs` must be a positive integer, got -3"),
-        (lambda: pz.Trainer(adam(), 1, batch_size=True), "`batch_size` must be a positive integer, got True"),
-        (lambda: pz.Trainer(adam(), 1, callbacks=[Recorder(every=0)]), "`every` must be a positive integer, got 0"),
+        (
+            lambda: pz.Trainer(adam(), 1, batch_size=True),
+            "`batch_size` must be a positive integer, got True",
+        ),
+        (
+            lambda: pz.Trainer(adam(), 1, callbacks=[Recorder(every=0)]),
+            "`every` must be a positive integer, got 0",
+        ),
         (lambda: pz.Trainer(optax.adam(0.1), 1), "`rule` must be a learning rule"),  # pyright: ignore
         (lambda: pz.GradientDescent(0.1), "`optimiser` must be an Optax transformation"),  # pyright: ignore
         (lambda: pz.Stopping(patience=1.5), "`patience` must be an integer or None, got 1.5"),  # pyright: ignore
@@ -740,10 +868,13 @@ SETTINGS = {
     "curriculum": pz.SelfPaced(0.5),
     "precision": "bfloat16",
     "rematerialise": True,
-    "sharding": pz.training.Trainer(adam(), 1, sharding=jax.sharding.Mesh(jax.devices(), ("samples",))).sharding,
+    "sharding": pz.training.Trainer(
+        adam(), 1, sharding=jax.sharding.Mesh(jax.devices(), ("samples",))
+    ).sharding,
     "checkpoints": pz.Checkpoints("runs"),
     "callbacks": (pz.training.Progress(),),
     "progress": True,
+    "metrics": (("accuracy", pz.evaluation.accuracy),),
 }
 
 
@@ -781,7 +912,10 @@ def test_a_batch_needs_memory_for_a_few_of_its_samples(name, key):
     state = rule.init(params, objective)
 
     def temporary(n: int) -> int:
-        x, labels, weight = (jax.ShapeDtypeStruct((n, *shape), kind) for shape, kind in (((2,), "f4"), ((), "i4"), ((), "f4")))
+        x, labels, weight = (
+            jax.ShapeDtypeStruct((n, *shape), kind)
+            for shape, kind in (((2,), "f4"), ((), "i4"), ((), "f4"))
+        )
 
         def step(x: jax.Array, y: jax.Array, weight: jax.Array) -> Any:
             batch = pz.training.Batch(x, y, weight, False)

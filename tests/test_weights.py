@@ -1,4 +1,5 @@
-"""A sample of weight zero is not there, and a weight is as many copies: from the first initialiser to the last score."""
+"""A sample of weight zero is not there, and a weight is as many copies: from the first initialiser
+to the last score."""
 
 from typing import Any
 
@@ -17,11 +18,27 @@ KEY = jax.random.key(0)
 COPIES = 1 + np.arange(len(X)) % 3
 
 #: A row for each kind of rule, metric and loss; all others are asked in the nightly campaign.
-FEW = {"KNN", "NPC", "MedianLVQ", "LVQ1", "GMLVQ", "RSLVQ_NG", "DKGLVQ", "CBC", "RiemannianSRNG", "GaussianMixture"}
-SOME = [pytest.param(case, marks=[] if str(case) in FEW else pytest.mark.nightly, id=str(case)) for case in CASES]
+FEW = {
+    "KNN",
+    "NPC",
+    "MedianLVQ",
+    "LVQ1",
+    "GMLVQ",
+    "RSLVQ_NG",
+    "DKGLVQ",
+    "CBC",
+    "RiemannianSRNG",
+    "GaussianMixture",
+}
+SOME = [
+    pytest.param(case, marks=[] if str(case) in FEW else pytest.mark.nightly, id=str(case))
+    for case in CASES
+]
 
 
-def with_absent(x: np.ndarray, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+def with_absent(
+    x: np.ndarray, y: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Twenty more samples, far away and of other classes, which weigh nothing."""
     places = np.arange(0, len(x), 3)
     absent = x[places] * 100
@@ -36,11 +53,14 @@ def starts_alike(case: Case) -> dict[str, Any]:
 
 
 def close(one: Any, other: Any, **tolerances: float) -> None:
-    pairs = zip(*(jax.tree.leaves(eqx.filter(m, eqx.is_inexact_array)) for m in (one, other)), strict=True)
+    pairs = zip(
+        *(jax.tree.leaves(eqx.filter(m, eqx.is_inexact_array)) for m in (one, other)), strict=True
+    )
     for a, b in pairs:
         np.testing.assert_allclose(a, b, **tolerances)
 
 
+@pytest.mark.few_rows
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_row_is_built_without_samples_of_weight_zero(case):
     x, y, weight = with_absent(case.x, case.y)
@@ -48,12 +68,18 @@ def test_a_row_is_built_without_samples_of_weight_zero(case):
     assert eqx.tree_equal(model, case.model)
 
 
+@pytest.mark.few_rows
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_row_is_built_by_weights_as_by_copies(case):
     make, options = case.recipe, starts_alike(case)
     y = None if case.y is None else np.repeat(case.y, COPIES)
     weighted = make(case.x, case.y, key=KEY, sample_weight=COPIES, **options)
-    close(weighted, make(np.repeat(case.x, COPIES, axis=0), y, key=KEY, **options), rtol=1e-3, atol=1e-4)
+    close(
+        weighted,
+        make(np.repeat(case.x, COPIES, axis=0), y, key=KEY, **options),
+        rtol=1e-3,
+        atol=1e-4,
+    )
 
 
 @pytest.mark.parametrize("case", SOME)
@@ -74,14 +100,18 @@ def test_a_row_is_trained_by_weights_as_by_copies(case):
     y = None if case.y is None else np.repeat(case.y, COPIES)
     weighted = trainer.fit(case.model, case.x, case.y, key=KEY, sample_weight=COPIES)
     copies = trainer.fit(case.model, np.repeat(case.x, COPIES, axis=0), y, key=KEY)
-    np.testing.assert_allclose(weighted.history["loss"], copies.history["loss"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        weighted.history["loss"], copies.history["loss"], rtol=1e-3, atol=1e-5
+    )
     close(weighted.model, copies.model, rtol=1e-2, atol=1e-3)
 
 
 # The short ways.
 
 
-@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 1.0, 1: 2.0, 2: 0.5}, {0: 1.0, 1: 1.0, 2: 0.0}])
+@pytest.mark.parametrize(
+    "class_weight", [None, "balanced", {0: 1.0, 1: 2.0, 2: 0.5}, {0: 1.0, 1: 1.0, 2: 0.0}]
+)
 def test_the_first_minute_takes_weights(class_weight):
     x, y, weight = with_absent(X, Y)
     settings = {"key": KEY, "epochs": 3, "class_weight": class_weight}
@@ -107,7 +137,9 @@ def test_folds_hold_no_samples_of_weight_zero(name):
     if name == "MedianLVQ":
         for i, fit in enumerate(alone.fits):
             held_out = {tuple(sample) for sample in X[alone.folds == i].tolist()}
-            assert not held_out & {tuple(point) for point in np.asarray(fit.model.prototypes.points).tolist()}
+            assert not held_out & {
+                tuple(point) for point in np.asarray(fit.model.prototypes.points).tolist()
+            }
 
 
 def test_scores_of_folds_are_weighted():
@@ -129,7 +161,9 @@ def test_a_sample_without_weight_is_no_prototype_however_good_it_is():
     y, weight = np.repeat([0, 1], 20), np.ones(40)
     weight[[0, 20]] = 0
     trainer = pz.zoo.MedianLVQ.trainer(epochs=10)
-    start = pz.PrototypeModel(pz.Prototypes(x[[5, 25]], [0, 1]), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ())
+    start = pz.PrototypeModel(
+        pz.Prototypes(x[[5, 25]], [0, 1]), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ()
+    )
     free = trainer.fit(start, x, y, key=KEY).model.prototypes.points
     together = pz.fit_many(trainer, [start, start], x, y, key=KEY, sample_weight=weight)[0]
     for fit in (trainer.fit(start, x, y, key=KEY, sample_weight=weight), together):
@@ -142,14 +176,18 @@ def test_a_sample_without_weight_is_no_prototype_however_good_it_is():
     weight = np.append(np.ones(40), 0)
     for name in ("HCM", "FCM", "NeuralGas", "GaussianMixture"):
         for seed in range(5):
-            points = getattr(pz.zoo, name)(far, key=seed, prototypes=2, sample_weight=weight).prototypes.points
+            points = getattr(pz.zoo, name)(
+                far, key=seed, prototypes=2, sample_weight=weight
+            ).prototypes.points
             assert float(np.abs(np.asarray(points)).max()) < 100
 
 
 # Streams, validation, many models.
 
 
-def stream(weight: np.ndarray | None, x: np.ndarray = X, y: np.ndarray = Y, size: int = 20) -> list[tuple]:
+def stream(
+    weight: np.ndarray | None, x: np.ndarray = X, y: np.ndarray = Y, size: int = 20
+) -> list[tuple]:
     parts = (x, y) if weight is None else (x, y, weight)
     return [tuple(a[i : i + size] for a in parts) for i in range(0, len(x), size)]
 
@@ -166,7 +204,9 @@ def test_equal_weights_of_a_stream_say_nothing(weight):
     np.testing.assert_allclose(plain.history["loss"], weighted.history["loss"], rtol=1e-6)
     held_out = trained(stream(None), validation=lambda epoch: stream(np.full(len(X), weight)))
     np.testing.assert_allclose(
-        held_out.history["validation_loss"], trained(stream(None), validation=(X, Y)).history["validation_loss"], rtol=1e-5
+        held_out.history["validation_loss"],
+        trained(stream(None), validation=(X, Y)).history["validation_loss"],
+        rtol=1e-5,
     )
 
 
@@ -198,16 +238,24 @@ def test_the_loss_of_a_stream_is_the_mean_over_all_its_samples():
     still = pz.Trainer(pz.GradientDescent("sgd", 1e-30), 1)
     model = pz.zoo.GLVQ(X, Y, key=KEY)
     np.testing.assert_allclose(
-        still.fit(model, source, key=KEY).history["loss"], still.fit(model, X, Y, key=KEY).history["loss"], rtol=1e-5
+        still.fit(model, source, key=KEY).history["loss"],
+        still.fit(model, X, Y, key=KEY).history["loss"],
+        rtol=1e-5,
     )
 
 
 def test_validation_samples_without_weight_are_not_there():
     x, y, weight = with_absent(X, Y)
-    of = [trained(stream(None), validation=given).history["validation_loss"] for given in ((x, y, weight), (X, Y))]
+    of = [
+        trained(stream(None), validation=given).history["validation_loss"]
+        for given in ((x, y, weight), (X, Y))
+    ]
     np.testing.assert_array_equal(*of)
     many = tuple(np.repeat(a, COPIES, axis=0) for a in (X, Y))
-    of = [trained(stream(None), validation=given).history["validation_loss"] for given in ((X, Y, COPIES), many)]
+    of = [
+        trained(stream(None), validation=given).history["validation_loss"]
+        for given in ((X, Y, COPIES), many)
+    ]
     np.testing.assert_allclose(*of, rtol=1e-5)
 
 
