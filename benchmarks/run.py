@@ -1,11 +1,12 @@
 """Measure protozoo side by side with what it is compared against, and print Markdown tables.
 
-    python benchmarks/run.py                      everything: two to three hours
+    python benchmarks/run.py                      everything: three to four hours
     python benchmarks/run.py --quick              tiny sizes, once: does it still run?
     python benchmarks/run.py --only epoch em --repeats 5 --output results.md
 
-Every measurement has a process of its own, and contenders take turns (A B A B …), so that whatever else the machine does meets
-both. A library that is not installed is left out. How a number comes about is told by the case that measures it, in `cases/`.
+Every measurement has a process of its own, and contenders take turns (A B A B …), so that whatever
+else the machine does meets both. A library that is not installed is left out. How a number comes
+about is told by the case that measures it, in `cases/`.
 """
 
 import argparse
@@ -24,21 +25,63 @@ from types import ModuleType
 from typing import NamedTuple
 
 
-CASES = ("startup", "epoch", "em", "em_memory", "predict", "overhead", "accuracy")
-PACKAGES = ("protozoo", "jax", "jaxlib", "equinox", "optax", "numpy", "prosemble", "scikit-learn", "sklvq")
-MODULES = {"prosemble": "prosemble", "scikit-learn": "sklearn", "sklvq": "sklvq"}  # of the contenders that may be missing
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS", "JAX_PLATFORMS")
+CASES = (
+    *("startup", "epoch", "curved", "em", "em_memory", "som", "predict", "overhead"),
+    *("local_learning", "accuracy", "novelty", "search"),
+)
+PACKAGES = (
+    "protozoo",
+    "jax",
+    "jaxlib",
+    "equinox",
+    "optax",
+    "numpy",
+    "prosemble",
+    "scikit-learn",
+    "sklvq",
+    "minisom",
+)
+MODULES = {
+    "prosemble": "prosemble",
+    "scikit-learn": "sklearn",
+    "sklvq": "sklvq",
+    "MiniSom": "minisom",
+}  # of the contenders that may be missing
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "XLA_FLAGS",
+    "JAX_PLATFORMS",
+)
 
-Sample = dict[str, float | list[float] | None] | None  # what one process measured; nothing if it failed
+Sample = (
+    dict[str, float | list[float] | None] | None
+)  # what one process measured; nothing if it failed
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, one repeat: a smoke test, its numbers mean nothing")
-    parser.add_argument("--only", nargs="+", choices=CASES, default=CASES, metavar="NAME", help=f"some of {', '.join(CASES)}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="tiny sizes, one repeat: a smoke test, its numbers mean nothing",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=CASES,
+        default=CASES,
+        metavar="NAME",
+        help=f"some of {', '.join(CASES)}",
+    )
     parser.add_argument("--repeats", type=int, help="processes for each number (default: 3)")
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
-    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)  # a process that measures: case and arguments
+    parser.add_argument(
+        "--measure", nargs=2, help=argparse.SUPPRESS
+    )  # a process that measures: case and arguments
     options = parser.parse_args()
     if options.measure:
         name, arguments = options.measure
@@ -63,7 +106,8 @@ def load(name: str) -> ModuleType:
 
 
 def section(case: ModuleType, quick: bool, repeats: int) -> tuple[str, bool]:
-    """One case, measured: its explanation and a table with a line for each row, and whether no process failed."""
+    """One case, measured: its explanation and a table with a line for each row, and whether no
+    process failed."""
     rows, repeats = case.rows(quick), getattr(case, "REPEATS", repeats)
     samples = {row: {who: [] for who in contenders} for row, contenders in rows.items()}
     turns = [
@@ -76,7 +120,9 @@ def section(case: ModuleType, quick: bool, repeats: int) -> tuple[str, bool]:
     keys = [json.dumps(turn.arguments) if quick else i for i, turn in enumerate(turns)]
     distinct = dict(zip(keys, turns, strict=True))
     with ThreadPoolExecutor(getattr(case, "WORKERS", 1)) as pool:
-        known = dict(zip(distinct, pool.map(lambda turn: taken(case, turn), distinct.values()), strict=True))
+        known = dict(
+            zip(distinct, pool.map(lambda turn: taken(case, turn), distinct.values()), strict=True)
+        )
     for turn, key in zip(turns, keys, strict=True):
         samples[turn.row][turn.who].append(known[key])
     header, lines = case.report(samples) if hasattr(case, "report") else compared(case, samples)
@@ -86,7 +132,9 @@ def section(case: ModuleType, quick: bool, repeats: int) -> tuple[str, bool]:
     return f"\n## {title}\n{text}\n\n{table(header, lines)}", whole
 
 
-def compared(case: ModuleType, samples: dict[str, dict[str, list[Sample]]]) -> tuple[list[str], list[list[str]]]:
+def compared(
+    case: ModuleType, samples: dict[str, dict[str, list[Sample]]]
+) -> tuple[list[str], list[list[str]]]:
     """The header and the lines of a table of two contenders: their numbers and ratios."""
     one, other = next(iter(samples.values()))
     header, lines = [""], []
@@ -115,7 +163,9 @@ def taken(case: ModuleType, turn: Turn) -> Sample:
     """The measurement, told as soon as it is there: hours of others may follow."""
     began = time.monotonic()
     sample = measured(case, turn.arguments) if installed(turn.who) else None
-    step = f"{case.__name__}, {turn.row}, {turn.who}, {turn.number}: {time.monotonic() - began:.1f} s, {json.dumps(sample)}"
+    took = time.monotonic() - began
+    where = f"{case.__name__}, {turn.row}, {turn.who}, {turn.number}"
+    step = f"{where}: {took:.1f} s, {json.dumps(sample)}"
     print(step, file=sys.stderr, flush=True)
     return sample
 
@@ -123,11 +173,22 @@ def taken(case: ModuleType, turn: Turn) -> Sample:
 def measured(case: ModuleType, arguments: dict) -> Sample:
     """What `case.measure(**arguments)` returns in a fresh process."""
     environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
-    environment |= {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"), **getattr(case, "ENVIRONMENT", {})}
-    command = [sys.executable, __file__, "--measure", case.__name__.rpartition(".")[2], json.dumps(arguments)]
+    environment |= {
+        "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
+        **getattr(case, "ENVIRONMENT", {}),
+    }
+    command = [
+        sys.executable,
+        __file__,
+        "--measure",
+        case.__name__.rpartition(".")[2],
+        json.dumps(arguments),
+    ]
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
     if process.returncode != 0:
-        print(f"failed ({process.returncode}): {process.stderr[-2000:]}", file=sys.stderr, flush=True)
+        print(
+            f"failed ({process.returncode}): {process.stderr[-2000:]}", file=sys.stderr, flush=True
+        )
         return None
     return json.loads(process.stdout.splitlines()[-1])
 
@@ -146,16 +207,22 @@ def machine(repeats: int, quick: bool) -> str:
             versions[package] = "not installed"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts = {
-        "Versions": ", ".join(f"{k} {v}" for k, v in {"Python": platform.python_version(), **versions}.items()),
-        "Machine": f"{processor()}, {cores} cores, {platform.system()}; load {os.getloadavg()[0]:.1f} at the start",
-        "Threads": ", ".join(f"{name}={os.environ[name]}" for name in THREADS if name in os.environ) or "defaults",
-        "Repeats": f"{repeats}, each in a process of its own" + ("; tiny sizes, a smoke test" if quick else ""),
+        "Versions": ", ".join(
+            f"{k} {v}" for k, v in {"Python": platform.python_version(), **versions}.items()
+        ),
+        "Machine": f"{processor()}, {cores} cores, {platform.system()}; "
+        f"load {os.getloadavg()[0]:.1f} at the start",
+        "Threads": ", ".join(f"{name}={os.environ[name]}" for name in THREADS if name in os.environ)
+        or "defaults",
+        "Repeats": f"{repeats}, each in a process of its own"
+        + ("; tiny sizes, a smoke test" if quick else ""),
     }
     text = (
-        "Numbers are medians. A ratio is the first contender's number divided by the second's (of time and memory, below one "
-        "is better), with its range over the repeats. Peak memory is that of the whole process above what it holds when "
-        "libraries and data are loaded, compilation included; working memory is the peak above what it holds when everything "
-        "is compiled."
+        "Numbers are medians. A ratio is the first contender's number divided by the second's (of "
+        "time and memory, below one is better), with its range over the repeats. Peak memory is "
+        "that of the whole process above what it holds when libraries and data are loaded, "
+        "compilation included; working memory is the peak above what it holds when everything is "
+        "compiled."
     )
     return "\n".join(["# Benchmarks", "", *(f"- {k}: {v}" for k, v in facts.items()), "", text])
 
@@ -187,7 +254,9 @@ def ratio(one: list[float | None], other: list[float | None]) -> str:
         return ""
     middle = statistics.median(a for a, _ in pairs) / statistics.median(b for _, b in pairs)
     ratios = [a / b for a, b in pairs]
-    return number(middle) + (f" ({number(min(ratios))}–{number(max(ratios))})" if len(ratios) > 1 else "")
+    return number(middle) + (
+        f" ({number(min(ratios))}–{number(max(ratios))})" if len(ratios) > 1 else ""
+    )
 
 
 def number(value: float) -> str:

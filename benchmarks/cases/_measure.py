@@ -24,10 +24,12 @@ def seconds(function: Callable, *arguments: object) -> float:
 def milliseconds_per_epoch(
     fit: Callable[[int], None], short: int, long: int, pairs: int, memory: "Memory | None" = None
 ) -> float:
-    """The steady state: what the epochs between a short fit and a long one take, once nothing is left to compile.
+    """The steady state: what the epochs between a short fit and a long one take, once nothing is
+    left to compile.
 
-    `fit(epochs)` trains a fresh model. Both lengths run once beforehand; what is traced anew in every fit is then found in
-    JAX's cache of compiled programs, and what remains of the cost of a start cancels in the difference.
+    `fit(epochs)` trains a fresh model. Both lengths run once beforehand; what is traced anew in
+    every fit is then found in JAX's cache of compiled programs, and what remains of the cost of a
+    start cancels in the difference.
     """
     fit(short), fit(long)
     if memory:
@@ -37,7 +39,8 @@ def milliseconds_per_epoch(
 
 
 def cache_compilations() -> None:
-    """Keep what this process compiles on disk, for this process only; call it before JAX is imported."""
+    """Keep what this process compiles on disk, for this process only; call it before JAX is
+    imported."""
     folder = os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="benchmark-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
@@ -50,7 +53,8 @@ def one_core() -> None:
 
 
 class Memory:
-    """The peak of this process above what it holds now, and above what it holds once everything is compiled."""
+    """The peak of this process above what it holds now, and above what it holds once everything is
+    compiled."""
 
     def __init__(self):
         _forget()
@@ -68,7 +72,8 @@ class Memory:
 
 
 def _forget() -> bool:
-    """Give freed memory back and set the peak to what is held now, where that can be done (on Linux)."""
+    """Give freed memory back and set the peak to what is held now, where that can be done (on
+    Linux)."""
     time.sleep(0.2)  # JAX frees in the background
     try:
         ctypes.CDLL(None).malloc_trim(0)
@@ -90,8 +95,11 @@ def _resident() -> int:
         return _peak()
 
 
-def gaussian_classes(n: int, features: int, classes: int, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Overlapping normal clouds in float32 and their classes, made in place: nothing larger than x is ever held."""
+def gaussian_classes(
+    n: int, features: int, classes: int, spread: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping normal clouds in float32 and their classes, made in place: nothing larger than x
+    is ever held."""
     rng = np.random.default_rng(0)
     centres = spread * rng.standard_normal((classes, features), np.float32)
     x = rng.standard_normal((n, features), np.float32)

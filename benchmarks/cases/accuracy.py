@@ -1,11 +1,13 @@
 """Accuracy
 
-Per cent of unseen samples that are classified correctly, with the standard error over five stratified folds. Every contender
-learns from the same samples, standardised by what it learns from. One table of settings serves all models and all data sets:
-two prototypes for each class (NPC: one), and otherwise each library's own defaults; prosemble trains for as many epochs as our
-trainer of that row, and sklvq with L-BFGS, its best. Where training folds differ by a sample they are cut to the smallest, so
-that one compiled program serves all of them. Rows that compare images see digits only. An arrow marks where ours is worse by
-more than one standard error of the difference, fold by fold; the last column is the mean difference over the data sets.
+Per cent of unseen samples that are classified correctly, with the standard error over five
+stratified folds. Every contender learns from the same samples, standardised by what it learns from.
+One table of settings serves all models and all data sets: two prototypes for each class (NPC: one),
+and otherwise each library's own defaults; prosemble trains for as many epochs as our trainer of
+that row, and sklvq with L-BFGS, its best. Where training folds differ by a sample they are cut to
+the smallest, so that one compiled program serves all of them. Rows that compare images see digits
+only. An arrow marks where ours is worse by more than one standard error of the difference, fold by
+fold; the last column is the mean difference over the data sets.
 """
 
 import inspect
@@ -26,7 +28,13 @@ DATA = ("iris", "wine", "breast_cancer", "digits")
 PER_CLASS = 2
 SINGLE = ("NPC",)  # one prototype for each class by definition
 #: What stands beside a row besides prosemble.
-OTHERS = {"GLVQ": "sklvq", "GMLVQ": "sklvq", "LGMLVQ": "sklvq", "KNN": "scikit-learn", "NPC": "scikit-learn"}
+OTHERS = {
+    "GLVQ": "sklvq",
+    "GMLVQ": "sklvq",
+    "LGMLVQ": "sklvq",
+    "KNN": "scikit-learn",
+    "NPC": "scikit-learn",
+}
 
 Fit = Callable[[np.ndarray, np.ndarray], Callable]  # from samples and their classes to `predict`
 
@@ -35,7 +43,10 @@ def rows(quick: bool) -> dict:
     import protozoo as pz
 
     recipes = {name: getattr(pz.zoo, name) for name in pz.zoo.names()}
-    names = [name for name, recipe in recipes.items() if recipe.supervised and recipe.space is pz.manifolds.Euclidean]
+    flat = {
+        name: recipe for name, recipe in recipes.items() if recipe.space is pz.manifolds.Euclidean
+    }
+    names = [name for name, recipe in flat.items() if recipe.supervised and not recipe.one_class]
     data, folds = (DATA[:1], 2) if quick else (DATA, 5)
     return {
         name: {
@@ -52,15 +63,26 @@ def rows(quick: bool) -> dict:
     }
 
 
-def measure(library: str, model: str, epochs: int, data: list[str], folds: int) -> dict[str, list[float] | None]:
-    """The accuracies on the folds of each data set; nothing where another library cannot learn from it."""
+def measure(
+    library: str, model: str, epochs: int, data: list[str], folds: int
+) -> dict[str, list[float] | None]:
+    """The accuracies on the folds of each data set; nothing where another library cannot learn from
+    it."""
     cache_compilations()
-    make = {"protozoo": protozoo, "prosemble": prosemble, "sklvq": sklvq, "scikit-learn": scikit_learn}[library]
+    make = {
+        "protozoo": protozoo,
+        "prosemble": prosemble,
+        "sklvq": sklvq,
+        "scikit-learn": scikit_learn,
+    }[library]
     accuracies = {}
     for name in data:
         try:
             fit = make(model, epochs)
-            accuracies[name] = [float(np.mean(np.asarray(fit(*train)(x)) == y)) for train, (x, y) in splits(name, folds)]
+            accuracies[name] = [
+                float(np.mean(np.asarray(fit(*train)(x)) == y))
+                for train, (x, y) in splits(name, folds)
+            ]
         except Exception:
             if library == "protozoo":
                 raise
@@ -80,7 +102,10 @@ def splits(name: str, folds: int) -> Iterator[tuple[tuple, tuple]]:
     for train, test in pairs:
         train = train[:size]
         scaler = StandardScaler().fit(x[train])
-        yield (np.float32(scaler.transform(x[train])), y[train]), (np.float32(scaler.transform(x[test])), y[test])
+        yield (
+            (np.float32(scaler.transform(x[train])), y[train]),
+            (np.float32(scaler.transform(x[test])), y[test]),
+        )
 
 
 def protozoo(name: str, epochs: int) -> Fit:
@@ -90,7 +115,11 @@ def protozoo(name: str, epochs: int) -> Fit:
 
     recipe, key = getattr(pz.zoo, name), jax.random.key(0)
     trainer = recipe.trainer()
-    options = {} if name in SINGLE or "prototypes_per_class" not in recipe.options else {"prototypes_per_class": PER_CLASS}
+    options = (
+        {}
+        if name in SINGLE or "prototypes_per_class" not in recipe.options
+        else {"prototypes_per_class": PER_CLASS}
+    )
 
     def shaped(x: np.ndarray) -> np.ndarray:
         return x.reshape(-1, 8, 8, 1) if name.startswith("Image") else x
@@ -131,7 +160,11 @@ def sklvq(name: str, epochs: int) -> Fit:
     np.int = int
     base.check_array = lambda x, **_: x
     base.LVQBaseClass._validate_data = lambda model, x, y, **_: validate_data(model, x, y)
-    settings = {"prototype_n_per_class": PER_CLASS, "solver_type": "limited-memory-bfgs", "random_state": 0}
+    settings = {
+        "prototype_n_per_class": PER_CLASS,
+        "solver_type": "limited-memory-bfgs",
+        "random_state": 0,
+    }
     return lambda x, y: getattr(sklvq, name)(**settings).fit(x, y).predict
 
 
@@ -144,7 +177,12 @@ def scikit_learn(name: str, epochs: int) -> Fit:
 
 def report(samples: dict) -> tuple[list[str], list[list[str]]]:
     """The header, and a line for each row and library beside it."""
-    header = ["", "beside", *(title for name in DATA for title in (f"{name}: ours", "theirs")), "ours - theirs"]
+    header = [
+        "",
+        "beside",
+        *(title for name in DATA for title in (f"{name}: ours", "theirs")),
+        "ours - theirs",
+    ]
     lines = []
     for row, taken in samples.items():
         (_, (ours,)), *others = taken.items()
@@ -155,7 +193,10 @@ def report(samples: dict) -> tuple[list[str], list[list[str]]]:
             both = [difference(*pair) for pair in pairs if all(pair)]
             total = ""
             if both:
-                mean, error = sum(m for m, _ in both) / len(both), sum(e**2 for _, e in both) ** 0.5 / len(both)
+                mean, error = (
+                    sum(m for m, _ in both) / len(both),
+                    sum(e**2 for _, e in both) ** 0.5 / len(both),
+                )
                 total = f"{mean:+.2f} ± {error:.2f}{mark(mean, error)}"
             lines.append([row, library, *(cell for pair in pairs for cell in cells(*pair)), total])
     return header, lines
@@ -170,7 +211,9 @@ def difference(ours: list[float], theirs: list[float]) -> tuple[float, float]:
 
 
 def mark(mean: float, error: float) -> str:
-    return " ↓" if -mean > 1.001 * error else ""  # one sample on one fold is exactly one error, and no difference
+    return (
+        " ↓" if -mean > 1.001 * error else ""
+    )  # one sample on one fold is exactly one error, and no difference
 
 
 def text(accuracies: list[float] | None) -> str:

@@ -1,9 +1,10 @@
 """An iteration of expectation-maximisation for Gaussian mixtures
 
-100,000 samples, 32 components (with `--quick`, far fewer), float32, one thread on one core. Both start from the same samples
-as means, the covariance of the data in every component and equal weights, and run the same number of iterations: the
-log-likelihoods must agree. scikit-learn is given the whole start, so that no k-means is in its time, and `tol=0`. Time is a
-long fit less a short one, divided by the iterations between them.
+100,000 samples, 32 components (with `--quick`, far fewer), float32, one thread on one core. Both
+start from the same samples as means, the covariance of the data in every component and equal
+weights, and run the same number of iterations: the log-likelihoods must agree. scikit-learn is
+given the whole start, so that no k-means is in its time, and `tol=0`. Time is a long fit less a
+short one, divided by the iterations between them.
 """
 
 from ._measure import Memory, gaussian_classes, milliseconds_per_epoch, one_core
@@ -24,10 +25,20 @@ REGULARISATION = 1e-6
 
 
 def rows(quick: bool) -> dict:
-    size = {"n": 2000, "components": 4, "pairs": 1} if quick else {"n": 100_000, "components": 32, "pairs": 3}
+    size = (
+        {"n": 2000, "components": 4, "pairs": 1}
+        if quick
+        else {"n": 100_000, "components": 32, "pairs": 3}
+    )
     return {
         f"{covariance}, {features} features": {
-            library: {"library": library, "covariance": covariance, "features": features, "iterations": 5, **size}
+            library: {
+                "library": library,
+                "covariance": covariance,
+                "features": features,
+                "iterations": 5,
+                **size,
+            }
             for library in LIBRARIES
         }
         for covariance, features in (("full", 16), ("full", 64), ("diagonal", 16), ("diagonal", 64))
@@ -36,7 +47,13 @@ def rows(quick: bool) -> dict:
 
 
 def measure(
-    library: str, covariance: str, n: int, features: int, components: int, iterations: int, pairs: int
+    library: str,
+    covariance: str,
+    n: int,
+    features: int,
+    components: int,
+    iterations: int,
+    pairs: int,
 ) -> dict[str, float | None]:
     import numpy as np
 
@@ -62,7 +79,9 @@ def measure(
         )
 
         def fit(epochs: int) -> None:
-            result = pz.Trainer(pz.AlternatingOptimization(), epochs).fit(model, samples, key=jax.random.key(0))
+            result = pz.Trainer(pz.AlternatingOptimization(), epochs).fit(
+                model, samples, key=jax.random.key(0)
+            )
             jax.block_until_ready(result.model.prototypes.points)
             assert result.epochs == epochs, result.reason
             log_likelihoods.append(-float(result.history["loss"][-1]))
@@ -87,7 +106,9 @@ def measure(
                 init_params="random_from_data",
                 weights_init=np.full(components, 1 / components, np.float32),
                 means_init=means,
-                precisions_init=np.broadcast_to(precision, (components, *spread.shape)).astype(np.float32),
+                precisions_init=np.broadcast_to(precision, (components, *spread.shape)).astype(
+                    np.float32
+                ),
             ).fit(x)
             assert mixture.n_iter_ == epochs and mixture.covariances_.dtype == np.float32
             log_likelihoods.append(float(mixture.lower_bound_))

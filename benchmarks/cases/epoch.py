@@ -1,11 +1,12 @@
 """An epoch of training
 
-50,000 samples with 64 features, 10 classes, 10 prototypes for each (with `--quick`, far fewer), Adam, learning rate 0.01, the
-same prototypes to start from. Time is the steady state: a long fit less a short one, both with nothing left to compile,
-divided by the epochs between them. One object of prosemble's must not be fitted twice (it keeps the trace of the first
-`max_iter`), and another object traces anew: every fit has its own object, its programs come from JAX's compilation cache, and
-tracing, which both fits do, cancels. prosemble is told not to stop early (`epsilon=0`), and the short fit has two epochs
-because it cannot train one.
+50,000 samples with 64 features, 10 classes, 10 prototypes for each (with `--quick`, far fewer),
+Adam, learning rate 0.01, the same prototypes to start from. Time is the steady state: a long fit
+less a short one, both with nothing left to compile, divided by the epochs between them. One object
+of prosemble's must not be fitted twice (it keeps the trace of the first `max_iter`), and another
+object traces anew: every fit has its own object, its programs come from JAX's compilation cache,
+and tracing, which both fits do, cancels. prosemble is told not to stop early (`epsilon=0`), and the
+short fit has two epochs because it cannot train one.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from ._measure import Memory, cache_compilations, gaussian_classes, milliseconds
 COLUMNS = COMPARED = ("ms per epoch", "peak MB", "working MB")
 
 MODELS = ("GLVQ", "GMLVQ", "GTLVQ", "SRNG", "RSLVQ", "LGMLVQ")
-#: How many epochs more the long fit has than the short one, 50 if nothing else is said: up to a few seconds of work.
+#: How many epochs more the long fit has than the short one, 50 if nothing else is said: up to a few
+#: seconds of work.
 SPANS = {"protozoo": {"LGMLVQ": 4}, "prosemble": {"GMLVQ": 3, "GTLVQ": 3, "LGMLVQ": 2, "SRNG": 4}}
 
 
@@ -31,7 +33,13 @@ def rows(quick: bool) -> dict:
         settings = [(model, batch_size) for model in MODELS for batch_size in (None, 256)]
     return {
         f"{model}, {f'batches of {batch_size}' if batch_size else 'full batch'}": {
-            library: {"library": library, "model": model, "batch_size": batch_size, "span": spans.get(model, 50), **size}
+            library: {
+                "library": library,
+                "model": model,
+                "batch_size": batch_size,
+                "span": spans.get(model, 50),
+                **size,
+            }
             for library, spans in SPANS.items()
         }
         for model, batch_size in settings
@@ -53,7 +61,10 @@ def measure(
     make = {"protozoo": protozoo, "prosemble": prosemble}[library]
     x, y = gaussian_classes(n, features, classes)
     fit, memory = make(model, x, y, per_class, batch_size)
-    return {"ms per epoch": milliseconds_per_epoch(fit, 2, 2 + span, pairs, memory), **memory.megabytes()}
+    return {
+        "ms per epoch": milliseconds_per_epoch(fit, 2, 2 + span, pairs, memory),
+        **memory.megabytes(),
+    }
 
 
 def protozoo(
@@ -65,7 +76,9 @@ def protozoo(
     import protozoo as pz
 
     memory, key = Memory(), jax.random.key(0)
-    model = getattr(pz.zoo, name)(x, y, key=key, prototypes_per_class=per_class, initialiser=lambda x, count, *_: x[:count])
+    model = getattr(pz.zoo, name)(
+        x, y, key=key, prototypes_per_class=per_class, initialiser=lambda x, count, *_: x[:count]
+    )
     rule = pz.GradientDescent(optax.adam(0.01))
 
     def fit(epochs: int) -> None:
@@ -88,7 +101,11 @@ def prosemble(
 
     def fit(epochs: int) -> None:
         model = getattr(models, name)(
-            n_prototypes_per_class=per_class, max_iter=epochs, lr=0.01, epsilon=0.0, batch_size=batch_size
+            n_prototypes_per_class=per_class,
+            max_iter=epochs,
+            lr=0.01,
+            epsilon=0.0,
+            batch_size=batch_size,
         )
         model.fit(x, y, initial_prototypes=start, initial_labels=labels)
         jax.block_until_ready(model.prototypes_)

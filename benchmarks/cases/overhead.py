@@ -1,8 +1,9 @@
 """What the trainer's options cost
 
-GMLVQ on 50,000 samples with 64 features, 10 classes with 10 prototypes each, in batches of 256 (with `--quick`, far fewer
-samples): an epoch with the option against one without any. Ω is normalised; the frozen network makes 64 numbers of an image
-of 64 pixels; the stream reads a file in another order in every epoch, block by block.
+GMLVQ on 50,000 samples with 64 features, 10 classes with 10 prototypes each, in batches of 256
+(with `--quick`, far fewer samples): an epoch with the option against one without any. Ω is
+normalised; the frozen network makes 64 numbers of an image of 64 pixels; the stream reads a file in
+another order in every epoch, block by block.
 """
 
 import tempfile
@@ -48,10 +49,15 @@ def rows(quick: bool) -> dict:
         size = {"n": 1000, "features": 8, "classes": 3, "per_class": 2, "pairs": 1}
     else:
         size = {"n": 50_000, "features": 64, "classes": 10, "per_class": 10, "pairs": 2}
-    return {option: {"with": {"option": option, **size}, "without": {"option": None, **size}} for option in OPTIONS}
+    return {
+        option: {"with": {"option": option, **size}, "without": {"option": None, **size}}
+        for option in OPTIONS
+    }
 
 
-def measure(option: str | None, n: int, features: int, classes: int, per_class: int, pairs: int) -> dict[str, float]:
+def measure(
+    option: str | None, n: int, features: int, classes: int, per_class: int, pairs: int
+) -> dict[str, float]:
     import jax
     import optax
 
@@ -70,7 +76,8 @@ def measure(option: str | None, n: int, features: int, classes: int, per_class: 
     model = pz.zoo.GMLVQ(x, y, key=key, prototypes_per_class=per_class, initialiser="samples")
 
     if option == "a frozen CNN":
-        # Its prototypes live where it maps samples to: from there on, the model is the one without an encoder.
+        # Its prototypes live where it maps samples to: from there on, the model is the one without
+        # an encoder.
         x = x.reshape(n, -1, 8, 1)
         encoder = pz.backbones.CNN(x.shape[1:], features, channels=(16,), pool=1, key=key)
         model = pz.PrototypeModel(model.prototypes, model.metric, model.loss, encoder)
@@ -91,7 +98,11 @@ def measure(option: str | None, n: int, features: int, classes: int, per_class: 
             case "class_weight":
                 return {}, {"class_weight": "balanced"}
             case "checkpoints every 10":
-                return {"checkpoints": pz.Checkpoints(stack.enter_context(tempfile.TemporaryDirectory()), every=10)}, {}
+                return {
+                    "checkpoints": pz.Checkpoints(
+                        stack.enter_context(tempfile.TemporaryDirectory()), every=10
+                    )
+                }, {}
             case "a callback every 1":
                 return {"callbacks": [Listener()]}, {}
             case "progress":
@@ -102,7 +113,11 @@ def measure(option: str | None, n: int, features: int, classes: int, per_class: 
             case "a schedule over the run":
                 return {"rule": pz.GradientDescent("adam", pz.WarmUp(pz.Cosine(0.01)))}, {}
             case "gradient clipping":
-                return {"rule": pz.GradientDescent(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.01)))}, {}
+                return {
+                    "rule": pz.GradientDescent(
+                        optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.01))
+                    )
+                }, {}
             case "learning rates for each part":
                 return {"rule": pz.GradientDescent("adam", {"metric": 0.003, "rest": 0.01})}, {}
             case "accumulate=4":
@@ -120,7 +135,9 @@ def measure(option: str | None, n: int, features: int, classes: int, per_class: 
             case "precision='float16'":
                 return {"precision": "float16"}, {}
             case "sharding over one device":
-                return {"sharding": jax.sharding.Mesh(np.array(jax.devices()[:1]), ("samples",))}, {}
+                return {
+                    "sharding": jax.sharding.Mesh(np.array(jax.devices()[:1]), ("samples",))
+                }, {}
             case "a frozen CNN":
                 return {"freeze": "encoder"}, {}
             case "a stream of Slices":
@@ -135,7 +152,9 @@ def measure(option: str | None, n: int, features: int, classes: int, per_class: 
     def fit(epochs: int) -> None:
         with ExitStack() as stack:
             of_trainer, of_fit = settings(stack)
-            trainer = pz.Trainer(**{"rule": rule, "epochs": epochs, "batch_size": 256, **of_trainer})
+            trainer = pz.Trainer(
+                **{"rule": rule, "epochs": epochs, "batch_size": 256, **of_trainer}
+            )
             result = trainer.fit(model, **{"x": x, "y": y, "key": key, **of_fit})
             jax.block_until_ready(result.model.prototypes.points)
         assert result.epochs == epochs, result.reason

@@ -1,8 +1,8 @@
 """Predictions for many samples
 
-1,000,000 samples with 64 features, 100 prototypes (with `--quick`, far fewer), already on the device: `model.predict`, against
-the least that can be computed, one jitted matrix product and its argmin. `predict` checks besides that every sample is
-finite, and works in chunks.
+1,000,000 samples with 64 features, 100 prototypes (with `--quick`, far fewer), already on the
+device: `model.predict`, against the least that can be computed, one jitted matrix product and its
+argmin. `predict` checks besides that every sample is finite, and works in chunks.
 """
 
 import statistics
@@ -15,13 +15,22 @@ COLUMNS = (*COMPARED, "accuracy")
 
 
 def rows(quick: bool) -> dict:
-    size = {"n": 20_000, "features": 8, "classes": 5} if quick else {"n": 1_000_000, "features": 64, "classes": 10}
+    size = (
+        {"n": 20_000, "features": 8, "classes": 5}
+        if quick
+        else {"n": 1_000_000, "features": 64, "classes": 10}
+    )
     return {
-        "GLVQ": {"predict": {"bare": False, "per_class": 10, **size}, "matrix product": {"bare": True, "per_class": 10, **size}}
+        "GLVQ": {
+            "predict": {"bare": False, "per_class": 10, **size},
+            "matrix product": {"bare": True, "per_class": 10, **size},
+        }
     }
 
 
-def measure(bare: bool, n: int, features: int, classes: int, per_class: int) -> dict[str, float | None]:
+def measure(
+    bare: bool, n: int, features: int, classes: int, per_class: int
+) -> dict[str, float | None]:
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -36,9 +45,13 @@ def measure(bare: bool, n: int, features: int, classes: int, per_class: int) -> 
 
     @jax.jit
     def nearest(x: jax.Array, points: jax.Array) -> jax.Array:
-        return jnp.asarray(labels)[jnp.argmin(jnp.sum(points**2, axis=1) - 2 * x @ points.T, axis=1)]
+        return jnp.asarray(labels)[
+            jnp.argmin(jnp.sum(points**2, axis=1) - 2 * x @ points.T, axis=1)
+        ]
 
-    model = pz.PrototypeModel(pz.Prototypes(points, labels), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ())
+    model = pz.PrototypeModel(
+        pz.Prototypes(points, labels), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ()
+    )
 
     def ask() -> jax.Array:
         return jax.block_until_ready(nearest(samples, points) if bare else model.predict(samples))

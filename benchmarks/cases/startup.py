@@ -1,7 +1,8 @@
 """The first result: a fresh process imports, fits and predicts
 
-Wall time of the whole process, as a newcomer meets it: imports, compilation, 100 epochs of Adam (learning rate 0.01, all
-samples in one batch, one prototype for each class, starting at the class means), predictions for the training data.
+Wall time of the whole process, as a newcomer meets it: imports, compilation, 100 epochs of Adam
+(learning rate 0.01, all samples in one batch, one prototype for each class, starting at the class
+means), predictions for the training data.
 """
 
 import json
@@ -38,7 +39,10 @@ print(float((np.asarray(model.predict(x)) == y).mean()))
 
 def rows(quick: bool) -> dict:
     pairs = (("GLVQ", "iris"), ("GMLVQ", "digits"))
-    return {f"{m}, {d}": {library: {"library": library, "model": m, "data": d} for library in SCRIPTS} for m, d in pairs}
+    return {
+        f"{m}, {d}": {library: {"library": library, "model": m, "data": d} for library in SCRIPTS}
+        for m, d in pairs
+    }
 
 
 def measure(library: str, model: str, data: str) -> dict[str, float]:
@@ -51,5 +55,9 @@ def measure(library: str, model: str, data: str) -> dict[str, float]:
         np.savez(path, x=(x / x.max()).astype(np.float32), y=y)
         command = [sys.executable, "-c", SCRIPTS[library].format(model=model), str(path)]
         printed = []
-        took = seconds(lambda: printed.append(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
+        took = seconds(
+            lambda: printed.append(
+                subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            )
+        )
     return {"seconds": took, "accuracy": json.loads(printed[0].splitlines()[-1])}
