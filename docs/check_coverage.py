@@ -1,10 +1,12 @@
-"""Check that every public name, and every option of the zoo's rows, is explained on a page of the built documentation.
+"""Check that every public name, and every option of the zoo's rows, is explained on a page of the
+built documentation.
 
     python docs/check_coverage.py site
 
-A name is public if no part of its dotted path begins with an underscore and it was defined in the library. One path per
-object has to appear: `protozoo.Trainer` is documented where `protozoo.training.Trainer` is. An option has an anchor of its
-own, such as `protozoo.zoo.GMLVQ.latent_dim`.
+A name is public if no part of its dotted path begins with an underscore or is `internal`, and it
+was defined in the library. One path per object has to appear: `protozoo.Trainer` is documented
+where `protozoo.training.Trainer` is. An option has an anchor of its own, such as
+`protozoo.zoo.GMLVQ.latent_dim`.
 """
 
 import importlib
@@ -24,7 +26,8 @@ def modules() -> Iterator[ModuleType]:
     """protozoo and its public subpackages and modules."""
     yield protozoo
     for info in pkgutil.walk_packages(protozoo.__path__, "protozoo."):
-        if not any(part.startswith("_") for part in info.name.split(".")):
+        parts = info.name.split(".")
+        if parts[-1] != "internal" and not any(part.startswith("_") for part in parts):
             yield importlib.import_module(info.name)
 
 
@@ -36,22 +39,37 @@ def members(module: ModuleType) -> Iterator[tuple[str, object]]:
         value = getattr(module, name)
         # A plain value does not say where it is from: in a package it was put there to be seen.
         origin = getattr(value, "__module__", None) or ("protozoo" if package else "")
-        if not name.startswith("_") and not inspect.ismodule(value) and f"{origin}.".startswith(f"{owner}."):
+        if (
+            not name.startswith("_")
+            and not inspect.ismodule(value)
+            and f"{origin}.".startswith(f"{owner}.")
+        ):
             yield f"{module.__name__}.{name}", value
 
 
 def undocumented(path: str, value: object) -> Iterator[str]:
-    """The dotted names of this object and of its public members that lack a docstring. Members may inherit theirs."""
-    text = inspect.getdoc(value) if not inspect.isclass(value) else value.__doc__  # which is not inherited
-    if not text or (inspect.isclass(value) and text.startswith(f"{value.__name__}(")):  # as dataclasses write them
+    """The dotted names of this object and of its public members that lack a docstring. Members may
+    inherit theirs."""
+    text = (
+        inspect.getdoc(value) if not inspect.isclass(value) else value.__doc__
+    )  # which is not inherited
+    if not text or (
+        inspect.isclass(value) and text.startswith(f"{value.__name__}(")
+    ):  # as dataclasses write them
         yield path
     if inspect.isclass(value):
         for name, member in vars(value).items():
-            documentable = inspect.isroutine(member) or isinstance(member, property | classmethod | staticmethod)
+            documentable = inspect.isroutine(member) or isinstance(
+                member, property | classmethod | staticmethod
+            )
             if documentable and not name.startswith("_"):
                 bases = value.__mro__
-                abstract = any(name in inspect.get_annotations(base) for base in bases)  # the base class explains it
-                if not abstract and not any(getattr(vars(base).get(name), "__doc__", None) for base in bases):
+                abstract = any(
+                    name in inspect.get_annotations(base) for base in bases
+                )  # the base class explains it
+                if not abstract and not any(
+                    getattr(vars(base).get(name), "__doc__", None) for base in bases
+                ):
                     yield f"{path}.{name}"
 
 

@@ -16,13 +16,27 @@ def on_page_markdown(markdown: str, **kwargs: Any) -> str:
     if MARK not in markdown:
         return markdown
     rows = [getattr(zoo, name) for name in zoo.names()]
-    header = ["| name | encoder · metric · loss | learns by | source |", "| --- | --- | --- | --- |"]
-    lines = [*header, *map(_row, rows), "", "## Options", "", *(line for row in rows for line in _section(row))]
+    header = [
+        "| name | encoder · metric · loss | learns by | source |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines = [
+        *header,
+        *map(_row, rows),
+        "",
+        "## Options",
+        "",
+        *(line for row in rows for line in _section(row)),
+    ]
     return markdown.replace(MARK, "\n".join(lines))
 
 
 def _row(recipe: zoo.Recipe) -> str:
-    parts = [part.__name__ for part in (recipe.encoder, recipe.metric, recipe.loss) if part.__name__ != "no_encoder"]
+    parts = [
+        part.__name__
+        for part in (recipe.encoder, recipe.metric, recipe.loss)
+        if part.__name__ != "no_encoder"
+    ]
     cells = [
         f"[`{recipe.name}`](#protozoo.zoo.{recipe.name})",
         " · ".join(part.replace("_", " ") for part in parts),

@@ -1,7 +1,7 @@
 """A model without a name: composed, trained, partly frozen, saved and loaded.
 
-The parts are a neural network of the user's own, a learned projection in a Gaussian kernel, and robust soft learning with
-neural-gas cooperation. None of them knows the others.
+The parts are a neural network of the user's own, a learned projection in a Gaussian kernel, and
+robust soft learning with neural-gas cooperation. None of them knows the others.
 """
 
 import tempfile
@@ -21,11 +21,15 @@ x, y = load_digits(return_X_y=True)
 x, x_test, y, y_test = train_test_split(x / 16, y, stratify=y, random_state=0)
 keys = jax.random.split(jax.random.key(0), 3)
 
-encoder = eqx.nn.MLP(in_size=64, out_size=16, width_size=64, depth=1, activation=jax.nn.tanh, key=keys[0])
+encoder = eqx.nn.MLP(
+    in_size=64, out_size=16, width_size=64, depth=1, activation=jax.nn.tanh, key=keys[0]
+)
 
 # Prototypes are images: they go through the encoder like every sample (`encode_prototypes`).
 prototypes = pz.Prototypes.from_classes(x, y, per_class=2, key=keys[1], initialiser="means")
-metric = pz.metrics.GaussianKernel.with_bandwidths(pz.metrics.Omega.identity(16, 8), np.ones(len(prototypes)))
+metric = pz.metrics.GaussianKernel.with_bandwidths(
+    pz.metrics.Omega.identity(16, 8), np.ones(len(prototypes))
+)
 loss = pz.losses.RSLVQ(variance=0.1, cooperation=pz.RankCooperation(pz.Exponential(4.0, 0.5)))
 model = pz.PrototypeModel(prototypes, metric, loss, encoder, encode_prototypes=True)
 
@@ -37,7 +41,8 @@ def accuracy(model: pz.PrototypeModel) -> float:
 
 print(f"untrained:                    {accuracy(model):.3f}")
 
-# First the prototypes and the metric, the encoder frozen; then everything, with a smaller learning rate.
+# First the prototypes and the metric, the encoder frozen; then everything, with a smaller learning
+# rate.
 first = pz.Trainer(pz.GradientDescent(optax.adam(1e-2)), epochs=10, batch_size=64, freeze="encoder")
 fit = first.fit(model, x, y, key=keys[2])
 assert eqx.tree_equal(fit.model.encoder, model.encoder)

@@ -10,10 +10,15 @@ import protozoo as pz
 
 
 def signals(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of three channels; the classes differ in how channels are coupled, and windows in their gain."""
+    """Windows of three channels; the classes differ in how channels are coupled, and windows in
+    their gain."""
     y = rng.integers(0, 3, count)
-    couplings = np.stack([np.eye(3), np.eye(3) + 0.8 * np.eye(3, k=1), np.eye(3) + 0.8 * np.eye(3, k=2)])
-    windows = rng.normal(size=(count, 40, 3)) @ couplings[y] * rng.lognormal(0, 0.5, size=(count, 1, 1))
+    couplings = np.stack(
+        [np.eye(3), np.eye(3) + 0.8 * np.eye(3, k=1), np.eye(3) + 0.8 * np.eye(3, k=2)]
+    )
+    windows = (
+        rng.normal(size=(count, 40, 3)) @ couplings[y] * rng.lognormal(0, 0.5, size=(count, 1, 1))
+    )
     return np.einsum("nti,ntj->nij", windows, windows) / 40, y
 
 

@@ -1,8 +1,9 @@
 """A metric with a derivative of its own: hard where it measures, smooth where it learns.
 
-The metric counts the features in which a sample is further than a threshold from a prototype. A count is a step function:
-its derivative is zero wherever it has one, and nothing would ever learn. `jax.custom_vjp` replaces this derivative, and only
-this one, by that of a sigmoid; the chain rule does the rest.
+The metric counts the features in which a sample is further than a threshold from a prototype. A
+count is a step function: its derivative is zero wherever it has one, and nothing would ever learn.
+`jax.custom_vjp` replaces this derivative, and only this one, by that of a sigmoid; the chain rule
+does the rest.
 """
 
 import tempfile
@@ -30,8 +31,11 @@ def step_forward(u: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Arr
     return step(u), u
 
 
-def step_backward(u: Float[Array, "..."], cotangent: Float[Array, "..."]) -> tuple[Float[Array, "..."]]:
-    """The cotangent of u, for each argument of `step`: here σ'(u) = σ(u) σ(-u) stands in for the derivative."""
+def step_backward(
+    u: Float[Array, "..."], cotangent: Float[Array, "..."]
+) -> tuple[Float[Array, "..."]]:
+    """The cotangent of u, for each argument of `step`: here σ'(u) = σ(u) σ(-u) stands in for the
+    derivative."""
     return (cotangent * jax.nn.sigmoid(u) * jax.nn.sigmoid(-u),)
 
 
@@ -44,7 +48,8 @@ class FeatureCount(pz.metrics.AbstractMetric):
     **Arguments:**
 
     - `threshold`: up to here, two values are taken for equal.
-    - `width`: of the sigmoid whose derivative is learned from; the smaller, the closer it is to the step.
+    - `width`: of the sigmoid whose derivative is learned from; the smaller, the closer it is to the
+      step.
     - `surrogate`: whether it is learned from.
     """
 
@@ -60,7 +65,8 @@ class FeatureCount(pz.metrics.AbstractMetric):
         return jax.lax.map(to, prototypes.points).T
 
 
-# A name in a file is never imported: what is not the library's own has to be registered before saving and loading.
+# A name in a file is never imported: what is not the library's own has to be registered before
+# saving and loading.
 pz.register(FeatureCount, "examples.FeatureCount")
 
 x, y = load_iris(return_X_y=True)

@@ -1,7 +1,7 @@
 """An encoder learned on five digits serves the other five, of which only a few images are labelled.
 
-A network is trained on the digits 0-4 as part of a model, frozen and given to another model for the digits 5-9; then it is
-released, with a small learning rate.
+A network is trained on the digits 0-4 as part of a model, frozen and given to another model for the
+digits 5-9; then it is released, with a small learning rate.
 """
 
 import equinox as eqx
@@ -20,9 +20,14 @@ keys = jax.random.split(jax.random.key(0), 5)
 # Many images of 0-4.
 source, labels = images[y < 5], y[y < 5]
 model = pz.zoo.ImageGMLVQ(source, labels, key=keys[0], latent_dim=16)
-trainer = pz.zoo.ImageGMLVQ.trainer(rule=pz.GradientDescent(optax.adam(3e-3)), epochs=8, batch_size=64)
+trainer = pz.zoo.ImageGMLVQ.trainer(
+    rule=pz.GradientDescent(optax.adam(3e-3)), epochs=8, batch_size=64
+)
 pretrained = trainer.fit(model, source, labels, key=keys[1]).model
-print(f"0-4, {len(source)} images: training accuracy {np.mean(np.asarray(pretrained.predict(source)) == labels):.3f}")
+print(
+    f"0-4, {len(source)} images: training accuracy "
+    f"{np.mean(np.asarray(pretrained.predict(source)) == labels):.3f}"
+)
 
 # Ten images of each of 5-9.
 rng = np.random.default_rng(0)
@@ -36,7 +41,9 @@ def accuracy(model: pz.PrototypeModel) -> float:
     return float(np.mean(np.asarray(model.predict(target[rest])) == labels[rest]))
 
 
-def fit(model: pz.PrototypeModel, learning_rate: float, epochs: int, **settings) -> pz.PrototypeModel:
+def fit(
+    model: pz.PrototypeModel, learning_rate: float, epochs: int, **settings
+) -> pz.PrototypeModel:
     """Learn from the fifty images."""
     trainer = pz.Trainer(pz.GradientDescent(optax.adam(learning_rate)), epochs, **settings)
     return trainer.fit(model, target[few], labels[few], key=keys[3]).model
@@ -54,8 +61,12 @@ print(f"5-9 with the frozen encoder:   {accuracy(frozen):.3f}")
 print(f"5-9 after fine-tuning it:      {accuracy(tuned):.3f}")
 assert max(accuracy(frozen), accuracy(tuned)) > 0.8
 
-# What it learned can be looked at: prototypes are images, and Λ weighs the directions of the latent space.
+# What it learned can be looked at: prototypes are images, and Λ weighs the directions of the latent
+# space.
 print("prototypes are images of shape", tuned.prototypes.points.shape[1:])
-print("the relevance matrix has eigenvalues", np.round(np.linalg.eigvalsh(np.asarray(tuned.relevance_matrix()))[::-1][:5], 3))
+print(
+    "the relevance matrix has eigenvalues",
+    np.round(np.linalg.eigvalsh(np.asarray(tuned.relevance_matrix()))[::-1][:5], 3),
+)
 pz.plots.prototype_images(tuned)
 pz.plots.relevance_matrix(tuned)
