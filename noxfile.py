@@ -12,10 +12,16 @@ nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 HEADLESS = {"MPLBACKEND": "Agg"}
+#: The tests' programs run for milliseconds: machine code of the last percent is not worth its
+#: compilation, a third of the suite's time. The nightly session compiles as users do.
+COMPILED_QUICKLY = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+}
 
 
 def compiled_once(session: nox.Session) -> dict[str, str]:
-    """Processes, and later runs, take over each other's compiled programs: most of the tests' time is compiling."""
+    """Processes, and later runs, take over each other's compiled programs: most of the tests' time
+    is compiling."""
     return {
         **HEADLESS,
         "JAX_COMPILATION_CACHE_DIR": str(Path(session.create_tmp()).resolve() / "compiled"),
@@ -40,9 +46,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
-    """Static types of the library and of its tests."""
+    """Static types of the library and of its tests, and what a user's checker knows of it."""
     install(session, "typecheck", project=".")
     session.run("pyright", *session.posargs)
+    session.run("python", "tests/typing/check.py")
 
 
 @nox.session
@@ -51,16 +58,34 @@ def tests(session: nox.Session) -> None:
     install(session, "tests", project=".")
     # Each process begins with files of its own.
     workers = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
-    session.run("pytest", *workers, *session.posargs, env=compiled_once(session))
+    env = {**compiled_once(session), **COMPILED_QUICKLY}
+    session.run("pytest", *workers, *session.posargs, env=env)
 
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """The campaigns of which the test suite has samples: kills, damaged and hostile files, bad inputs, every row."""
+    """The campaigns of which the test suite has samples: kills, damaged and hostile files, bad
+    inputs, every row."""
     install(session, "tests", project=".")
     session.run(
-        "pytest", "-m", "nightly", "--numprocesses=auto", "--maxprocesses=4", *session.posargs, env=compiled_once(session)
+        "pytest",
+        "-m",
+        "nightly",
+        "--numprocesses=auto",
+        "--maxprocesses=4",
+        *session.posargs,
+        env=compiled_once(session),
     )
+
+
+@nox.session
+def onnx(session: nox.Session) -> None:
+    """Every row as an ONNX graph, in ONNX Runtime."""
+    install(session, "onnx", project=".")
+    session.install("--no-deps", "jax2onnx==0.17.1")
+    # What it patches while it traces is not to be checked.
+    command = ("pytest", "tests/test_export.py", "-m", "onnx", "--jaxtyping-packages=")
+    session.run(*command, *session.posargs, env=compiled_once(session))
 
 
 @nox.session
@@ -75,7 +100,9 @@ def examples(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation builds without a warning and leaves no public name out."""
     install(session, "docs", project=".[all]")
-    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+    # The page of pictures trains the models that it draws.
+    env = {**compiled_once(session), "NO_MKDOCS_2_WARNING": "1"}
+    session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
     session.run("python", "docs/check_coverage.py", "site")
 
 
