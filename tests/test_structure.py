@@ -36,6 +36,7 @@ ORDER = [
     "_namespace",
     "_reports",
     "_types",
+    "_keys",
     "_sources",
     "_argmin",
     "_products",

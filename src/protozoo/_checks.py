@@ -21,6 +21,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import AbstractArray
 
+from ._keys import seeded
 from ._statistics import blocks, counting
 from ._types import Array, ArrayLike, PRNGKeyArray
 
@@ -176,7 +177,21 @@ def as_floats(given: Any, name: str = "x") -> Array:
         else jnp.float32
     )
     dtype = jax.dtypes.canonicalize_dtype(dtype)
-    return jnp.asarray(_copied(array, dtype) if isinstance(array, np.ndarray) else array, dtype)
+    return (
+        jax.device_put(_copied(array, dtype))
+        if isinstance(array, np.ndarray)
+        else array.astype(dtype)
+    )
+
+
+def on_device(value: Any, dtype: Any = None) -> Array:
+    """Numbers that are known as a JAX array, converted by NumPy: to convert them, JAX would compile
+    a program for every type and shape."""
+    if isinstance(value, Tracer):
+        return jnp.asarray(value, dtype)
+    known = np.asarray(value)
+    dtype = jax.dtypes.canonicalize_dtype(dtype or known.dtype)
+    return jax.device_put(_copied(known, dtype))
 
 
 def _copied(array: np.ndarray, dtype: Any) -> np.ndarray:
@@ -507,7 +522,7 @@ def as_key(key: Any, name: str = "key") -> PRNGKeyArray:
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         if not -(2**63) <= key < 2**63:
             raise ValueError(f"`{name}` must be a seed of at most 64 bits, got {_brief(key)}.")
-        return jax.random.key(int(key))
+        return seeded(int(key))
     shape = np.shape(key) if isinstance(key, jax.Array | np.ndarray) else None
     typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     if isinstance(key, jax.Array) and typed and shape == ():

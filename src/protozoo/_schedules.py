@@ -73,6 +73,12 @@ class Exponential(AbstractSchedule):
         return self.start * (self.end / self.start) ** progress
 
 
+@eqx.filter_jit
+def value_at(schedule: AbstractSchedule, progress: float) -> Scalar:
+    """A value that is to be checked, as one program."""
+    return schedule(progress)
+
+
 class Linear(AbstractSchedule):
     """\\(v(t) = v_0 + (v_1 - v_0)\\,t\\).
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from .._module import AbstractHomogeneous, replaced
-from .._schedules import AbstractSchedule, Scaled, as_schedule, positive, within
+from .._schedules import AbstractSchedule, Scaled, as_schedule, positive, value_at, within
 from .._types import Array, ArrayLike, Float
 from ._base import AbstractCooperation
 
@@ -35,8 +35,8 @@ class GradedShares(AbstractCooperation, AbstractHomogeneous):
     def __init__(self, grade: AbstractSchedule | ArrayLike, width: AbstractSchedule | ArrayLike):
         self.grade, self.width = as_schedule(grade, "grade"), as_schedule(width, "width")
         for progress in (0.0, 1.0):
-            within(self.grade(progress), "grade", "(0, 1]")
-            positive(self.width(progress), "width")
+            within(value_at(self.grade, progress), "grade", "(0, 1]")
+            positive(value_at(self.width, progress), "width")
 
     def log_weights(
         self,

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from .._schedules import AbstractSchedule, as_schedule, positive
+from .._schedules import AbstractSchedule, as_schedule, positive, value_at
 from .._types import Array, ArrayLike, Float, Int
 from ._base import AbstractCooperation
 
@@ -31,7 +31,7 @@ class RankCooperation(AbstractCooperation):
 
     def __init__(self, neighbourhood: AbstractSchedule | ArrayLike):
         self.neighbourhood = as_schedule(neighbourhood, "neighbourhood")
-        positive(self.neighbourhood(1.0), "neighbourhood")
+        positive(value_at(self.neighbourhood, 1.0), "neighbourhood")
 
     def log_weights(
         self,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_finite, of_kinds, positive_integer
+from .._checks import as_finite, of_kinds, on_device, positive_integer
 from .._module import hyper, learned
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
@@ -66,7 +66,7 @@ class Mixture(AbstractSampleLoss, AbstractMemberships, AbstractClosedForm):
                 f"{weights}."
             )
         tiny = np.finfo(np.float32).tiny
-        return cls(jnp.asarray(np.log(np.maximum(weights / weights.sum(), tiny))), fuzzifier)
+        return cls(on_device(np.log(np.maximum(weights / weights.sum(), tiny)), float), fuzzifier)
 
     def __check_init__(self):
         if self.fuzzifier is not None:

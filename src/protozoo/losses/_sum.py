@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._checks import known_value
+from .._checks import known_value, on_device
 from .._module import AbstractHomogeneous, degree, hyper, replaced
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerSample, Scalar
 from ._base import AbstractLoss, AbstractMemberships, AbstractTypicalities, PrototypeLabels
@@ -34,9 +34,12 @@ class Sum(AbstractLoss, AbstractMemberships, AbstractTypicalities, AbstractHomog
             ):
                 raise TypeError(f"`terms` must be pairs of a number and a loss, got {term!r}.")
         numbers, losses = zip(*terms, strict=True)
-        self.losses, self.weights = (
-            losses,
-            jnp.stack([jnp.asarray(a, jnp.result_type(float)) for a in numbers]),
+        known = [known_value(number) for number in numbers]
+        self.losses = losses
+        self.weights = (
+            jnp.stack([jnp.asarray(a, jnp.result_type(float)) for a in numbers])
+            if any(number is None for number in known)
+            else on_device(known, float)
         )
 
     def __check_init__(self):

@@ -54,9 +54,7 @@ def with_numbers(
     function, shift = as_transfer(transfer), as_scalar(margin, "margin")
     beta = as_scalar(10.0 if steepness is None else steepness, "steepness")
     positive(beta, "steepness")
-    if function is identity and (
-        steepness is not None or (known_value(shift) is not None and shift != 0)
-    ):
+    if function is identity and (steepness is not None or (known_value(shift) not in (None, 0))):
         raise ValueError(
             "`margin` and `steepness` do nothing with the identity transfer; choose "
             "transfer='sigmoid' or 'swish', or leave them out."

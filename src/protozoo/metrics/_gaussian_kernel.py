@@ -6,15 +6,15 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_labels, as_samples, as_weights, of_kinds
+from .._checks import as_floats, as_labels, as_samples, as_weights, known_value, of_kinds, on_device
 from .._module import AbstractHomogeneous, degree, learned, part, replaced
 from .._schedules import positive
 from .._statistics import present, weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractMetric, AbstractQuadratic, Columns
+from ._base import ALL, AbstractQuadratic, Columns
 from ._linear_maps import AbstractLinearMap
-from ._units import own_units
+from ._units import measured
 
 
 Kernel = TypeVar("Kernel", bound="AbstractKernel")
@@ -44,7 +44,8 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
             raise ValueError(
                 f"`bandwidths` must be a number or have shape (p,), got {widths.shape}."
             )
-        return cls(metric, jnp.log(widths))
+        known = known_value(widths)
+        return cls(metric, jnp.log(widths) if known is None else on_device(np.log(known)))
 
     @classmethod
     @of_kinds
@@ -68,15 +69,14 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         - `x`, `y`: samples and their classes.
         - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
-        x, units = as_samples(x, prototypes.space.point_shape), own_units(metric, prototypes)
+        x = as_samples(x, prototypes.space.point_shape)
         weight, x, y = present(
             as_weights(sample_weight, len(x)),
             np.asarray(x),
             None if y is None else as_labels(y, len(x)),
         )
-        squared = np.asarray(
-            _squared(units.metric, units.of(as_floats(x)), units.prototypes), float
-        )
+        squared, unit = measured(metric, as_floats(x), prototypes)[:2]
+        squared = np.asarray(squared, float)
         medians = []
         for j, label in enumerate(prototypes.labels):
             mine = slice(None) if y is None else y == label
@@ -87,8 +87,8 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         # one.
         typical = max(medians)
         floor = 1e-3 * typical if typical > 0 else 1.0
-        scale = float(units.unit) ** (0.5 * (degree(metric) or 0))
-        return cls(metric, jnp.asarray(np.log(np.maximum(medians, floor)) + np.log(scale)))
+        scale = float(unit) ** (0.5 * (degree(metric) or 0))
+        return cls(metric, on_device(np.log(np.maximum(medians, floor)) + np.log(scale), float))
 
     @property
     def degree(self) -> int | None:
@@ -176,10 +176,3 @@ class TangentExponentialKernel(AbstractKernel):
         exponents = self.exponents(squared, prototypes, at)
         within = jnp.minimum(exponents, LARGEST)
         return 2 * (jnp.expm1(within) + jnp.exp(within) * (exponents - within))
-
-
-@eqx.filter_jit
-def _squared(
-    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
-) -> Float[Array, "n p"]:
-    return metric(x, prototypes)

@@ -13,6 +13,7 @@ from .._checks import (
     as_weights,
     known_value,
     of_kinds,
+    on_device,
     refuse_negative,
 )
 from .._module import AbstractHomogeneous, hyper, part, power_of_two, replaced, static
@@ -187,7 +188,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
             cells.covariances(variances) if of_nearest else np.broadcast_to(variances, points.shape)
         )
         made = _of_kind(covariance, start, np.broadcast_to(added, variances.shape), cells.share)
-        return cls(made, jnp.asarray(added), normalisation)
+        return cls(made, on_device(added, float), normalisation)
 
     @property
     def degree(self) -> int:
@@ -324,9 +325,9 @@ def _of_kind(
     """Covariances of one kind from matrices or variances, and what is added to the variances."""
     variances = covariances + added if covariances.ndim == 2 else covariances
     if kind == "diagonal":
-        return Diagonal(jnp.asarray(-0.5 * np.log(variances)))
+        return Diagonal(on_device(-0.5 * np.log(variances), float))
     if kind == "spherical":
-        return Spherical(jnp.asarray(-0.5 * np.log(variances.mean(axis=1))))
+        return Spherical(on_device(-0.5 * np.log(variances.mean(axis=1)), float))
     matrices = covariances[..., None] * np.eye(len(added)) if covariances.ndim == 2 else covariances
     matrices = np.tensordot(share, matrices, 1) if kind == "tied" else matrices
     return KINDS[kind](*_factors(matrices + np.diag(added)))
@@ -346,7 +347,7 @@ def _factors(covariances: Float[np.ndarray, "*p d d"]) -> tuple[Array, Array]:
             "(`regularisation`)."
         ) from None
     logarithms = np.log(np.diagonal(factor, axis1=-2, axis2=-1))
-    return jnp.asarray(logarithms), jnp.asarray(factor * (1 - np.tri(d)))
+    return on_device(logarithms, float), on_device(factor * (1 - np.tri(d)), float)
 
 
 def _known_scales(

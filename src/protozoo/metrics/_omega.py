@@ -2,10 +2,11 @@
 each class."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_weights, of_kinds, positive_integer, refuse_zero
+from .._checks import as_labels, as_weights, of_kinds, on_device, positive_integer, refuse_zero
 from .._constraints import FREE, AbstractConstraint, UnitTrace
 from .._module import as_declared, learned, static
 from .._statistics import present
@@ -35,7 +36,11 @@ class AbstractOmega(AbstractAdaptation):
         _check_rank(self.matrix.shape)
         if self.normalised:
             refuse_zero(self.matrix, "matrix")
-            self.matrix = UnitTrace().project(self.matrix)
+            self.matrix = _held_at_one(self.matrix)
+
+
+#: One program; without it, one for each of its operations.
+_held_at_one = jax.jit(UnitTrace().project)
 
 
 class Omega(AbstractOmega):
@@ -152,7 +157,8 @@ class LocalOmega(AbstractOmega):
         """The same projection for each prototype, to start from."""
         positive_integer(prototypes, "prototypes")
         return cls(
-            jnp.broadcast_to(omega.matrix, (prototypes, *omega.matrix.shape)), omega.normalised
+            on_device(np.broadcast_to(omega.matrix, (prototypes, *omega.matrix.shape))),
+            omega.normalised,
         )
 
     @classmethod
@@ -221,7 +227,7 @@ class ClassOmega(AbstractOmega):
 
 
 def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, "d l"]:
-    return jnp.eye(dimension, _checked_rank(dimension, latent_dim))
+    return on_device(np.eye(dimension, _checked_rank(dimension, latent_dim)), float)
 
 
 def _checked_rank(dimension: int, latent_dim: int | None) -> int:

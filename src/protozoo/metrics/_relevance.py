@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from .._checks import of_kinds, positive_integer
+from .._checks import of_kinds, on_device, positive_integer
 from .._module import learned
 from .._types import Array, Float
 from ..prototypes import Prototypes
@@ -32,7 +33,7 @@ class Relevance(AbstractAdaptation):
     def uniform(cls, dimension: int) -> "Relevance":
         """Equal relevances 1/d."""
         positive_integer(dimension, "dimension")
-        return cls(jnp.zeros(dimension))
+        return cls(on_device(np.zeros(dimension), float))
 
     @property
     def relevances(self) -> Float[Array, " d"]:

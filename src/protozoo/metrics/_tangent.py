@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_weights, known_value, of_kinds, sample_numbers
+from .._checks import as_labels, as_weights, known_value, of_kinds, on_device, sample_numbers
 from .._constraints import Orthonormal
 from .._module import as_declared, learned
 from .._statistics import BLOCK, present
@@ -15,6 +16,10 @@ from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Residual
 from ._principal import completed, varying_directions
+
+
+#: One program; without it, one for each of its operations.
+_orthonormal = jax.jit(Orthonormal().project)
 
 
 class Tangent(AbstractAdaptation):
@@ -42,7 +47,7 @@ class Tangent(AbstractAdaptation):
         self.bases = as_declared(self, "bases")
         _check_subspace(self.bases.shape[-1], self.bases.shape[-2])
         if self.bases.shape[-1]:
-            self.bases = Orthonormal().project(self.bases)
+            self.bases = _orthonormal(self.bases)
             _refuse_dependent(self.bases)
 
     @classmethod
@@ -97,7 +102,7 @@ class Tangent(AbstractAdaptation):
                     )
                 directions = varying(whole, j)
             bases.append(completed(directions, subspace_dim))
-        return cls(jnp.asarray(np.stack(bases), prototypes.points.dtype))
+        return cls(on_device(np.stack(bases), prototypes.points.dtype))
 
     @property
     def local(self) -> bool:

@@ -6,6 +6,7 @@ of 1e20 infinite. A unit is a power of two, so that nothing is rounded.
 
 from typing import Any, NamedTuple, cast
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -75,3 +76,13 @@ def _unit(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "*d"]:
         linear = metric.linear_map(prototypes)
         v = jax.vmap(lambda a, u: a.apply(u))(linear, v) if metric.local else linear.apply(v)
     return power_of_two(jnp.max(jnp.abs(v)))
+
+
+@eqx.filter_jit
+def measured(
+    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
+) -> tuple[Float[Array, "n p"], Any, Any]:
+    """Dissimilarities of samples in units of their own, the unit, and the factor that they are
+    divided by, as one program."""
+    units = own_units(metric, prototypes)
+    return units.metric(units.of(x), units.prototypes), units.unit, units.factor

@@ -3,3 +3,4 @@
 from ._closed_form import Order as Order
 from ._mahalanobis import Cells as Cells
 from ._principal import signed as signed, spectrum as spectrum
+from ._units import measured as measured

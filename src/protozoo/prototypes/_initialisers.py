@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_weights, positive_integer
+from .._keys import fold_in
 from .._statistics import blocks, mean_and_variance, present, shares
 from .._types import ArrayLike, Float, Int, PRNGKeyArray
 from ..manifolds import (
@@ -200,7 +201,7 @@ def initialise(
         group = (weight, x) if own.all() else (weight[own], x[own])
         group_weight, samples, _ = present(*group)
         options = {} if group_weight is None or not weighs else {"weight": group_weight}
-        points.append(choose(samples, count, jax.random.fold_in(key, k), space, **options))
+        points.append(choose(samples, count, fold_in(key, k), space, **options))
         if np.shape(points[-1]) != (wanted := (count, *x.shape[1:])):
             raise ValueError(
                 f"`initialiser` must return points of shape {wanted}, got {np.shape(points[-1])}."

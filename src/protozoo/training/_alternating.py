@@ -106,11 +106,12 @@ class AlternatingOptimization(AbstractRule):
         """If bandwidths are to be estimated."""
         return self.estimate_every is not None
 
-    def in_batches(self) -> "AlternatingOptimization":
+    @property
+    def in_batches(self) -> "AlternatingOptimization | None":
         """With running sums, where empty prototypes are to be told from ones that won nothing of
         one batch: a tenth of them is new with every batch."""
         if not self.reseed or self.running:
-            return self
+            return None
         return AlternatingOptimization(0.1, self.refit, self.estimate_every, True, True)
 
     def check(

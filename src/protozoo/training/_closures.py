@@ -13,8 +13,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 
+from .._checks import on_device
 from .._module import static
 from .._types import PyTree
 from ..persistence.internal import Shared, attribute
@@ -114,7 +114,7 @@ def _open(leaf: Any, numbers: bool) -> Any:
             for cell in leaf.__closure__ or ()
         )
         return Closure(name, Code(leaf), contents)
-    return jnp.asarray(leaf) if type(leaf) is float and numbers else leaf
+    return on_device(leaf, float) if type(leaf) is float and numbers else leaf
 
 
 def closed(tree: PyTree) -> PyTree:

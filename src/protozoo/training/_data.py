@@ -5,10 +5,16 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_parts, as_weights, refuse_unknown_classes, sample_numbers
+from .._checks import (
+    as_labels,
+    as_parts,
+    as_weights,
+    on_device,
+    refuse_unknown_classes,
+    sample_numbers,
+)
 from .._module import replaced
 from .._statistics import counting
 from .._types import Array, ArrayLike, PyTree
@@ -71,8 +77,8 @@ def as_batch(
         refuse_unknown_classes(labels, model.classes, f"{name}y")
     return Batch(
         x,
-        None if labels is None else jnp.asarray(labels),
-        jnp.asarray(weight, x.dtype),
+        None if labels is None else on_device(labels),
+        on_device(weight, x.dtype),
         already_encoded=False,
     )
 

@@ -1,6 +1,6 @@
 """Gradient descent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ScheduleFreeState, schedule_free_eval_params
 
-from .._checks import positive_integer
+from .._checks import on_device, positive_integer
 from .._module import all_finite, chart, choose, part, retract, static
 from .._schedules import OverRun
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
@@ -130,15 +130,11 @@ class GradientDescent(AbstractRule):
                 )
 
     def init(self, params: PyTree, objective: Objective) -> GradientState:
-        coordinates = chart(params)
-        parts = zip(self._masks(params), self.optimisers, strict=True)
         with lenient():
-            states = tuple(closed(one).init(eqx.filter(coordinates, mask)) for mask, one in parts)
+            states = _begin(self.optimisers, params, self._masks(params))
         scaled = objective.precision == "float16"
         scale = (
-            LossScale(jnp.asarray(2.0**12, jnp.float32), jnp.asarray(0, jnp.int32))
-            if scaled
-            else None
+            LossScale(on_device(2.0**12, jnp.float32), on_device(0, jnp.int32)) if scaled else None
         )
         return GradientState(states, scale)
 
@@ -266,3 +262,10 @@ def _rescaled(scale: LossScale, sound: Array) -> LossScale:
     grown = jnp.where(served >= PATIENCE, 2 * scale.factor, scale.factor)
     factor = jnp.clip(jnp.where(sound, grown, scale.factor / 2), 1, 2.0**24)
     return LossScale(factor, jnp.where(served >= PATIENCE, 0, served).astype(jnp.int32))
+
+
+@eqx.filter_jit
+def _begin(optimisers: Sequence[Any], params: PyTree, masks: Sequence[PyTree]) -> tuple[Any, ...]:
+    """What optimisers begin with, as one program, not one for each shape of a parameter."""
+    coordinates, parts = chart(params), zip(masks, optimisers, strict=True)
+    return tuple(closed(one).init(eqx.filter(coordinates, mask)) for mask, one in parts)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from .._checks import on_device
 from .._module import all_finite, choose, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar, Scores
 from ..models.internal import map_chunks
@@ -137,12 +138,12 @@ class LoopState(eqx.Module):
 
 def start(plan: Plan, params: PyTree, key: Array) -> LoopState:
     """The state before the first epoch."""
-    zero, infinity = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.result_type(float))
     # Numbers of a weak type become strong in the first epoch: another type, for which all would be
     # compiled again.
     rule_state = jax.tree.map(
         lambda leaf: jnp.asarray(leaf, leaf.dtype), plan.rule.init(params, plan.objective)
     )
+    zero, infinity = on_device(0, jnp.int32), on_device(np.inf, float)
     return LoopState(
         params=params,
         rule_state=rule_state,

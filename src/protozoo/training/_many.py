@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_key, as_numbers, as_parts, as_samples
+from .._checks import as_key, as_numbers, as_parts, as_samples, on_device
+from .._keys import split
 from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
 from ..models import AbstractTrainable
@@ -86,7 +87,7 @@ def fit_many(
     weights = _for_each(sample_weight, m)
     validation_weights = _for_each(validation_weight, m)
     # The same object for all: it is told apart from what every member has its own of.
-    x, keys = as_samples(x), jax.random.split(as_key(key), m)
+    x, keys = as_samples(x), split(as_key(key), m)
     if is_stream(validation):
         raise TypeError(
             "`validation` of many models must be in memory; a stream goes with the training of one."
@@ -110,9 +111,10 @@ def fit_many(
         for i in range(m)
     ]
     states, histories = _drive(members, max(trainer.epochs for trainer in each_trainer))
+    states = jax.tree.map(np.asarray, states)
     fits = []
     for i, member in enumerate(members):
-        state: LoopState = jax.tree.map(lambda a, i=i: a[i], states)
+        state: LoopState = jax.tree.map(lambda a, i=i: on_device(a[i]), states)
         params = returned(member.plan, state)
         history = {name: values[i][: int(state.epoch)] for name, values in histories.items()}
         reason = REASONS[int(state.status)]
@@ -265,7 +267,7 @@ def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
                 "not in kinds, shapes or options; a function that is made anew for each of them "
                 "is another one each time. Train them one by one."
             )
-    return jax.tree.map(lambda *a: jnp.stack(a), *arrays), rest[0]
+    return jax.tree.map(lambda *a: on_device(np.stack(list(map(np.asarray, a)))), *arrays), rest[0]
 
 
 def _for_each(weight: np.ndarray | None, m: int) -> list[np.ndarray | None]:

@@ -29,6 +29,8 @@ class AbstractRule(eqx.Module):
     #: Whether arrays of fields that are declared `buffer` are among its parameters; no gradient may
     #: touch them.
     moves_buffers: ClassVar[bool] = False
+    #: What a row of the zoo trains by in its place in batches, if a part of it needs all samples.
+    in_batches: ClassVar["AbstractRule | None"] = None
 
     @abc.abstractmethod
     def check(
@@ -36,11 +38,6 @@ class AbstractRule(eqx.Module):
     ) -> None:
         """Raise `ValueError` if the rule cannot train this model in this way, with the reason and
         the remedy."""
-
-    def in_batches(self) -> "AbstractRule":
-        """What a row of the zoo uses in its place when it trains in batches: itself, unless a part
-        of it needs all samples at once."""
-        return self
 
     @abc.abstractmethod
     def init(self, params: PyTree, objective: Objective) -> Any:

@@ -2,8 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
-from .._checks import of_kinds
+from .._checks import of_kinds, on_device
 from .._module import hyper, said
 from .._types import ArrayLike, Int, Scalar
 
@@ -35,7 +36,7 @@ class Stopping(eqx.Module):
     @property
     def compares(self) -> bool:
         """Whether it ever stops training."""
-        return bool(jnp.asarray(self.patience) < NEVER) or bool(self.tolerance >= 0)
+        return bool(np.asarray(self.patience) < NEVER) or bool(np.asarray(self.tolerance) >= 0)
 
     @of_kinds
     def __init__(
@@ -55,6 +56,6 @@ class Stopping(eqx.Module):
                 f"`tolerance` must not be negative or infinite, got {tolerance!r}; None never "
                 f"stops."
             )
-        self.patience = jnp.asarray(NEVER if patience is None else min(patience, NEVER), jnp.int32)
-        self.min_delta = jnp.asarray(float(min_delta))
-        self.tolerance = jnp.asarray(-1.0 if tolerance is None else float(tolerance))
+        self.patience = on_device(NEVER if patience is None else min(patience, NEVER), jnp.int32)
+        self.min_delta = on_device(float(min_delta), float)
+        self.tolerance = on_device(-1.0 if tolerance is None else float(tolerance), float)

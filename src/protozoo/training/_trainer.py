@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import as_key, positive_integer, refuse_single_class, truth
+from .._checks import as_key, on_device, positive_integer, refuse_single_class, truth
 from .._module import converted, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..evaluation import Metric
@@ -394,7 +394,7 @@ class Trainer(eqx.Module):
             None if self.batch_size is None or self.batch_size >= samples else self.batch_size
         )
         epochs, stopping = (
-            jnp.asarray(self.epochs, jnp.int32),
+            on_device(self.epochs, jnp.int32),
             Stopping() if self.stopping is None else self.stopping,
         )
         # Epochs are compared with each other, and what they lower changes its meaning from one to
@@ -535,6 +535,6 @@ def _key_data(key: PRNGKeyArray | int) -> Array:
     key = as_key(key)
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
-    if key.dtype != jax.random.key(0).dtype:
+    if key.dtype != as_key(0).dtype:
         key = jax.random.key(jax.random.bits(key))
     return jax.random.key_data(key)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_finite, refuse_negative
+from .._checks import as_finite, on_device, refuse_negative
 from .._schedules import Exponential, positive
 from .._statistics import mean_and_variance, weighted_median
 from .._types import Array, ArrayLike, Float
@@ -284,7 +283,8 @@ def _shared_bandwidths(
     inside, as \\(\\rho(b\\delta; \\gamma) = b\\,\\rho(\\delta; \\gamma/b)\\)."""
     refuse_negative(of_memberships, "membership_weight")
     positive(of_typicalities, "typicality_weight")
-    return _bandwidths(context, fuzzifier, factor) / of_typicalities, factor / of_typicalities
+    gamma = np.asarray(_bandwidths(context, fuzzifier, factor)) / of_typicalities
+    return on_device(gamma), factor / of_typicalities
 
 
 def _both(
@@ -387,7 +387,7 @@ def _bandwidths(context: Context, fuzzifier: float, factor: float) -> Float[Arra
     # A prototype on which all of its samples lie borrows the typical extent; where none has any, it
     # is one.
     typical = mean.max() if mean.max() > 0 else 1.0
-    return jnp.asarray(factor * np.where(mean > 1e-6 * typical, mean, typical) * unit)
+    return on_device(factor * np.where(mean > 1e-6 * typical, mean, typical) * unit, float)
 
 
 @jax.jit

@@ -8,6 +8,7 @@ from typing import Any, cast
 import jax
 
 from .._checks import as_key, as_samples, counted, positive_integer
+from .._keys import split
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import AbstractTrainable, PrototypeModel
 from ..training import Fit, Trainer, fit_many
@@ -113,8 +114,8 @@ def prepared(
     trainer = recipe.trainer(**trainer_settings(options))
     count = recipe.restarts if restarts is None else restarts
     positive_integer(count, "restarts")
-    build_key, fit_key = jax.random.split(as_key(key))
-    keys = jax.random.split(build_key, count) if count > 1 else [build_key]
+    build_key, fit_key = split(as_key(key))
+    keys = split(build_key, count) if count > 1 else [build_key]
     models = []
     for k in keys:
         one = recipe(x, y, key=k, sample_weight=sample_weight, standardise=scale, **options)

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import is_dissimilarity_matrix, positive_integer
+from .._checks import is_dissimilarity_matrix, on_device, positive_integer
 from .._schedules import AbstractSchedule, Exponential, positive
 from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
@@ -36,7 +36,6 @@ from ..losses import (
     CrossEntropy,
     NearestNeighbours,
     SoftLVQ,
-    winners,
 )
 from ..manifolds import AbstractManifold, AbstractSpectral, Euclidean
 from ..metrics import (
@@ -56,8 +55,8 @@ from ..metrics import (
     Tangent,
     TangentExponentialKernel,
     Wasserstein,
-    own_units,
 )
+from ..metrics.internal import measured
 from ..prototypes import Prototypes
 from ..prototypes.internal import initialise
 from ._options import explained_by, summary, with_options_of
@@ -98,25 +97,22 @@ class Context:
         """The dissimilarities of a few thousand samples, plenty for a scale, in the model's own
         metric."""
         step = -(-len(self.x) // 4096)
-        units = own_units(self.metric, self.prototypes)
-        delta = _distances(units.metric, units.of(jnp.asarray(self.x[::step])), units.prototypes)
+        delta, _, factor = measured(self.metric, on_device(self.x[::step]), self.prototypes)
         y, weight = (None if a is None else np.asarray(a)[::step] for a in (self.y, self.weight))
-        return Distances(
-            delta, y, np.ones(len(delta)) if weight is None else weight, float(units.factor)
-        )
+        weight = np.ones(len(delta)) if weight is None else weight
+        return Distances(np.asarray(delta), y, weight, float(factor))
 
     def scale(self) -> float:
         """The typical dissimilarity between a sample and its prototype; one where all samples are
         prototypes."""
         delta, y, weight, factor = self.distances()
-        if y is None or not self.prototypes.labelled:
-            nearest = jnp.min(delta, axis=1)
-        else:
-            nearest = winners(delta, self.prototypes.labels, jnp.asarray(y))[0]
-        mean = float(np.average(np.asarray(nearest, float), weights=weight / weight.max()))
+        if y is not None and self.prototypes.labelled:
+            delta = np.where(np.equal.outer(y, self.prototypes.labels), delta, np.inf)
+        nearest = delta.min(axis=1).astype(float)
+        mean = float(np.average(nearest, weights=weight / weight.max()))
         if not mean > 0:
             return 1.0
-        limits = np.finfo(np.asarray(delta).dtype)
+        limits = np.finfo(delta.dtype)
         if not limits.tiny <= mean * factor <= limits.max:
             raise ValueError(
                 f"`x` is of an order of magnitude whose dissimilarities, of {mean * factor:.3g}, "
@@ -143,15 +139,10 @@ class Context:
 class Distances(NamedTuple):
     """Dissimilarities of some samples, divided by `factor`, and what is known of the samples."""
 
-    delta: Array
+    delta: np.ndarray
     y: np.ndarray | None
     weight: np.ndarray
     factor: float
-
-
-@eqx.filter_jit
-def _distances(metric: AbstractMetric, x: Array, prototypes: Prototypes) -> Array:
-    return metric(x, prototypes)
 
 
 # Encoders.
@@ -725,8 +716,8 @@ def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None)
     positive(variance, "variance")
     delta, y, weight, factor = context.distances()
     assert y is not None
-    started = CBC.from_data(
-        delta, jnp.asarray(y), context.classes, margin, variance / factor, weight
+    started = eqx.filter_jit(CBC.from_data)(
+        on_device(delta), on_device(y), context.classes, margin, variance / factor, weight
     )
     return CBC(started.reasoning, margin, variance)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax
 import numpy as np
 
 from .._checks import (
@@ -21,6 +20,7 @@ from .._checks import (
     refuse_nonfinite,
     sample_numbers,
 )
+from .._keys import split
 from .._sources import Source, bibtex
 from .._types import Array, ArrayLike, PRNGKeyArray
 from ..backbones import Curved
@@ -185,7 +185,7 @@ class Recipe:
             space = latent_space or space
         space = self.space(points.shape[1:]) if space is None else space
         _refuse_outside(points, space, name)
-        keys = jax.random.split(as_key(key), 2)
+        keys = split(as_key(key))
         if encoder is None:
             network = self._make(self.encoder, options, Context(x, y, keys[0], space, weight))
             network = network if latent_space is None else self._led_into(latent_space, network, x)
@@ -232,9 +232,10 @@ class Recipe:
         arguments of `Trainer`. In batches, a rule that needs all samples at once is replaced by the
         same rule with running sums."""
         trainer = dataclasses.replace(self.training(), **settings)
-        if trainer.batch_size is None or "rule" in settings:
+        instead = trainer.rule.in_batches
+        if trainer.batch_size is None or "rule" in settings or instead is None:
             return trainer
-        return dataclasses.replace(trainer, rule=trainer.rule.in_batches())
+        return dataclasses.replace(trainer, rule=instead)
 
     def _refuse_unscalable(self, space: AbstractManifold) -> None:
         if not space.displacement_is_difference:
