@@ -100,7 +100,10 @@ def training_batch(
         and isinstance(model, PrototypeModel)
         and model.encode_prototypes
     )
-    return objective.prepared(batch if raw else encode_once(model, mask, batch))
+    seen = batch if raw else encode_once(model, mask, batch)
+    if innermost(rule).places_samples and isinstance(model, PrototypeModel):
+        model.metric.refuse_unplaced(seen.x)
+    return objective.prepared(seen)
 
 
 def encode_once(model: AbstractTrainable, mask: PyTree, batch: Batch) -> Batch:

@@ -32,6 +32,7 @@ class MedianOptimization(AbstractRule):
 
     keeps_constraints: ClassVar[bool] = True
     moves_to_samples: ClassVar[bool] = True
+    places_samples: ClassVar[bool] = True
 
     def check(
         self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None
@@ -73,7 +74,7 @@ class MedianOptimization(AbstractRule):
         key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
         model: PrototypeModel = eqx.combine(params, rest)
-        x, prototypes = batch.x, model.prototypes
+        x, prototypes = model.metric.places(batch.x), model.prototypes
 
         def at(points: Array) -> PrototypeModel:
             return eqx.tree_at(lambda m: m.prototypes.points, model, points)
