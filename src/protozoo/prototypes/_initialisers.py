@@ -69,7 +69,7 @@ def class_means(
     if space.displacement_is_difference:
         centre, variances = mean_and_variance(x, weight)
         around = centre + (jitter * np.sqrt(variances).ravel()).reshape(count, *centre.shape)
-        return np.asarray(space.project(_like(x, around)))
+        return np.asarray(space.project(jnp.asarray(_like(x, around))))
     centre = karcher_mean(space, x, weight).point[None]
     coordinates = np.asarray(curved_coordinates(space, jnp.asarray(centre), jnp.asarray(x)))
     _, variances = mean_and_variance(coordinates, weight)

@@ -25,12 +25,11 @@ from ..manifolds import AbstractManifold, Simplex
 from ..metrics import Relational
 from ..prototypes import Prototypes
 from ..prototypes.internal import INITIALISERS, generator, initialise
-from ..training import AlternatingOptimization, Stopping, Trainer
+from ..training import AlternatingOptimization, GradientDescent, Stopping, Trainer
 from ._clusters import fuzzy, hard_clustering
 from ._makers import Context, clusters, glvq, neural_gas, no_encoder, per_class, rslvq
 from ._options import explained_by
 from ._recipe import Recipe
-from ._supervised import adam
 
 
 # Makers.
@@ -159,12 +158,15 @@ def _clustering(
     return _row(name, sources, loss, training, **parts)
 
 
-# Each prototype has as many coefficients as there are samples, each of them small.
-_coefficients = adam(1e-3)
+def _descent() -> Trainer:
+    """Along the gradient itself: a step by the signs of its entries, as Adam's is, would be no descent
+    after its projection on the simplex. Both losses have no unit, and so has the rate."""
+    return Trainer(GradientDescent("sgd", 0.1), 300)
 
-RGLVQ = _row("RGLVQ", [HAMMER_2014, SATO_1995], glvq, _coefficients)
-RRSLVQ = _row("RRSLVQ", [HAMMER_2014, SEO_2003], relational_rslvq, _coefficients)
-KGLVQ = _row("KGLVQ", [QIN_2004, HAMMER_2014], glvq, _coefficients, encoder=kernel_distances)
+
+RGLVQ = _row("RGLVQ", [HAMMER_2014, SATO_1995], glvq, _descent)
+RRSLVQ = _row("RRSLVQ", [HAMMER_2014, SEO_2003], relational_rslvq, _descent)
+KGLVQ = _row("KGLVQ", [QIN_2004, HAMMER_2014], glvq, _descent, encoder=kernel_distances)
 
 RelationalKMeans = _clustering(
     "RelationalKMeans", [HATHAWAY_1989], hard_clustering, reseed=True, restarts=10
