@@ -38,8 +38,8 @@ def test_a_simplex_is_a_space(n):
 
 
 def test_the_projection_is_the_nearest_point(x64):
-    """The conditions of Karush, Kuhn and Tucker: what is above zero was moved by one number, and the
-    rest would be moved below."""
+    """The conditions of Karush, Kuhn and Tucker: what is above zero was moved by one number, and
+    the rest would be moved below."""
     v = np.random.default_rng(0).normal(0, 2, (40, 7))
     w = np.asarray(Simplex(7).project(jnp.asarray(v)))
     np.testing.assert_allclose(w.sum(axis=1), 1, rtol=1e-12)
@@ -160,12 +160,14 @@ def test_what_is_nearer_than_zero_keeps_its_order(indefinite, x64):
     assert (np.asarray(raw) < 0).any() and (np.asarray(found) >= 0).all()
     np.testing.assert_allclose(np.diff(found, axis=1), np.diff(raw, axis=1), atol=1e-12)
     np.testing.assert_array_equal(found[raw.min(axis=1) >= 0], raw[raw.min(axis=1) >= 0])
-    for positive in (False, True):
-        slope = jax.grad(lambda p: metric(jnp.asarray(indefinite), prototypes.moved(p))[:, 0].sum())
-        plain = jax.grad(
-            lambda p: metric.squared(jnp.asarray(indefinite), prototypes.moved(p))[:, 0].sum()
+
+    def slope(function):
+        rows = jnp.asarray(indefinite)
+        return jax.grad(lambda p: function(rows, prototypes.moved(p))[:, 0].sum())(
+            prototypes.points
         )
-        np.testing.assert_allclose(slope(prototypes.points), plain(prototypes.points), rtol=1e-12)
+
+    np.testing.assert_allclose(slope(metric), slope(metric.squared), rtol=1e-12)
 
 
 def test_equal_samples_and_zeros_elsewhere_are_found_by_their_rows():
@@ -227,6 +229,26 @@ def test_new_prototypes_are_near_those_that_they_resemble(key):
     grown = model.grow(np.asarray(model.prototypes.points)[[5, 0]], [2, 0])
     assert grown.prototypes.counts == (3, 2, 3)
     np.testing.assert_array_equal(grown.predict(d), model.predict(d))
+
+
+def test_few_coefficients_of_each_prototype(key):
+    d, y = relations()
+    model = pz.fit(
+        "RGLVQ", d, y, key=key, epochs=3, feature_names=[f"s{k}" for k in range(N)]
+    ).model
+    all_of_them, columns = pz.models.sparse(model, N)
+    seen = np.asarray(model.distances(d))
+    np.testing.assert_allclose(all_of_them.distances(d[:, columns]), seen, atol=1e-4)
+    few, columns = pz.models.sparse(model, 4)
+    points = np.asarray(model.prototypes.points, float)
+    points[points < np.sort(points, axis=1)[:, [-4]]] = 0
+    points = points / points.sum(axis=1, keepdims=True)
+    assert (columns == np.flatnonzero(points.any(axis=0))).all() and len(columns) <= 12
+    expected = d @ points.T - 0.5 * np.einsum("pn,nm,pm->p", points, d, points)
+    np.testing.assert_allclose(few.distances(d[:, columns]), expected, rtol=1e-4, atol=1e-4)
+    assert few.card.features == tuple(f"s{k}" for k in columns)
+    with pytest.raises(ValueError, match="SquaredEuclidean are no mixtures of samples"):
+        pz.models.sparse(pz.zoo.GLVQ(*blobs(), key=key), 3)
 
 
 def test_what_does_not_fit_is_refused(key):

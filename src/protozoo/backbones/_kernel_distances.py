@@ -9,9 +9,9 @@ from .._types import Array, Float, Scalar
 
 
 class KernelDistances(eqx.Module):
-    """\\(d_k = 2(s - \\kappa_k)\\): the squared distances of a sample from N reference samples, from
-    its values \\(\\kappa_k\\) of a normalised kernel, for which every sample has similarity s to
-    itself.
+    """\\(d_k = 2(s - \\kappa_k)\\): the squared distances of a sample from N reference samples,
+    from its values \\(\\kappa_k\\) of a normalised kernel, for which every sample has similarity s
+    to itself.
 
     **Arguments:**
 
@@ -19,7 +19,7 @@ class KernelDistances(eqx.Module):
       \\(\\kappa(x, y)/\\sqrt{\\kappa(x, x)\\,\\kappa(y, y)}\\), or distances by
       `metrics.dissimilarities_of`.
 
-    No two samples are more alike than a sample is to itself: what is below zero by rounding is zero.
+    No two samples are more alike than a sample is to itself: what rounding puts below zero is zero.
 
     **Raises:** `ValueError` unless s is positive.
     """

@@ -24,8 +24,8 @@ class Simplex(AbstractManifold):
     - `n`: the number of shares, at least two; the dimension is one less.
 
     A point has shape (n,). It is a flat space with a border, on which points may lie: displacements
-    are plain differences, means are arithmetic ones, and a step that would leave the simplex ends at
-    the nearest of its points. So shares become exactly zero, and may grow again.
+    are plain differences, means are arithmetic ones, and a step that would leave the simplex ends
+    at the nearest of its points. So shares become exactly zero, and may grow again.
 
     **Raises:** `ValueError` if `n` is less than two.
 

@@ -21,8 +21,8 @@ ROUNDING = 1e-5
 
 
 class Relational(AbstractCentroidal):
-    """\\(\\delta_{ij} = (x_i\\alpha_j) - \\tfrac12 \\alpha_j^\\top D \\alpha_j\\): a sample is its row
-    \\(x_i\\) of dissimilarities to N reference samples, and a prototype a mixture of these, with
+    """\\(\\delta_{ij} = (x_i\\alpha_j) - \\tfrac12 \\alpha_j^\\top D \\alpha_j\\): a sample is its
+    row \\(x_i\\) of dissimilarities to N reference samples, and a prototype a mixture of these, with
     coefficients \\(\\alpha_j\\) in the `manifolds.Simplex(N)`.
 
     If D holds squared distances of vectors \\(v_k\\), δ is the squared distance of the sample from
@@ -35,18 +35,18 @@ class Relational(AbstractCentroidal):
     **Arguments:**
 
     - `dissimilarities`: D, those of the reference samples (of training, mostly), `(N, N)`,
-      symmetric with a diagonal of zeros; *squared* distances, where they are distances. Of a kernel:
-      `dissimilarities_of`. Of other programs, symmetric to a relative 1e-5.
+      symmetric with a diagonal of zeros; *squared* distances, where they are distances. Of a
+      kernel: `dissimilarities_of`. Of other programs, symmetric to a relative 1e-5.
 
-    Samples to come are rows `(n, N)`, too: their dissimilarities to the same references, in the same
-    order. Rules that average samples (`AlternatingOptimization`, `MedianOptimization`) know a
+    Samples to come are rows `(n, N)`, too: their dissimilarities to the same references, in the
+    same order. Rules that average samples (`AlternatingOptimization`, `MedianOptimization`) know a
     reference sample by its row, and refuse others; gradient descent learns from any rows.
 
     An evaluation takes nNp steps for n samples, and N²p for p prototypes; `models.sparse` makes N
     smaller.
 
-    **Raises:** `ValueError` for a matrix that is not square, not symmetric, or has other numbers than
-    zeros on its diagonal.
+    **Raises:** `ValueError` for a matrix that is not square, not symmetric, or has other numbers
+    than zeros on its diagonal.
 
     Source: B. Hammer, D. Hofmann, F.-M. Schleif, X. Zhu, *Learning vector quantization for
     (dis-)similarities*, Neurocomputing 131, 2014; R. Hathaway, J. Davenport, J. Bezdek, *Relational
@@ -194,8 +194,8 @@ def dissimilarities_of(
     own: Float[ArrayLike, " n"] | None = None,
     of_references: Float[ArrayLike, " N"] | None = None,
 ) -> Float[Array, "n N"]:
-    """\\(d_{ij} = s_{ii} + s_{jj} - 2 s_{ij}\\): squared distances from inner products, such as those
-    of a kernel.
+    """\\(d_{ij} = s_{ii} + s_{jj} - 2 s_{ij}\\): squared distances from inner products, such as
+    those of a kernel.
 
     **Arguments:**
 
@@ -203,8 +203,8 @@ def dissimilarities_of(
     - `own`: of new samples, the similarity of each to itself, `(n,)`; by default, the diagonal.
     - `of_references`: that of each reference sample to itself, `(N,)`; by default, the diagonal.
 
-    **Raises:** `ValueError` for a matrix that is not square, without the other two arguments, or for
-    one of them alone.
+    **Raises:** `ValueError` for a matrix that is not square, without the other two arguments, or
+    for one of them alone.
     """
     values = as_floats(similarities, "similarities")
     if (own is None) != (of_references is None):

@@ -41,8 +41,8 @@ def kernel_distances(context: Context) -> Callable:
     most = x.max(axis=1)
     if not most.min() > 0 or np.ptp(most) > 1e-5 * most.max():
         raise ValueError(
-            "`x` must hold the values of a normalised kernel, of which a sample has the largest with "
-            f"itself, always the same; the largest values of rows are from {most.min():.4g} to "
+            "`x` must hold the values of a normalised kernel, of which a sample has the largest "
+            f"with itself, always the same; the largest values of rows are from {most.min():.4g} to "
             f"{most.max():.4g}. Take k_ij / sqrt(k_ii k_jj), or `RGLVQ` of "
             "`metrics.dissimilarities_of(k)`."
         )
@@ -159,8 +159,8 @@ def _clustering(
 
 
 def _descent() -> Trainer:
-    """Along the gradient itself: a step by the signs of its entries, as Adam's is, would be no descent
-    after its projection on the simplex. Both losses have no unit, and so has the rate."""
+    """Along the gradient itself: a step by the signs of its entries, as Adam's is, would be no
+    descent after its projection on the simplex. Both losses have no unit, and so has the rate."""
     return Trainer(GradientDescent("sgd", 0.1), 300)
 
 
