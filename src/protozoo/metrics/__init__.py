@@ -10,6 +10,7 @@ from ._base import (
     AbstractCentroidal as AbstractCentroidal,
     AbstractLinearlyAdapted as AbstractLinearlyAdapted,
     AbstractMetric as AbstractMetric,
+    AbstractMixing as AbstractMixing,
     AbstractQuadratic as AbstractQuadratic,
     relative_dissimilarities as relative_dissimilarities,
 )

@@ -32,24 +32,10 @@ class AbstractMetric(eqx.Module):
     takes_gaps: ClassVar[bool] = False
     #: Whether a sample holds dissimilarities to reference samples, rather than features.
     takes_dissimilarities: ClassVar[bool] = False
-    #: Whether samples and prototypes are points of one space.
-    prototypes_are_samples: ClassVar[bool] = True
 
     @abc.abstractmethod
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         """The dissimilarities δ, small where a sample resembles a prototype."""
-
-    def places(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-        """Where samples lie among prototypes, which are then averages of them: as they are, if both
-        are points of one space."""
-        return x
-
-    def samples_at(self, points: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
-        """The samples that lie at points; the inverse of `places`."""
-        return points
-
-    def refuse_unplaced(self, x: Float[Array, "n ..."], name: str = "x") -> None:
-        """Raise `ValueError` for samples that have no place, with the first of them."""
 
 
 class AbstractCentroidal(AbstractMetric):
@@ -69,6 +55,28 @@ class AbstractCentroidal(AbstractMetric):
 
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         return self.radial(self.squared(x, prototypes), prototypes)
+
+
+class AbstractMixing(AbstractCentroidal):
+    """A metric for which samples are no points of the prototypes' space: each has a place there,
+    and prototypes are mixtures of these."""
+
+    @abc.abstractmethod
+    def places(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        """Where samples lie among prototypes."""
+
+    @abc.abstractmethod
+    def samples_at(self, points: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
+        """The samples that lie at points; the inverse of `places`."""
+
+    @abc.abstractmethod
+    def refuse_unplaced(self, x: Float[Array, "n ..."], name: str = "x") -> None:
+        """Raise `ValueError` for samples that have no place, with the first of them."""
+
+
+def places(metric: AbstractMetric, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+    """Where samples lie among prototypes: as they are, unless the metric says otherwise."""
+    return metric.places(x) if isinstance(metric, AbstractMixing) else x
 
 
 def refuse_curved(metric: AbstractMetric, prototypes: Prototypes) -> None:

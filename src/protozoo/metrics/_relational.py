@@ -12,7 +12,7 @@ from .._module import hyper
 from .._products import accumulated, product
 from .._types import Array, ArrayLike, Float, Int
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractCentroidal, Columns
+from ._base import ALL, AbstractMixing, Columns
 
 
 #: How far matrices that other programs computed may be from symmetric ones, relative to their
@@ -20,10 +20,10 @@ from ._base import ALL, AbstractCentroidal, Columns
 ROUNDING = 1e-5
 
 
-class Relational(AbstractCentroidal):
+class Relational(AbstractMixing):
     """\\(\\delta_{ij} = (x_i\\alpha_j) - \\tfrac12 \\alpha_j^\\top D \\alpha_j\\): a sample is its
-    row \\(x_i\\) of dissimilarities to N reference samples, and a prototype a mixture of these, with
-    coefficients \\(\\alpha_j\\) in the `manifolds.Simplex(N)`.
+    row \\(x_i\\) of dissimilarities to N reference samples, and a prototype a mixture of these,
+    with coefficients \\(\\alpha_j\\) in the `manifolds.Simplex(N)`.
 
     If D holds squared distances of vectors \\(v_k\\), δ is the squared distance of the sample from
     \\(w_j = \\sum_k \\alpha_{jk} v_k\\), without any of them. Symmetric D of whatever origin
@@ -55,7 +55,6 @@ class Relational(AbstractCentroidal):
 
     dissimilarities: Float[Array, "N N"] = hyper()
     takes_dissimilarities: ClassVar[bool] = True
-    prototypes_are_samples: ClassVar[bool] = False
 
     def __check_init__(self):
         shape = self.dissimilarities.shape

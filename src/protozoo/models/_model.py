@@ -45,6 +45,7 @@ from ..metrics import (
     AbstractAdaptation,
     AbstractLinearlyAdapted,
     AbstractMetric,
+    AbstractMixing,
     AbstractQuadratic,
     own_units,
     relative_dissimilarities,
@@ -798,7 +799,9 @@ class PrototypeModel(AbstractTrainable):
         known = labels_of_added(self.prototypes, labels, len(added))
         units = own_units(self.metric, self.encoded_prototypes())
         seen = encode(self.encoder, added) if self.encode_prototypes else added
-        seen = units.of(self.metric.samples_at(seen))
+        if isinstance(self.metric, AbstractMixing):
+            seen = self.metric.samples_at(seen)
+        seen = units.of(seen)
         delta = accumulated(units.metric(seen, units.prototypes))
         selection = extended(self.prototypes, self._classes_of_parts, np.asarray(delta), known)
         return self._fitting(selection), added
@@ -888,7 +891,7 @@ class PrototypeModel(AbstractTrainable):
         if self._among_samples and not self.latent:
             refuse_no_dissimilarities(x, name)
         if (
-            self.metric.prototypes_are_samples
+            not isinstance(self.metric, AbstractMixing)
             and not self.latent
             and (violation := space.violation(x))
         ):
@@ -897,7 +900,8 @@ class PrototypeModel(AbstractTrainable):
     @property
     def _among_samples(self) -> bool:
         """Whether samples and prototypes alike are rows of dissimilarities."""
-        return self.metric.takes_dissimilarities and self.metric.prototypes_are_samples
+        mixing = isinstance(self.metric, AbstractMixing)
+        return self.metric.takes_dissimilarities and not mixing
 
     @property
     def _uncarded(self) -> "PrototypeModel":

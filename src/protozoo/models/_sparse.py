@@ -39,8 +39,8 @@ def sparse(model: PrototypeModel, keep: int) -> Sparse:
     ascending order: of a sample to come, only its dissimilarities to these have to be computed. It
     has N at most `keep` times the number of prototypes, and costs as much.
 
-    **Raises:** `ValueError` for another metric, for an encoder that mixes columns, and if fewer than
-    two samples would be left.
+    **Raises:** `ValueError` for another metric, for an encoder that mixes columns, and if fewer
+    than two samples would be left.
 
     Source: B. Hammer, D. Hofmann, F.-M. Schleif, X. Zhu, *Learning vector quantization for
     (dis-)similarities*, Neurocomputing 131, 2014.
@@ -53,8 +53,8 @@ def sparse(model: PrototypeModel, keep: int) -> Sparse:
         )
     if not isinstance(model.encoder, eqx.nn.Identity | KernelDistances):
         raise ValueError(
-            f"`model`: {type(model.encoder).__name__} makes dissimilarities of all columns together, "
-            "so that none can be left out."
+            f"`model`: {type(model.encoder).__name__} makes dissimilarities of all columns "
+            "together, so that none can be left out."
         )
     positive_integer(keep, "keep")
     points = np.array(prototypes.points)

@@ -22,6 +22,7 @@ from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, Int, PerPrototype, PRNGKeyArray, PyTree, Scalar
 from ..losses import AbstractLoss
 from ..metrics import AbstractCentroidal, AbstractClosedForm, Moments, Step
+from ..metrics.internal import places
 from ..models import AbstractTrainable, PrototypeModel, Selection
 from ..models.internal import Judge, rows_per_chunk, sum_chunks
 from ._objective import Batch, Objective, chunk_rows
@@ -296,8 +297,8 @@ def _expectation(
         value, v = jax.value_and_grad(
             lambda d: loss.total(d, prototypes.labels, y, weight, progress)
         )(delta)
-        places = metric.places(accumulated(points))
-        moments = Moments.of(prototypes, places, by_squared(v)[0], order)
+        seen = places(metric, accumulated(points))
+        moments = Moments.of(prototypes, seen, by_squared(v)[0], order)
         if costs:
             moments = replaced(moments, share=jnp.sum(v, axis=0), cost=jnp.sum(v * delta, axis=0))
         return moments, value

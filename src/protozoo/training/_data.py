@@ -13,6 +13,7 @@ from .._module import replaced
 from .._statistics import counting
 from .._types import Array, ArrayLike, PyTree
 from ..backbones import AbstractScale
+from ..metrics import AbstractMixing
 from ..models import AbstractTrainable, PrototypeModel
 from ..models.internal import inside, map_chunks, rows_per_chunk
 from ._averaging import innermost
@@ -101,8 +102,9 @@ def training_batch(
         and model.encode_prototypes
     )
     seen = batch if raw else encode_once(model, mask, batch)
-    if innermost(rule).places_samples and isinstance(model, PrototypeModel):
-        model.metric.refuse_unplaced(seen.x)
+    metric = model.metric if isinstance(model, PrototypeModel) else None
+    if innermost(rule).places_samples and isinstance(metric, AbstractMixing):
+        metric.refuse_unplaced(seen.x)
     return objective.prepared(seen)
 
 

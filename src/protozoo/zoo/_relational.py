@@ -42,8 +42,8 @@ def kernel_distances(context: Context) -> Callable:
     if not most.min() > 0 or np.ptp(most) > 1e-5 * most.max():
         raise ValueError(
             "`x` must hold the values of a normalised kernel, of which a sample has the largest "
-            f"with itself, always the same; the largest values of rows are from {most.min():.4g} to "
-            f"{most.max():.4g}. Take k_ij / sqrt(k_ii k_jj), or `RGLVQ` of "
+            "with itself, always the same; the largest values of rows are from "
+            f"{most.min():.4g} to {most.max():.4g}. Take k_ij / sqrt(k_ii k_jj), or `RGLVQ` of "
             "`metrics.dissimilarities_of(k)`."
         )
     return KernelDistances(most.min())
