@@ -223,7 +223,7 @@ COVER = frozenset(
     [
         *("KNN", "MedianLVQ", "LVQ1", "LVQ21", "GMLVQ", "SCMNG", "RSLVQ", "LMRSLVQ_NG", "CELVQ"),
         *("DKGMLVQ", "SiameseGTLVQ", "ImageCBC", "RiemannianSRNG", "GRLGQ", "OCRSLVQ_NG"),
-        *("HCM", "PFCM", "GaussianMixture", "HeskesSOM", "GrowingNeuralGas"),
+        *("HCM", "PFCM", "GaussianMixture", "HeskesSOM", "GrowingNeuralGas", "RGLVQ"),
     ]
 )
 

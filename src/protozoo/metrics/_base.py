@@ -74,9 +74,15 @@ class AbstractMixing(AbstractCentroidal):
         """Raise `ValueError` for samples that have no place, with the first of them."""
 
 
-def places(metric: AbstractMetric, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-    """Where samples lie among prototypes: as they are, unless the metric says otherwise."""
-    return metric.places(x) if isinstance(metric, AbstractMixing) else x
+def places(
+    metric: AbstractMetric, x: Float[Array, "n ..."], weight: Float[Array, " n"]
+) -> Float[Array, "n ..."]:
+    """Where samples lie among prototypes: as they are, unless the metric says otherwise. Samples
+    without weight need no place."""
+    if not isinstance(metric, AbstractMixing):
+        return x
+    found = metric.places(x)
+    return jnp.where((weight > 0).reshape(-1, *[1] * (found.ndim - 1)), found, 0)
 
 
 def refuse_curved(metric: AbstractMetric, prototypes: Prototypes) -> None:

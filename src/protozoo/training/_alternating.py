@@ -297,7 +297,7 @@ def _expectation(
         value, v = jax.value_and_grad(
             lambda d: loss.total(d, prototypes.labels, y, weight, progress)
         )(delta)
-        seen = places(metric, accumulated(points))
+        seen = places(metric, accumulated(points), weight)
         moments = Moments.of(prototypes, seen, by_squared(v)[0], order)
         if costs:
             moments = replaced(moments, share=jnp.sum(v, axis=0), cost=jnp.sum(v * delta, axis=0))

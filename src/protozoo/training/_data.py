@@ -104,7 +104,7 @@ def training_batch(
     seen = batch if raw else encode_once(model, mask, batch)
     metric = model.metric if isinstance(model, PrototypeModel) else None
     if innermost(rule).places_samples and isinstance(metric, AbstractMixing):
-        metric.refuse_unplaced(seen.x)
+        metric.refuse_unplaced(seen.x[np.asarray(seen.weight) > 0])
     return objective.prepared(seen)
 
 

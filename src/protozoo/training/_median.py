@@ -75,7 +75,7 @@ class MedianOptimization(AbstractRule):
         key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
         model: PrototypeModel = eqx.combine(params, rest)
-        x, prototypes = places(model.metric, batch.x), model.prototypes
+        x, prototypes = places(model.metric, batch.x, batch.weight), model.prototypes
 
         def at(points: Array) -> PrototypeModel:
             return eqx.tree_at(lambda m: m.prototypes.points, model, points)
