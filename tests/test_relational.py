@@ -225,7 +225,7 @@ def test_a_kernel_model_is_that_of_its_distances(key):
 
 def test_new_prototypes_are_near_those_that_they_resemble(key):
     d, y = relations()
-    model = pz.zoo.RRSLVQ(d, y, key=key, prototypes_per_class=2)
+    model = pz.zoo.RGLVQ(d, y, key=key, prototypes_per_class=2)
     grown = model.grow(np.asarray(model.prototypes.points)[[5, 0]], [2, 0])
     assert grown.prototypes.counts == (3, 2, 3)
     np.testing.assert_array_equal(grown.predict(d), model.predict(d))
