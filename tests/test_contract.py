@@ -51,7 +51,16 @@ def test_the_rows_that_are_always_tried_have_every_kind_of_part():
     # test_metrics.py
     elsewhere = {
         *("SoftLVQ", "GaussianKernel", "Relevance", "Wasserstein", "ClasswiseClustering"),
-        *("Columnwise", "GradedShares", "Saturated", "Welsch", "Diagonal", "Spherical", "Tied"),
+        *(
+            "KernelDistances",
+            "Columnwise",
+            "GradedShares",
+            "Saturated",
+            "Welsch",
+            "Diagonal",
+            "Spherical",
+            "Tied",
+        ),
         *(
             "DataDescription",
             "RejectedShare",

@@ -50,6 +50,20 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float32), y
 
 
+@functools.cache
+def relations() -> tuple[np.ndarray, np.ndarray]:
+    """How much the samples of `blobs` differ: their squared distances, exact in float32."""
+    x, y = blobs()
+    return np.sum((x[:, None] - x[None]) ** 2, axis=-1), y
+
+
+@functools.cache
+def kernels() -> tuple[np.ndarray, np.ndarray]:
+    """Values of a Gaussian kernel of the same samples."""
+    d, y = relations()
+    return np.exp(-d / 10), y
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One model under test."""
@@ -184,6 +198,12 @@ CASES = [
     Case("GrowingNeuralGas", options={"capacity": 8}),
     Case("DKNeuralGas", options={"prototypes": 4}),
     Case("RiemannianSOM", options={"grid": (3, 2)}, data=matrices),
+    *_labelled("RGLVQ", "RRSLVQ", data=relations),
+    *_labelled("KGLVQ", data=kernels),
+    *[
+        Case(name, options={"prototypes": 4}, data=relations)
+        for name in ("RelationalKMeans", "RelationalFCM", "RelationalNeuralGas")
+    ],
     Case("GaussianMixture", options={"prototypes": 4}),
     *[
         Case("GaussianMixture", f"-{kind}", options={"prototypes": 4, "covariance": kind})
@@ -203,7 +223,7 @@ COVER = frozenset(
     [
         *("KNN", "MedianLVQ", "LVQ1", "LVQ21", "GMLVQ", "SCMNG", "RSLVQ", "LMRSLVQ_NG", "CELVQ"),
         *("DKGMLVQ", "SiameseGTLVQ", "ImageCBC", "RiemannianSRNG", "GRLGQ", "OCRSLVQ_NG"),
-        *("HCM", "PFCM", "GaussianMixture", "HeskesSOM", "GrowingNeuralGas"),
+        *("HCM", "PFCM", "GaussianMixture", "HeskesSOM", "GrowingNeuralGas", "RGLVQ"),
     ]
 )
 

@@ -248,6 +248,28 @@ SARALAJEW_2019 = Source(
     "NeurIPS",
     2019,
 )
+QIN_2004 = Source(
+    "inproceedings",
+    "A. K. Qin, P. N. Suganthan",
+    "A novel kernel prototype-based learning algorithm",
+    "ICPR",
+    2004,
+)
+HAMMER_2014 = Source(
+    "article",
+    "B. Hammer, D. Hofmann, F.-M. Schleif, X. Zhu",
+    "Learning vector quantization for (dis-)similarities",
+    "Neurocomputing",
+    2014,
+    131,
+)
+SARALAJEW_2025 = Source(
+    "inproceedings",
+    "S. Saralajew, A. Rana, T. Villmann, A. Shaker",
+    "A robust prototype-based network with interpretable RBF classifier foundations",
+    "AAAI",
+    2025,
+)
 
 # Clustering, neural gas, mixtures, neighbours.
 
@@ -475,6 +497,22 @@ HASTIE_2009 = Source(
     "Springer",
     2009,
 )
+HATHAWAY_1989 = Source(
+    "article",
+    "R. Hathaway, J. Davenport, J. Bezdek",
+    "Relational duals of the c-means clustering algorithms",
+    "Pattern Recognition",
+    1989,
+    22,
+)
+HAMMER_2010 = Source(
+    "article",
+    "B. Hammer, A. Hasenfuß",
+    "Topographic mapping of large dissimilarity data sets",
+    "Neural Computation",
+    2010,
+    22,
+)
 
 # Spaces and distances.
 
@@ -544,6 +582,13 @@ MARTINS_2016 = Source(
     "From softmax to sparsemax: a sparse model of attention and multi-label classification",
     "ICML",
     2016,
+)
+DUCHI_2008 = Source(
+    "inproceedings",
+    "J. Duchi, S. Shalev-Shwartz, Y. Singer, T. Chandra",
+    "Efficient projections onto the l1-ball for learning in high dimensions",
+    "ICML",
+    2008,
 )
 
 # Training.

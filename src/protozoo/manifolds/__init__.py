@@ -23,6 +23,7 @@ from ._samples import (
     rotations_from_quaternions as rotations_from_quaternions,
     subspaces as subspaces,
 )
+from ._simplex import Simplex as Simplex
 from ._spd import SPD as SPD
 from ._sphere import Sphere as Sphere
 from ._squares import (

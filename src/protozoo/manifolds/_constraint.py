@@ -21,7 +21,7 @@ class OnManifold(AbstractConstraint):
     They are trained by dynamic trivialisation: an optimiser sees their tangent coordinates, zero
     before each step, so that its gradient is the Riemannian one and they never leave the space. No
     step is longer than half the injectivity radius. Where displacements are differences, points are
-    their own coordinates.
+    their own coordinates, and a point that leaves a part of the flat space is projected back on it.
 
     Source: M. Lezcano-Casado, *Trivializations for gradient-based optimization on manifolds*,
     NeurIPS 2019.
@@ -30,7 +30,7 @@ class OnManifold(AbstractConstraint):
     space: AbstractManifold = part()
 
     def project(self, value: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
-        return value if self._is_flat else self.space.project(value)
+        return self.space.project(value)
 
     def chart(self, value: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
         return (
@@ -42,14 +42,14 @@ class OnManifold(AbstractConstraint):
     def retract(
         self, coordinates: Float[Array, "p ..."], base: Float[Array, "p ..."]
     ) -> Float[Array, "p ..."]:
-        return (
-            coordinates if self._is_flat else self.space.exp(base, limited(self.space, coordinates))
-        )
+        if self._is_flat:
+            return self.project(coordinates)
+        return self.space.exp(base, limited(self.space, coordinates))
 
     def pull(
         self, gradient: Float[Array, "p ..."], value: Float[Array, "p ..."]
     ) -> Float[Array, "p ..."]:
-        return gradient if self._is_flat else by_chain_rule(self, gradient, value)
+        return by_chain_rule(self, gradient, value)
 
     @property
     def _is_flat(self) -> bool:

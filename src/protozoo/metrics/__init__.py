@@ -7,8 +7,10 @@ from .._module import (
 from .._namespace import public as _public
 from ._base import (
     AbstractAdaptation as AbstractAdaptation,
+    AbstractCentroidal as AbstractCentroidal,
     AbstractLinearlyAdapted as AbstractLinearlyAdapted,
     AbstractMetric as AbstractMetric,
+    AbstractMixing as AbstractMixing,
     AbstractQuadratic as AbstractQuadratic,
     relative_dissimilarities as relative_dissimilarities,
 )
@@ -52,6 +54,7 @@ from ._omega import (
     Omega as Omega,
 )
 from ._precomputed import Precomputed as Precomputed
+from ._relational import Relational as Relational, dissimilarities_of as dissimilarities_of
 from ._relevance import Relevance as Relevance, SparseRelevance as SparseRelevance
 from ._spectral import SpectralRelevance as SpectralRelevance
 from ._squared_euclidean import SquaredEuclidean as SquaredEuclidean

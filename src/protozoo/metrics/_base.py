@@ -38,6 +38,53 @@ class AbstractMetric(eqx.Module):
         """The dissimilarities δ, small where a sample resembles a prototype."""
 
 
+class AbstractCentroidal(AbstractMetric):
+    """A metric under which means are best: δ = radial(s), with s such that Σ W·s is least where a
+    prototype is the mean of the places of samples under the weights W."""
+
+    @abc.abstractmethod
+    def squared(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        """The dissimilarities s that means minimise."""
+
+    @abc.abstractmethod
+    def radial(
+        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
+    ) -> Float[Array, "a b"]:
+        """The dissimilarities δ as a function of them; `at` tells which prototypes these belong
+        to."""
+
+    def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        return self.radial(self.squared(x, prototypes), prototypes)
+
+
+class AbstractMixing(AbstractCentroidal):
+    """A metric for which samples are no points of the prototypes' space: each has a place there,
+    and prototypes are mixtures of these."""
+
+    @abc.abstractmethod
+    def places(self, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        """Where samples lie among prototypes."""
+
+    @abc.abstractmethod
+    def samples_at(self, points: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
+        """The samples that lie at points; the inverse of `places`."""
+
+    @abc.abstractmethod
+    def refuse_unplaced(self, x: Float[Array, "n ..."], name: str = "x") -> None:
+        """Raise `ValueError` for samples that have no place, with the first of them."""
+
+
+def places(
+    metric: AbstractMetric, x: Float[Array, "n ..."], weight: Float[Array, " n"]
+) -> Float[Array, "n ..."]:
+    """Where samples lie among prototypes: as they are, unless the metric says otherwise. Samples
+    without weight need no place."""
+    if not isinstance(metric, AbstractMixing):
+        return x
+    found = metric.places(x)
+    return jnp.where((weight > 0).reshape(-1, *[1] * (found.ndim - 1)), found, 0)
+
+
 def refuse_curved(metric: AbstractMetric, prototypes: Prototypes) -> None:
     """Refuse points of a curved space, in a metric that compares them entry by entry."""
     if not prototypes.space.displacement_is_difference:
@@ -109,7 +156,7 @@ class AbstractLinearlyAdapted(AbstractMetric):
         return jax.tree.map(lambda a: a.astype(x.dtype), linear) if is_low(x.dtype) else linear
 
 
-class AbstractQuadratic(AbstractLinearlyAdapted):
+class AbstractQuadratic(AbstractLinearlyAdapted, AbstractCentroidal):
     """δ = radial(‖(x ⊖ w) A‖²): a squared norm of the linearly adapted displacement, and a function
     of it.
 
@@ -117,13 +164,6 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
     one. Because the inner dissimilarity is quadratic in the points, weighted means are its
     minimisers, whatever the radial function.
     """
-
-    @abc.abstractmethod
-    def radial(
-        self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
-    ) -> Float[Array, "a b"]:
-        """The dissimilarities as an increasing function of the squared norms; `at` tells which
-        prototypes these belong to."""
 
     def squared(
         self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False
@@ -149,9 +189,6 @@ class AbstractQuadratic(AbstractLinearlyAdapted):
         if self.local:
             return jax.vmap(lambda a, u: a.squared_norm(u), (0, -2), -1)(linear, v)
         return linear.squared_norm(v)
-
-    def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        return self.radial(self.squared(x, prototypes), prototypes)
 
     def entries(
         self,

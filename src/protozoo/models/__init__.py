@@ -7,6 +7,7 @@ from ._card import Card as Card
 from ._contributions import Contributions as Contributions, contributions as contributions
 from ._model import PrototypeModel as PrototypeModel
 from ._selection import Selection as Selection
+from ._sparse import Sparse as Sparse, sparse as sparse
 
 
 __all__ = _public(globals())

@@ -45,6 +45,7 @@ from ..metrics import (
     AbstractAdaptation,
     AbstractLinearlyAdapted,
     AbstractMetric,
+    AbstractMixing,
     AbstractQuadratic,
     own_units,
     relative_dissimilarities,
@@ -322,7 +323,7 @@ class PrototypeModel(AbstractTrainable):
                 )
 
     def check_training(self, x: Float[Array, "n ..."]) -> None:
-        if self.metric.takes_dissimilarities and not self.latent:
+        if self._among_samples and not self.latent:
             refuse_no_dissimilarities(x, own=True)
 
     def outline(self) -> str:
@@ -797,7 +798,10 @@ class PrototypeModel(AbstractTrainable):
         added = Prototypes(points, None, self.prototypes.space).points
         known = labels_of_added(self.prototypes, labels, len(added))
         units = own_units(self.metric, self.encoded_prototypes())
-        seen = units.of(encode(self.encoder, added) if self.encode_prototypes else added)
+        seen = encode(self.encoder, added) if self.encode_prototypes else added
+        if isinstance(self.metric, AbstractMixing):
+            seen = self.metric.samples_at(seen)
+        seen = units.of(seen)
         delta = accumulated(units.metric(seen, units.prototypes))
         selection = extended(self.prototypes, self._classes_of_parts, np.asarray(delta), known)
         return self._fitting(selection), added
@@ -884,14 +888,20 @@ class PrototypeModel(AbstractTrainable):
             return
         if self.takes_gaps:
             refuse_empty_samples(x, name)
-        if self.metric.takes_dissimilarities and not self.latent:
+        if self._among_samples and not self.latent:
             refuse_no_dissimilarities(x, name)
         if (
-            not space.displacement_is_difference
+            not isinstance(self.metric, AbstractMixing)
             and not self.latent
             and (violation := space.violation(x))
         ):
             raise ValueError(f"`{name}` does not lie in {space}: {violation}")
+
+    @property
+    def _among_samples(self) -> bool:
+        """Whether samples and prototypes alike are rows of dissimilarities."""
+        mixing = isinstance(self.metric, AbstractMixing)
+        return self.metric.takes_dissimilarities and not mixing
 
     @property
     def _uncarded(self) -> "PrototypeModel":
@@ -973,7 +983,7 @@ def _check_parts(model: PrototypeModel) -> None:
     if not callable(model.encoder) or isinstance(model.encoder, type):
         raise TypeError(f"`encoder` must be callable with one sample, got {model.encoder!r}.")
     prototypes, metric, loss = model.prototypes, model.metric, model.loss
-    if metric.takes_dissimilarities and (points := known_value(prototypes.points)) is not None:
+    if model._among_samples and (points := known_value(prototypes.points)) is not None:
         refuse_no_dissimilarities(points, "prototypes", own=True)
 
     def shape_of(what: str, function: Callable, *arguments: Any) -> Any:
@@ -1027,10 +1037,10 @@ def _refuse_unscalable(model: PrototypeModel) -> None:
     scale, space = model.scale, model.prototypes.space
     if scale is None or model.latent:
         return
-    if not space.displacement_is_difference:
-        raise ValueError(f"`scale`: points of {space} have no features that could be scaled.")
     if model.metric.takes_dissimilarities:
         raise ValueError("`scale`: dissimilarities are compared as they are.")
+    if not isinstance(space, Euclidean):
+        raise ValueError(f"`scale`: points of {space} have no features that could be scaled.")
     if scale.shape != space.point_shape:
         raise ValueError(
             f"`scale` is one of samples of shape {scale.shape}, and the prototypes are points of "

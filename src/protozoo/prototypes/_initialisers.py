@@ -69,9 +69,8 @@ def class_means(
     )
     if space.displacement_is_difference:
         centre, variances = mean_and_variance(x, weight)
-        return _like(
-            x, centre + (jitter * np.sqrt(variances).ravel()).reshape(count, *centre.shape)
-        )
+        around = centre + (jitter * np.sqrt(variances).ravel()).reshape(count, *centre.shape)
+        return np.asarray(space.project(jnp.asarray(_like(x, around))))
     centre = karcher_mean(space, x, weight).point[None]
     coordinates = np.asarray(curved_coordinates(space, jnp.asarray(centre), jnp.asarray(x)))
     _, variances = mean_and_variance(coordinates, weight)

@@ -21,7 +21,8 @@ from .._products import accumulated
 from .._schedules import AbstractSchedule, as_schedule, positive
 from .._types import Array, ArrayLike, Float, Int, PerPrototype, PRNGKeyArray, PyTree, Scalar
 from ..losses import AbstractLoss
-from ..metrics import AbstractClosedForm, AbstractQuadratic, Moments, Step
+from ..metrics import AbstractCentroidal, AbstractClosedForm, Moments, Step
+from ..metrics.internal import places
 from ..models import AbstractTrainable, PrototypeModel, Selection
 from ..models.internal import Judge, rows_per_chunk, sum_chunks
 from ._objective import Batch, Objective, chunk_rows
@@ -83,6 +84,7 @@ class AlternatingOptimization(AbstractRule):
     running: bool = static(default=False)
     reseed: bool = static(default=False)
     keeps_constraints: ClassVar[bool] = True
+    places_samples: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class AlternatingOptimization(AbstractRule):
             raise ValueError(f"`regularisers` have no closed form: {remedy}.")
         if not isinstance(model, PrototypeModel):
             raise ValueError(f"{type(model).__name__} has no closed form: {remedy}.")
-        if not isinstance(model.metric, AbstractQuadratic):
+        if not isinstance(model.metric, AbstractCentroidal):
             raise ValueError(
                 f"{type(model.metric).__name__} has no closed form for the points: {remedy}."
             )
@@ -285,7 +287,7 @@ def _expectation(
     loss, (metric, prototypes, _, factor) = judge.decision, judge.units
     lowered = objective.evaluable(model)
     rounded = prototypes.moved(prototypes.points.astype(lowered.prototypes.points.dtype))
-    assert isinstance(metric, AbstractQuadratic) and isinstance(loss, AbstractLoss)
+    assert isinstance(metric, AbstractCentroidal) and isinstance(loss, AbstractLoss)
     orders = [part.second_moments for part in _closed_in((metric, loss))]
     order = "full" if "full" in orders else "diagonal" if "diagonal" in orders else "none"
 
@@ -296,7 +298,8 @@ def _expectation(
         value, v = jax.value_and_grad(
             lambda d: loss.total(d, prototypes.labels, y, weight, progress)
         )(delta)
-        moments = Moments.of(prototypes, accumulated(points), by_squared(v)[0], order)
+        seen = places(metric, accumulated(points), weight)
+        moments = Moments.of(prototypes, seen, by_squared(v)[0], order)
         if costs:
             moments = replaced(moments, share=jnp.sum(v, axis=0), cost=jnp.sum(v * delta, axis=0))
         return moments, value

@@ -19,6 +19,7 @@ from .._module import replaced
 from .._statistics import counting
 from .._types import Array, ArrayLike, PyTree
 from ..backbones import AbstractScale
+from ..metrics import AbstractMixing
 from ..models import AbstractTrainable, PrototypeModel
 from ..models.internal import inside, map_chunks, rows_per_chunk
 from ._averaging import innermost
@@ -106,7 +107,11 @@ def training_batch(
         and isinstance(model, PrototypeModel)
         and model.encode_prototypes
     )
-    return objective.prepared(batch if raw else encode_once(model, mask, batch))
+    seen = batch if raw else encode_once(model, mask, batch)
+    metric = model.metric if isinstance(model, PrototypeModel) else None
+    if innermost(rule).places_samples and isinstance(metric, AbstractMixing):
+        metric.refuse_unplaced(seen.x[np.asarray(seen.weight) > 0])
+    return objective.prepared(seen)
 
 
 def encode_once(model: AbstractTrainable, mask: PyTree, batch: Batch) -> Batch:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
+from ..metrics.internal import places
 from ..models import AbstractTrainable, PrototypeModel
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
@@ -32,6 +33,7 @@ class MedianOptimization(AbstractRule):
 
     keeps_constraints: ClassVar[bool] = True
     moves_to_samples: ClassVar[bool] = True
+    places_samples: ClassVar[bool] = True
 
     def check(
         self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None
@@ -73,7 +75,7 @@ class MedianOptimization(AbstractRule):
         key: PRNGKeyArray,
     ) -> tuple[PyTree, Any, Scalar]:
         model: PrototypeModel = eqx.combine(params, rest)
-        x, prototypes = batch.x, model.prototypes
+        x, prototypes = places(model.metric, batch.x, batch.weight), model.prototypes
 
         def at(points: Array) -> PrototypeModel:
             return eqx.tree_at(lambda m: m.prototypes.points, model, points)

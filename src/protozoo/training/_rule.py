@@ -26,6 +26,8 @@ class AbstractRule(eqx.Module):
     #: Whether prototypes become samples: then it is given samples, even where a frozen encoder
     #: could be applied beforehand.
     moves_to_samples: ClassVar[bool] = False
+    #: Whether prototypes are made of samples, each of which then needs a place among them.
+    places_samples: ClassVar[bool] = False
     #: Whether arrays of fields that are declared `buffer` are among its parameters; no gradient may
     #: touch them.
     moves_buffers: ClassVar[bool] = False

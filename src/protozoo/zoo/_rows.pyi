@@ -850,6 +850,12 @@ DKHeskesSOM: _DKKohonenSOM
 GrowingNeuralGas: _GrowingNeuralGas
 RiemannianNeuralGas: _NeuralGas
 RiemannianSOM: _KohonenSOM
+RGLVQ: _GLVQ
+RRSLVQ: _SLVQ
+KGLVQ: _GLVQ
+RelationalKMeans: _TangentKMeans
+RelationalFCM: _FCM
+RelationalNeuralGas: _NeuralGas
 OCGLVQ: _OCGLVQ
 OCGRLVQ: _OCGLVQ
 OCGMLVQ: _OCGMLVQ
