@@ -18,7 +18,7 @@ from ._reports import aligned, estimate, plain
 from ._statistics import counting
 from ._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar, Scores
 from .models import AbstractTrainable, PrototypeModel
-from .models.internal import decided, probabilities
+from .models.internal import decided, probabilities, refuse_no_classifier
 
 
 #: A function of the scores of classes, true classes and weights of samples, to one number.
@@ -233,19 +233,12 @@ def evaluate(
     **Raises:** `ValueError` for a model without classes, for samples that it does not take and
     classes that it does not know.
     """
-    labelled = isinstance(model, PrototypeModel) and model.prototypes.labelled
-    ask: Any = getattr(model, "predict_proba", None)
-    if ask is None or not (model.supervised or labelled):
-        raise ValueError(
-            f"`model` must be a classifier, and {model.outline()} has no classes: `pz.validity` "
-            "measures clusterings."
-            if ask is not None
-            else f"`model` must be a classifier, and {model.outline()} has no `predict_proba`."
-        )
+    refuse_no_classifier(model, "`pz.validity` measures clusterings")
     if names is None and isinstance(model, PrototypeModel) and model.card and model.card.classes:
         names = [str(name) for name in model.class_names]
     x, labels, weight = counted(x, y, sample_weight)
-    return _evaluation(np.asarray(ask(x)), labels, weight, names, bins)
+    answers: Any = model
+    return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, names, bins)
 
 
 def _evaluation(

@@ -2,6 +2,11 @@
 from the geometry that prototypes already have."""
 
 from .._namespace import public as _public
+from ._conformal import (
+    ConformalClassifier as ConformalClassifier,
+    SetEvaluation as SetEvaluation,
+    evaluate_sets as evaluate_sets,
+)
 
 
 __all__ = _public(globals())
