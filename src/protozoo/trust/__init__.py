@@ -7,6 +7,13 @@ from ._conformal import (
     SetEvaluation as SetEvaluation,
     evaluate_sets as evaluate_sets,
 )
+from ._selective import (
+    Selective as Selective,
+    Tempered as Tempered,
+    reject_by_cost as reject_by_cost,
+    reject_by_risk as reject_by_risk,
+    tempered as tempered,
+)
 
 
 __all__ = _public(globals())
