@@ -34,6 +34,10 @@ CERTAIN = 80.0
 BEYOND = 100.0
 
 
+#: So many errors do not end the tests of borders at the first of them.
+FEW = 3
+
+
 class Tempered(AbstractDecision, AbstractHomogeneous):
     """Another decision, as sure as it is right: \\(p_k \\propto e^{s_k/T}\\). What it decides stays
     what it is.
@@ -227,9 +231,10 @@ def reject_by_risk(
     Borders are tested one after the other, from the surest samples on, until the first one of which
     these samples do not show that it keeps the promise: with k errors among m answers, where
     \\(P(B(m, r) \\le k) > \\delta\\), B(m, r) being binomial. As the order is fixed, all tests
-    together err with probability δ. It begins where so many samples are kept that any border could
-    pass, \\(m \\ge \\log\\delta / \\log(1-r)\\). The promise holds for any number of samples, if
-    those to come are like them, and if the model errs no more often where it is surer.
+    together err with probability δ. The first one keeps as many as could pass with three errors, at
+    most half of all, and \\(\\log\\delta / \\log(1-r)\\) at least, with which none could pass. The
+    promise holds for any number of samples, if those to come are like them, and if the model errs
+    no more often where it is surer.
 
     **Arguments:**
 
@@ -264,12 +269,10 @@ def reject_by_risk(
     enough = math.ceil(math.log(each) / math.log1p(-float(risk)))
     if (borders == BEYOND).all():
         of = " that are taken for one class" if conditional else ""
-        surest = np.argsort(-sure, kind="stable")[:enough]
         raise ValueError(
             f"`risk`: these {len(sure)} samples show of no border that errors are at most "
-            f"{float(risk):g} of the answers: {enough} samples{of} without an error would, and "
-            f"{int(wrong[surest].sum())} of the {len(surest)} surest are wrong. Hold out more, or "
-            "allow a larger `risk` or `delta`."
+            f"{float(risk):g} of the answers, which takes {enough} samples{of} without an error, "
+            "or more with few. Hold out more, or allow a larger `risk` or `delta`."
         )
     if (silent := np.flatnonzero(borders == BEYOND)).size:
         warnings.warn(
@@ -338,13 +341,16 @@ def _cheapest(cost: float) -> Choice:
 
 
 def _passing(risk: float, delta: float) -> Choice:
-    """The last border before the first one whose risk may be too large, from where so many samples
-    are kept that it could be small enough."""
+    """The last border before the first one whose risk may be too large."""
 
     def choice(kept: np.ndarray, errors: np.ndarray) -> int:
         from scipy.special import bdtr
 
-        start = int(np.sum(kept * math.log1p(-risk) > math.log(delta)))
+        # Where so many samples are kept that none of them wrong would do, and up to a half of all
+        # for a few errors: who begins with the fewest is stopped by a single one.
+        every = np.arange(1, kept[-1] + 1)
+        least, few = (1 + np.sum(bdtr(k, every, risk) > delta) for k in (0, FEW))
+        start = int(np.searchsorted(kept, max(least, min(few, kept[-1] // 2))))
         failed = bdtr(errors[start:], kept[start:], risk) > delta
         passed = int(failed.argmax()) if failed.any() else len(failed)
         return start + passed - 1 if passed else -1
