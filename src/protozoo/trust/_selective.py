@@ -349,7 +349,7 @@ def _passing(risk: float, delta: float) -> Choice:
         # Where so many samples are kept that none of them wrong would do, and up to a half of all
         # for a few errors: who begins with the fewest is stopped by a single one.
         every = np.arange(1, kept[-1] + 1)
-        least, few = (1 + np.sum(bdtr(k, every, risk) > delta) for k in (0, FEW))
+        least, few = (1 + np.sum(bdtr(np.minimum(k, every), every, risk) > delta) for k in (0, FEW))
         start = int(np.searchsorted(kept, max(least, min(few, kept[-1] // 2))))
         failed = bdtr(errors[start:], kept[start:], risk) > delta
         passed = int(failed.argmax()) if failed.any() else len(failed)
