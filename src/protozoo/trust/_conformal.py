@@ -148,13 +148,16 @@ class ConformalClassifier(eqx.Module):
     def _nonconformity(self, x: ArrayLike) -> Float[Array, "n c"]:
         """a(x, k), or a function of it that rises with it."""
         p = _asked(self.model).predict_proba(x)
-        classes = _known(self.model)
-        if self.by == "probability":
-            return -p[:, :classes]
-        # log p_r/p_k in place of its hyperbolic tangent, which is one long before it is infinite.
-        scores = jnp.log(jnp.maximum(p, jnp.finfo(p.dtype).tiny))
-        others = jnp.where(jnp.eye(classes, p.shape[1], dtype=bool), -jnp.inf, scores[:, None])
-        return jnp.max(others, axis=2) - scores[:, :classes]
+        top = jnp.max(p, axis=1, keepdims=True)
+        best = jnp.argmax(p, axis=1)[:, None] == jnp.arange(p.shape[1])
+        reduce = jnp.max if self.by == "distance" else jnp.sum
+        rest = reduce(jnp.where(best, 0, p), axis=1, keepdims=True)
+        # log p_r/p_k in place of its hyperbolic tangent, and log (1 - p_k)/p_k in place of 1 - p_k,
+        # which are one long before these are infinite.
+        rivals = jnp.where(best, rest, top if self.by == "distance" else top + rest - p)
+        least = jnp.finfo(p.dtype).tiny
+        a = jnp.log(jnp.maximum(rivals, least)) - jnp.log(jnp.maximum(p, least))
+        return a[:, : _known(self.model)]
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
