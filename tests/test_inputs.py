@@ -169,6 +169,9 @@ CLASSES: dict[type, dict[str, Any]] = {
     pz.networks.Standardised: {"synapses": pz.networks.Dense(np.ones((5, 3)))},
     pz.networks.Symmetric: {},
     pz.networks.TruncatedPerceptron: {},
+    pz.trust.ConformalClassifier: {"model": MODEL, "x_cal": X, "y_cal": Y},
+    pz.trust.Selective: {"decision": pz.losses.GLVQ()},
+    pz.trust.Tempered: {"decision": pz.losses.GLVQ()},
     pz.training.Autodiff: {},
     pz.training.Diversity: {},
     pz.training.GrowingGraph: {},
@@ -207,6 +210,7 @@ MADE = {
     pz.training.Reason,
     pz.training.TrainState,
     pz.training.View,
+    pz.trust.SetEvaluation,
     pz.zoo.Context,
     pz.zoo.CrossValidation,
     pz.zoo.Option,
@@ -282,6 +286,7 @@ def test_every_public_class_is_given_what_it_cannot_take():
             pz.backbones,
             pz.networks,
             pz.training,
+            pz.trust,
             pz.zoo,
         )
         for name, value in vars(module).items()

@@ -243,14 +243,6 @@ def test_the_reject_curve_is_the_accuracy_of_what_is_kept():
     assert ideal[0] == right.mean() and ideal[-1] == 1 and legend(ax)[0] == "mine"
 
 
-def test_equal_confidences_are_kept_together():
-    rejected, accuracy = plots._decisions._kept(
-        np.array([0.5, 1.0, 0.5, 0.5]), np.array([True, True, False, False])
-    )
-    np.testing.assert_allclose(rejected, [0, 0.75])
-    np.testing.assert_allclose(accuracy, [0.5, 1])
-
-
 @pytest.mark.parametrize("top", [2, 10])
 def test_bars_of_an_explanation_add_up(top):
     asked = model()

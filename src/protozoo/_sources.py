@@ -780,5 +780,44 @@ STAPS_2022 = Source(
     "IJCNN",
     2022,
 )
+CHOW_1970 = Source(
+    "article",
+    "C. Chow",
+    "On optimum recognition error and reject tradeoff",
+    "IEEE Trans. Information Theory",
+    1970,
+    16,
+)
+FISCHER_2016 = Source(
+    "article",
+    "L. Fischer, B. Hammer, H. Wersing",
+    "Optimal local rejection for classifiers",
+    "Neurocomputing",
+    2016,
+    214,
+)
+GEIFMAN_2017 = Source(
+    "inproceedings",
+    "Y. Geifman, R. El-Yaniv",
+    "Selective classification for deep neural networks",
+    "NIPS",
+    2017,
+    30,
+)
+SADINLE_2019 = Source(
+    "article",
+    "M. Sadinle, J. Lei, L. Wasserman",
+    "Least ambiguous set-valued classifiers with bounded error levels",
+    "J. American Statistical Association",
+    2019,
+    114,
+)
+ANGELOPOULOS_2021 = Source(
+    "misc",
+    "A. Angelopoulos, S. Bates, E. Candès, M. Jordan, L. Lei",
+    "Learn then test: calibrating predictive algorithms to achieve risk control",
+    "arXiv",
+    2021,
+)
 
 SOURCES = tuple(entry for entry in list(globals().values()) if isinstance(entry, Source))

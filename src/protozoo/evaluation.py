@@ -6,19 +6,26 @@ loop can compute: `Trainer(rule, 100, metrics=["accuracy", mine])`.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_labels, as_weights, counted, positive_integer, refuse_unknown_classes
+from ._checks import (
+    as_labels,
+    as_weights,
+    counted,
+    positive_integer,
+    refuse_unknown_classes,
+    sample_numbers,
+)
 from ._namespace import public
 from ._reports import aligned, estimate, plain
 from ._statistics import counting
 from ._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar, Scores
 from .models import AbstractTrainable, PrototypeModel
-from .models.internal import decided, probabilities
+from .models.internal import decided, probabilities, refuse_no_classifier
 
 
 #: A function of the scores of classes, true classes and weights of samples, to one number.
@@ -233,19 +240,58 @@ def evaluate(
     **Raises:** `ValueError` for a model without classes, for samples that it does not take and
     classes that it does not know.
     """
-    labelled = isinstance(model, PrototypeModel) and model.prototypes.labelled
-    ask: Any = getattr(model, "predict_proba", None)
-    if ask is None or not (model.supervised or labelled):
-        raise ValueError(
-            f"`model` must be a classifier, and {model.outline()} has no classes: `pz.validity` "
-            "measures clusterings."
-            if ask is not None
-            else f"`model` must be a classifier, and {model.outline()} has no `predict_proba`."
-        )
+    refuse_no_classifier(model, "`pz.validity` measures clusterings")
     if names is None and isinstance(model, PrototypeModel) and model.card and model.card.classes:
         names = [str(name) for name in model.class_names]
     x, labels, weight = counted(x, y, sample_weight)
-    return _evaluation(np.asarray(ask(x)), labels, weight, names, bins)
+    answers: Any = model
+    return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, names, bins)
+
+
+class RejectCurve(NamedTuple):
+    """How accurate a classifier is on what it keeps, at each threshold that makes a difference.
+
+    - `thresholds`: confidences, ascending: samples below them are rejected.
+    - `rejected`: the share of samples that is rejected, from zero.
+    - `accuracy`: the share of the others that is right.
+    """
+
+    thresholds: np.ndarray
+    rejected: np.ndarray
+    accuracy: np.ndarray
+
+
+def reject_curve(
+    model: AbstractTrainable,
+    x: ArrayLike,
+    y: Int[ArrayLike, " n"] | Sequence[int],
+) -> RejectCurve:
+    """The accuracy–reject curve: a classifier rejects the samples that it is least sure of, and is
+    right more often on the others.
+
+    Samples of equal confidence are kept together. `trust.reject_by_cost` and `trust.reject_by_risk`
+    choose a point of it, `plots.accuracy_reject` draws it.
+
+    **Arguments:**
+
+    - `model`: a classifier that has `predict` and `confidence`.
+    - `x`, `y`: samples that it was not trained with, and their classes.
+
+    **Raises:** `ValueError` for a model without classes, and classes that it does not know.
+
+    Source: M. Nadeem, J.-D. Zucker, B. Hanczar, *Accuracy-rejection curves (ARCs) for comparing
+    classification methods with a reject option*, MLSB 2010.
+    """
+    refuse_no_classifier(model, "nothing that it says is right or wrong")
+    answers: Any = model
+    labels = as_labels(y, len(sample_numbers(x)))
+    refuse_unknown_classes(labels, model.classes)
+    right = np.asarray(answers.predict(x)) == labels
+    sure = np.asarray(answers.confidence(x), float)
+    order = np.argsort(-sure, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(sure[order]) < 0, True))[::-1]
+    accuracy = np.cumsum(right[order])[ends] / (ends + 1)
+    return RejectCurve(sure[order][ends], 1 - (ends + 1) / len(sure), accuracy)
 
 
 def _evaluation(

@@ -16,6 +16,7 @@ from ._chunks import (
     rows_per_chunk as rows_per_chunk,
     sum_chunks as sum_chunks,
 )
+from ._classifier import refuse_no_classifier as refuse_no_classifier
 from ._encoder import encoded_shape as encoded_shape
 from ._model import (
     encode as encode,

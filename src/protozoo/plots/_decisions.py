@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import as_labels, positive_integer, refuse_unknown_classes
+from .._checks import positive_integer
 from .._types import ArrayLike
+from ..evaluation import reject_curve
 from ..models import PrototypeModel, contributions
 from ._figures import colours_of_prototypes, drawn_on, names_of_classes, names_of_features
 
@@ -25,7 +26,7 @@ def accuracy_reject(
     ax: "Axes | None" = None,
 ) -> "Figure":
     """How accurate the model is on the samples that it keeps, if it rejects those that it is least
-    sure of: the accuracy–reject curve.
+    sure of: the accuracy–reject curve (`evaluation.reject_curve`).
 
     The dashed line is the best that could be: all errors are rejected first. Samples of equal
     confidence are kept together.
@@ -43,22 +44,18 @@ def accuracy_reject(
     Source: M. Nadeem, J.-D. Zucker, B. Hanczar, *Accuracy-rejection curves (ARCs) for comparing
     classification methods with a reject option*, MLSB 2010.
     """
-    y = as_labels(y, len(np.asarray(x)))
-    refuse_unknown_classes(y, model.classes)
-    right = np.asarray(model.predict(x)) == y
-    sure = np.asarray(model.confidence(x), float)
-    rejected, accuracy = _kept(sure, right)
+    curve = reject_curve(model, x, y)
     figure, ax = drawn_on(ax, (6, 4.5))
-    (line,) = ax.plot(rejected, accuracy, drawstyle="steps-post", label=label)
+    (line,) = ax.plot(curve.rejected, curve.accuracy, drawstyle="steps-post", label=label)
     share = np.linspace(0, 1, 200, endpoint=False)
-    best = np.minimum(right.mean() / (1 - share), 1)
+    best = np.minimum(curve.accuracy[0] / (1 - share), 1)
     ax.plot(
         share, best, color=line.get_color(), linestyle="--", linewidth=0.8, label="best possible"
     )
     for threshold in thresholds:
-        kept = sure >= threshold
-        if kept.any():
-            at = 1 - kept.mean(), right[kept].mean()
+        place = np.searchsorted(curve.thresholds, threshold)
+        if place < len(curve.thresholds):
+            at = curve.rejected[place], curve.accuracy[place]
             ax.plot(*at, marker="o", color=line.get_color())
             ax.annotate(
                 f"{threshold:g}", at, xytext=(4, -11), textcoords="offset points", fontsize=8
@@ -71,16 +68,6 @@ def accuracy_reject(
     )
     ax.legend(loc="lower right")
     return figure
-
-
-def _kept(sure: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The share that is rejected and the accuracy of the rest, at every threshold that makes a
-    difference; the lowest one first."""
-    order = np.argsort(-sure, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(sure[order]) < 0, True))
-    counts = ends + 1
-    accuracy = np.cumsum(right[order])[ends] / counts
-    return (1 - counts / len(sure))[::-1], accuracy[::-1]
 
 
 def explanation(
