@@ -249,6 +249,22 @@ SARALAJEW_2019 = Source(
     2019,
 )
 
+SARALAJEW_2020 = Source(
+    "inproceedings",
+    "S. Saralajew, L. Holdijk, T. Villmann",
+    "Fast adversarial robustness certification of nearest prototype classifiers for arbitrary "
+    "seminorms",
+    "NeurIPS",
+    2020,
+)
+VORACEK_2022 = Source(
+    "inproceedings",
+    "V. Voráček, M. Hein",
+    "Provably adversarially robust nearest prototype classifiers",
+    "ICML",
+    2022,
+)
+
 # Clustering, neural gas, mixtures, neighbours.
 
 COVER_1967 = Source(

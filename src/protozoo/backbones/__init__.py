@@ -4,6 +4,7 @@ will do."""
 from .._namespace import public as _public
 from ._cnn import CNN as CNN
 from ._curved import Curved as Curved, TangentSpace as TangentSpace
+from ._lipschitz import lipschitz as lipschitz
 from ._local import AbstractLocalEncoder as AbstractLocalEncoder
 from ._mlp import MLP as MLP
 from ._rematerialised import Rematerialised as Rematerialised

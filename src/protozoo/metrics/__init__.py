@@ -10,6 +10,7 @@ from ._base import (
     AbstractLinearlyAdapted as AbstractLinearlyAdapted,
     AbstractMetric as AbstractMetric,
     AbstractQuadratic as AbstractQuadratic,
+    AbstractSeminorm as AbstractSeminorm,
     relative_dissimilarities as relative_dissimilarities,
 )
 from ._chain import Chain as Chain

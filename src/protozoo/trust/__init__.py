@@ -2,6 +2,11 @@
 from the geometry that prototypes already have."""
 
 from .._namespace import public as _public
+from ._certificates import (
+    Certificates as Certificates,
+    certified_accuracy as certified_accuracy,
+    certify as certify,
+)
 
 
 __all__ = _public(globals())
