@@ -31,7 +31,7 @@ def model(metric=None, points=POINTS, labels=LABELS, loss=None, **parts) -> pz.P
 
 def decisions(x: np.ndarray, points: np.ndarray, omega: np.ndarray, labels: np.ndarray):
     """The class of the nearest prototype, by definition and in float64."""
-    delta = ((((x[..., None, :] - points) @ omega)) ** 2).sum(axis=-1)
+    delta = (((x[..., None, :] - points) @ omega) ** 2).sum(axis=-1)
     return labels[delta.argmin(axis=-1)]
 
 

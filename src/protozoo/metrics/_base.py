@@ -225,7 +225,9 @@ class AbstractAdaptation(AbstractQuadratic, AbstractSeminorm, AbstractScaleFree)
         through: Float[ArrayLike, "k d"] | None = None,
     ) -> Float[np.ndarray, " p"]:
         matrices = matrices_of(self, prototypes)
-        norms = operator_norms(matrices if through is None else np.asarray(through) @ matrices, norm)
+        norms = operator_norms(
+            matrices if through is None else np.asarray(through) @ matrices, norm
+        )
         return np.broadcast_to(norms, len(prototypes))
 
 

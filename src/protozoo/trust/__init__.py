@@ -7,6 +7,10 @@ from ._certificates import (
     certified_accuracy as certified_accuracy,
     certify as certify,
 )
+from ._counterfactuals import (
+    Counterfactuals as Counterfactuals,
+    counterfactuals as counterfactuals,
+)
 
 
 __all__ = _public(globals())

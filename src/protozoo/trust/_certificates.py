@@ -125,7 +125,7 @@ def _margins(
     exact: Exact, x: Float[np.ndarray, "n ..."], own: Int[np.ndarray, " n"], norm: float | int
 ) -> Float[np.ndarray, " n"]:
     """The margins between all prototypes of the own class and all others."""
-    seminorms, constants = exact.seminorms(x), exact.constants(norm)
+    seminorms, constants = exact.seminorms(x), exact.constants(norm, x[0].size)
     labels = exact.prototypes.labels
     best = np.full(seminorms.shape, -np.inf)
     for i, label in enumerate(labels):

@@ -163,11 +163,18 @@ def solve(problems: Problems) -> Solutions:
             if q:  # one length for both, where they are coupled
                 primal = duality = np.minimum(primal, duality)
             moving = sound & np.isfinite(dv).all(axis=1) & np.isfinite(dt)
-        primal, duality = np.where(moving, primal, 0)[:, None], np.where(moving, duality, 0)[:, None]
+        primal, duality = (
+            np.where(moving, primal, 0)[:, None],
+            np.where(moving, duality, 0)[:, None],
+        )
         dv = np.where(moving[:, None], dv, 0)
         v, t = v + primal * dv, t + primal[:, 0] * np.where(moving, dt, 0)
-        slack = [s + primal * np.where(moving[:, None], a, 0) for s, a in zip(slack, ds, strict=True)]
-        dual = [z + duality * np.where(moving[:, None], e, 0) for z, e in zip(dual, dz, strict=True)]
+        slack = [
+            s + primal * np.where(moving[:, None], a, 0) for s, a in zip(slack, ds, strict=True)
+        ]
+        dual = [
+            z + duality * np.where(moving[:, None], e, 0) for z, e in zip(dual, dz, strict=True)
+        ]
         if not moving.any():
             break
     points = best.points

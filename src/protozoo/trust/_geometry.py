@@ -62,7 +62,7 @@ def refuse_undecided(model: PrototypeModel, asked: str) -> None:
 
 
 class Exact:
-    """A model's own arithmetic in float64: its numbers as they are, none of them rounded further."""
+    """A model's arithmetic in float64: its numbers as they are, none of them rounded further."""
 
     def __init__(self, model: PrototypeModel):
         with jax.enable_x64(True):
@@ -85,9 +85,9 @@ class Exact:
             ]
         return np.concatenate(found)
 
-    def constants(self, norm: float | int) -> Float[np.ndarray, " p"]:
-        """By how much the seminorm of each prototype changes at most, where a sample changes by
-        one.
+    def constants(self, norm: float | int, size: int) -> Float[np.ndarray, " p"]:
+        """By how much the seminorm of each prototype changes at most, where a sample of so many
+        numbers changes by one.
 
         **Raises:** `ValueError` for an encoder of which that is not known.
         """
@@ -102,22 +102,9 @@ class Exact:
                     "apart is not known. Give it a method `lipschitz()`, or take an encoder of "
                     "affine maps and usual activations (`backbones.lipschitz`)."
                 )
-            by_scale = self._size_of_scale(norm)
-            return metric.lipschitz(self.prototypes, 2) * encoder * by_scale
-
-    def _size_of_scale(self, norm: float | int) -> float | int:
-        through = self.through()
-        if through is None:
-            shape = self.model.sample_shape
-            if norm != np.inf:
-                return 1.0
-            if shape is None:
-                raise ValueError(
-                    "`norm` of infinity: the model does not know how many numbers a sample has. "
-                    "Give it a `scale`, or certify in norm 2."
-                )
-            return float(np.sqrt(np.prod(shape)))
-        return float(operator_norms(through[None], norm)[0])
+            through = self.through()
+            scale = operator_norms((np.eye(size) if through is None else through)[None], norm)
+            return metric.lipschitz(self.prototypes, 2) * encoder * scale
 
     def through(self) -> Float[np.ndarray, "k d"] | None:
         """What the scale makes of changes of a sample, as a matrix for rows."""
@@ -235,7 +222,7 @@ def shortest(
         for some in (open_[s : s + size] for s in range(0, len(open_), size)):
             mine = rival[some]
             box = [None if b is None else b[some] for b in (lower, upper)]
-            length, at_least, step = _into(normals[mine], offsets[some, mine], norm, *box)
+            length, at_least, step = into(normals[mine], offsets[some, mine], norm, *box)
             at_least = np.maximum(at_least, bound[some])
             proven[some] = np.minimum(proven[some], np.minimum(at_least, length))
             nearer = some[length < lengths[some]]
@@ -245,7 +232,7 @@ def shortest(
     return Crossing(lengths, proven, steps, rivals)
 
 
-def _into(
+def into(
     normals: Float[np.ndarray, "b m k"],
     offsets: Float[np.ndarray, "b m"],
     norm: float | int,
