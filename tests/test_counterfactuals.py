@@ -206,6 +206,6 @@ def test_elsewhere_they_are_searched_for():
         ({"norm": np.inf}, "`norm` must be 1 or 2"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options, message):
+def test_what_makes_no_sense_is_refused(options, message, unchecked):
     with pytest.raises(ValueError, match=message):
         counterfactuals(model(), X, **options)

@@ -121,33 +121,24 @@ def solve(problems: Problems) -> Solutions:
         sound = np.isfinite(inner).all(axis=(1, 2)) & (merit > TOLERANCE) & (size < DIVERGED)
         inner = np.where(sound[:, None, None], inner, np.eye(m))
 
-        def first(rhs: np.ndarray, rhs_t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            """The solution without rows."""
-            dt = (rhs_t - (lean * rhs).sum(axis=1)) / pivot if radius else np.zeros(b)
-            return rhs / diagonal - radius * lean * dt[:, None], dt
-
-        def step(targets: list) -> tuple:
-            pushes = [
-                (target - z * gap) / s
-                for target, z, gap, s in zip(targets, dual, gaps, slack, strict=True)
-            ]
-            rhs = pushes[1] - pushes[2] - slope
-            rhs_t = (pushes[1] + pushes[2]).sum(axis=1) - slope_t
-            dv, dt = first(rhs, rhs_t)
-            short = pushes[0] / ratio[0] - np.einsum("bmd,bd->bm", rows, dv)
-            dual_step = np.linalg.solve(inner, short[..., None])[..., 0]
-            dv, dt = first(rhs + np.einsum("bmd,bm->bd", rows, dual_step), rhs_t)
-            moves = [
-                np.einsum("bmd,bd->bm", rows, dv),
-                np.where(below, dv + radius * dt[:, None], 0.0),
-                np.where(above, radius * dt[:, None] - dv, 0.0),
-            ]
-            ds = [move + gap for move, gap in zip(moves, gaps, strict=True)]
-            dz = [p - r * move for p, r, move in zip(pushes, ratio, moves, strict=True)]
-            return dv, dt, ds, [dual_step, *dz[1:]]
-
+        newton = _Newton(
+            rows,
+            below,
+            above,
+            radius,
+            gaps,
+            slope,
+            slope_t,
+            slack,
+            dual,
+            ratio,
+            diagonal,
+            lean,
+            pivot,
+            inner,
+        )
         with np.errstate(all="ignore"):
-            _, _, ds, dz = step([-s * z for s, z in zip(slack, dual, strict=True)])
+            _, _, ds, dz = newton.step([-s * z for s, z in zip(slack, dual, strict=True)])
             primal, duality = _length(slack, ds), _length(dual, dz)
             ahead = sum(
                 ((s + primal[:, None] * a) * (z + duality[:, None] * e)).sum(axis=1)
@@ -158,7 +149,7 @@ def solve(problems: Problems) -> Solutions:
                 centre * there - s * z - a * e
                 for s, z, a, e, there in zip(slack, dual, ds, dz, (1, below, above), strict=True)
             ]
-            dv, dt, ds, dz = step(targets)
+            dv, dt, ds, dz = newton.step(targets)
             primal, duality = 0.995 * _length(slack, ds), 0.995 * _length(dual, dz)
             if q:  # one length for both, where they are coupled
                 primal = duality = np.minimum(primal, duality)
@@ -184,6 +175,58 @@ def solve(problems: Problems) -> Solutions:
     # Of a problem without solution, the last multipliers prove it best.
     multipliers = np.where((merit < 1e-6)[:, None], best.multipliers, dual[0])
     return Solutions(points, multipliers, np.maximum(short.max(axis=1), 0))
+
+
+class _Newton(NamedTuple):
+    """Newton's equations of a step, in which everything but as many unknowns as there are rows is
+    eliminated."""
+
+    rows: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+    radius: bool
+    gaps: list
+    slope: np.ndarray
+    slope_t: np.ndarray
+    slack: list
+    dual: list
+    ratio: list
+    diagonal: np.ndarray
+    lean: np.ndarray
+    pivot: np.ndarray
+    inner: np.ndarray
+
+    def without_rows(
+        self, rhs: Float[np.ndarray, "b d"], rhs_t: Float[np.ndarray, " b"]
+    ) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, " b"]]:
+        """The step of points and radii, if multipliers of rows stay."""
+        if not self.radius:
+            return rhs / self.diagonal, np.zeros(len(rhs))
+        dt = (rhs_t - (self.lean * rhs).sum(axis=1)) / self.pivot
+        return rhs / self.diagonal - self.lean * dt[:, None], dt
+
+    def step(self, targets: list) -> tuple[np.ndarray, np.ndarray, list, list]:
+        """The steps of points, radii, slacks and multipliers that change the products of the
+        latter by these numbers."""
+        pushes = [
+            (target - z * gap) / s
+            for target, z, gap, s in zip(targets, self.dual, self.gaps, self.slack, strict=True)
+        ]
+        rhs = pushes[1] - pushes[2] - self.slope
+        rhs_t = (pushes[1] + pushes[2]).sum(axis=1) - self.slope_t
+        dv, dt = self.without_rows(rhs, rhs_t)
+        short = pushes[0] / self.ratio[0] - np.einsum("bmd,bd->bm", self.rows, dv)
+        of_rows = np.linalg.solve(self.inner, short[..., None])[..., 0]
+        dv, dt = self.without_rows(rhs + np.einsum("bmd,bm->bd", self.rows, of_rows), rhs_t)
+        wider = self.radius * dt[:, None]
+        moves = [
+            np.einsum("bmd,bd->bm", self.rows, dv),
+            np.where(self.below, dv + wider, 0.0),
+            np.where(self.above, wider - dv, 0.0),
+        ]
+        ds = [move + gap for move, gap in zip(moves, self.gaps, strict=True)]
+        dz = [p - r * move for p, r, move in zip(pushes, self.ratio, moves, strict=True)]
+        return dv, dt, ds, [of_rows, *dz[1:]]
 
 
 def _length(values: list, steps: list) -> Float[np.ndarray, " b"]:
