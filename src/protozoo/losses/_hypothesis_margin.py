@@ -63,6 +63,7 @@ class HypothesisMargin(AbstractWinnerLoss, AbstractHomogeneous):
 
 
 def _root(squared: Float[Array, "k n"]) -> Float[Array, "k n"]:
-    """The square root, whose derivative at zero is zero: a sample on its prototype pulls nowhere."""
+    """The square root, with a derivative of zero at zero: a sample on its prototype pulls
+    nowhere."""
     positive = squared > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1)), 0)

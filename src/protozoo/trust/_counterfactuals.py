@@ -24,6 +24,8 @@ PUSHES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 STRETCHES = (1.0, 1.5, 2.0, 3.0, 5.0)
 #: Linearisations of a boundary that is not made of planes, and halvings of the way to it.
 LINEARISATIONS, HALVINGS = 40, 30
+#: How many samples are looked at for one that is decided as wished.
+PLACES = 50
 
 
 class Counterfactuals(NamedTuple):
@@ -326,9 +328,49 @@ class _Slopes:
         return np.asarray(value, float), np.where(np.isfinite(slope), slope, 0)
 
     def crossed(self, lower: Float[np.ndarray, "n k"], upper: Float[np.ndarray, "n k"]) -> Crossing:
-        n, k = lower.shape
-        step, lengths = np.clip(np.zeros((n, k)), lower, upper), np.full(n, np.inf)
-        best = step.copy()
+        nothing = np.clip(np.zeros(lower.shape), lower, upper)
+        best, lengths = nothing, np.full(len(lower), np.inf)
+        for start in (nothing, self._known(lower, upper)):
+            step = self._descended(start, lower, upper)
+            over = self.excess(step)[0] > 0
+            length = np.where(over, np.linalg.norm(step, self.norm, axis=1), np.inf)
+            best = np.where((length < lengths)[:, None], step, best)
+            lengths = np.minimum(length, lengths)
+        near, far = nothing, best
+        for _ in range(HALVINGS):
+            middle = (near + far) / 2
+            over = (self.excess(middle)[0] > 0)[:, None]
+            near, far = np.where(over, near, middle), np.where(over, middle, far)
+        lengths = np.where(np.isfinite(lengths), np.linalg.norm(far, self.norm, axis=1), np.inf)
+        return Crossing(lengths, np.minimum(self.least, lengths), far, np.full(len(lower), -1))
+
+    def _known(
+        self, lower: Float[np.ndarray, "n k"], upper: Float[np.ndarray, "n k"]
+    ) -> Float[np.ndarray, "n k"]:
+        """Steps to places that are decided as wished: the nearest of the other samples and, where
+        they live among them, of the prototypes."""
+        x = self.x.reshape(lower.shape).astype(float)
+        places = x[:: -(-len(x) // PLACES)]
+        if not self.model.latent and self.model.prototypes.space.displacement_is_difference:
+            points = np.asarray(self.model.in_data_units(), float)
+            places = np.concatenate([points.reshape(len(points), -1), places])
+        best, lengths = np.clip(np.zeros(x.shape), lower, upper), np.full(len(x), np.inf)
+        for place in places:
+            step = np.clip(place - x, lower, upper)
+            length = np.linalg.norm(step, self.norm, axis=1)
+            nearer = (length < lengths) & (self.excess(step)[0] > 0)
+            best = np.where(nearer[:, None], step, best)
+            lengths = np.where(nearer, length, lengths)
+        return best
+
+    def _descended(
+        self,
+        start: Float[np.ndarray, "n k"],
+        lower: Float[np.ndarray, "n k"],
+        upper: Float[np.ndarray, "n k"],
+    ) -> Float[np.ndarray, "n k"]:
+        """The shortest step found that is decided as wished, or where the search began."""
+        step, best, lengths = start, start, np.full(len(start), np.inf)
         for number in range(LINEARISATIONS):
             value, slope = self.excess(step)
             length = np.linalg.norm(step, self.norm, axis=1)
@@ -341,14 +383,7 @@ class _Slopes:
             moved = np.isfinite(ahead) & slope.any(axis=1)
             share = min(1.0, 4 / (1 + number))
             step = np.where(moved[:, None], step + share * (aim - step), step)
-            step = np.where(np.isfinite(step), step, best)
-        near, far = np.clip(np.zeros((n, k)), lower, upper), best
-        for _ in range(HALVINGS):
-            middle = (near + far) / 2
-            over = (self.excess(middle)[0] > 0)[:, None]
-            near, far = np.where(over, near, middle), np.where(over, middle, far)
-        lengths = np.where(np.isfinite(lengths), np.linalg.norm(far, self.norm, axis=1), np.inf)
-        return Crossing(lengths, np.minimum(self.least, lengths), far, np.full(n, -1))
+        return best
 
     def pushed(
         self,

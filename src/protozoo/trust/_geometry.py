@@ -251,7 +251,8 @@ def into(
         for sign, bound in ((-1, lower), (1, upper))
     )
     unit = np.maximum(sides.max(axis=1), np.maximum(lower, -upper).max(axis=1, initial=0))
-    unit = np.where(unit > 0, unit, 1)
+    there_already = unit <= 0
+    unit = np.where(there_already, 1, unit)
     problems = Problems(
         np.where(there[:, :, None], normals / sizes[:, :, None], 0),
         sides / unit[:, None],
@@ -272,4 +273,9 @@ def into(
         cost = least(problems, found.multipliers)
         at_least = np.maximum(at_least, np.sqrt(2 * cost) if norm == 2 else cost)
     lengths = np.where(feasible(found.violations), lengths, np.inf)
-    return lengths * unit, at_least * unit, points * unit[:, None]
+    unit = np.where(there_already, 0, unit)
+    return (
+        np.where(there_already, 0, lengths * unit),
+        np.where(there_already, 0, at_least * unit),
+        points * unit[:, None],
+    )
