@@ -392,3 +392,14 @@ def test_training_by_the_margin_certifies_more():
         fitted = trainer.fit(before, x, y, key=0).model
         radius.append(np.mean(certify(fitted, x, y, method="margin").radii))
     assert radius[0] > radius[1]
+
+
+def test_the_picture_of_certified_accuracy():
+    asked = model()
+    figure = pz.plots.certified_accuracy({"plain": asked, "omega": model(OMEGA)}, X, Y)
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["plain", "omega"]
+    radii, shares = (np.asarray(values) for values in ax.lines[0].get_data())
+    for r in (0.0, 0.21, 0.6):
+        drawn = shares[np.searchsorted(radii, r, side="right") - 1]
+        np.testing.assert_allclose(drawn, certified_accuracy(asked, X, Y, [r])[0])
