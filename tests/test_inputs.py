@@ -84,6 +84,7 @@ CLASSES: dict[type, dict[str, Any]] = {
     pz.losses.Fuzzy: {},
     pz.losses.GLVQ: {"transfer": "sigmoid"},
     pz.losses.HardClustering: {},
+    pz.losses.HypothesisMargin: {},
     pz.losses.LVQ1: {},
     pz.losses.LVQ21: {},
     pz.losses.Cauchy: {"bandwidths": np.ones(3)},

@@ -271,6 +271,45 @@ SARALAJEW_2025 = Source(
     2025,
 )
 
+SARALAJEW_2020 = Source(
+    "inproceedings",
+    "S. Saralajew, L. Holdijk, T. Villmann",
+    "Fast adversarial robustness certification of nearest prototype classifiers for arbitrary "
+    "seminorms",
+    "NeurIPS",
+    2020,
+)
+WACHTER_2018 = Source(
+    "article",
+    "S. Wachter, B. Mittelstadt, C. Russell",
+    "Counterfactual explanations without opening the black box",
+    "Harvard Journal of Law & Technology",
+    2018,
+    31,
+)
+ARTELT_2020 = Source(
+    "inproceedings",
+    "A. Artelt, B. Hammer",
+    "Efficient computation of counterfactual explanations of LVQ models",
+    "ESANN",
+    2020,
+)
+MEHROTRA_1992 = Source(
+    "article",
+    "S. Mehrotra",
+    "On the implementation of a primal-dual interior point method",
+    "SIAM Journal on Optimization",
+    1992,
+    2,
+)
+VORACEK_2022 = Source(
+    "inproceedings",
+    "V. Voráček, M. Hein",
+    "Provably adversarially robust nearest prototype classifiers",
+    "ICML",
+    2022,
+)
+
 # Clustering, neural gas, mixtures, neighbours.
 
 COVER_1967 = Source(

@@ -5,6 +5,7 @@ from .._namespace import public as _public
 from ._cnn import CNN as CNN
 from ._curved import Curved as Curved, TangentSpace as TangentSpace
 from ._kernel_distances import KernelDistances as KernelDistances
+from ._lipschitz import lipschitz as lipschitz
 from ._local import AbstractLocalEncoder as AbstractLocalEncoder
 from ._mlp import MLP as MLP
 from ._rematerialised import Rematerialised as Rematerialised

@@ -8,6 +8,7 @@ import jax
 from .._checks import as_key, of_kinds, positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
+from ._lipschitz import lipschitz_of_chain
 
 
 class MLP(eqx.Module):
@@ -54,3 +55,9 @@ class MLP(eqx.Module):
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
         return self.layers[-1](x)
+
+    def lipschitz(self) -> float | None:
+        """The product of the maps' spectral norms and of the activations' slopes; `None` for an
+        activation that is not known."""
+        between = [self.activation] * (len(self.layers) - 1)
+        return lipschitz_of_chain((*self.layers, *between))

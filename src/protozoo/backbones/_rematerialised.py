@@ -6,6 +6,7 @@ import equinox as eqx
 
 from .._module import part
 from .._types import Array, Float
+from ._lipschitz import lipschitz
 
 
 class Rematerialised(eqx.Module):
@@ -21,3 +22,7 @@ class Rematerialised(eqx.Module):
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         return eqx.filter_checkpoint(self.encoder)(x)
+
+    def lipschitz(self) -> float | None:
+        """That of the encoder."""
+        return lipschitz(self.encoder)

@@ -20,6 +20,7 @@ from ._cooperative import Cooperative as Cooperative
 from ._cross_entropy import CrossEntropy as CrossEntropy
 from ._decision import AbstractDecision as AbstractDecision
 from ._glvq import GLVQ as GLVQ
+from ._hypothesis_margin import HypothesisMargin as HypothesisMargin
 from ._lvq import LVQ1 as LVQ1, LVQ21 as LVQ21
 from ._mixture import Mixture as Mixture
 from ._nearest_neighbours import NearestNeighbours as NearestNeighbours

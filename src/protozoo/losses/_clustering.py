@@ -32,6 +32,7 @@ class HardClustering(AbstractWinnerLoss, AbstractMemberships, AbstractScaleFree)
 
     degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = False
+    nearest_wins: ClassVar[bool] = True
 
     def winners(
         self,
@@ -69,6 +70,7 @@ class ClasswiseClustering(AbstractWinnerLoss, AbstractScaleFree):
 
     degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
+    nearest_wins: ClassVar[bool] = True
 
     def winners(
         self,

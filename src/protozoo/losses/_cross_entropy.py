@@ -35,6 +35,7 @@ class CrossEntropy(AbstractSampleLoss, AbstractHomogeneous):
     relative: ClassVar[bool] = True
     degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
+    nearest_wins: ClassVar[bool] = True
 
     def __check_init__(self):
         positive(self.temperature, "temperature")

@@ -33,6 +33,10 @@ class AbstractDecision(eqx.Module):
     #: Whether its last class is "none of these": what no prototype stands for.
     open_set: ClassVar[bool] = False
 
+    #: Whether the class of the nearest prototype wins, whatever the other dissimilarities are: what
+    #: geometry alone can prove.
+    nearest_wins: ClassVar[bool] = False
+
     @abc.abstractmethod
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         """Logarithms of unnormalised class probabilities."""

@@ -46,6 +46,7 @@ class GLVQ(AbstractWinnerLoss, AbstractScaleFree):
     transfer: Callable = static()
     degree: ClassVar[int] = 0
     supervised: ClassVar[bool] = True
+    nearest_wins: ClassVar[bool] = True
 
     def __init__(
         self,

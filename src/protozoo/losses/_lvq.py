@@ -22,6 +22,7 @@ class LVQ1(AbstractWinnerLoss, AbstractScaleFree):
 
     degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
+    nearest_wins: ClassVar[bool] = True
 
     def of_winners(
         self,
@@ -62,6 +63,7 @@ class LVQ21(AbstractWinnerLoss, AbstractScaleFree):
     window: Scalar = hyper(default=0.3)
     degree: ClassVar[int] = 1
     supervised: ClassVar[bool] = True
+    nearest_wins: ClassVar[bool] = True
 
     def __check_init__(self):
         within(self.window, "window", "(0, 1]")

@@ -12,6 +12,7 @@ from ._base import (
     AbstractMetric as AbstractMetric,
     AbstractMixing as AbstractMixing,
     AbstractQuadratic as AbstractQuadratic,
+    AbstractSeminorm as AbstractSeminorm,
     relative_dissimilarities as relative_dissimilarities,
 )
 from ._chain import Chain as Chain

@@ -7,10 +7,11 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._module import AbstractScaleFree
 from .._products import accumulated, flattened, is_low
-from .._types import Array, Bool, Float, Int
+from .._types import Array, ArrayLike, Bool, Float, Int
 from ..manifolds import centred, shared_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
@@ -136,6 +137,33 @@ def relative_dissimilarities(
     return jnp.where(rounding, 0, excess)
 
 
+class AbstractSeminorm(AbstractMetric):
+    """A metric of which δ is one increasing function, the same for all prototypes, of a seminorm of
+    the displacement from each: a small change of a sample changes seminorms by little, which is
+    what certificates are made of."""
+
+    @abc.abstractmethod
+    def seminorms(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        """The seminorms, in the order of which samples are near to prototypes."""
+
+    @abc.abstractmethod
+    def lipschitz(
+        self,
+        prototypes: Prototypes,
+        norm: float | int = 2,
+        through: Float[ArrayLike, "k d"] | None = None,
+    ) -> Float[np.ndarray, " p"]:
+        """By how much each seminorm changes at most where a sample moves by one: the operator norm
+        of its linear map.
+
+        **Arguments:**
+
+        - `norm`: of the sample's change, 1, 2 or infinity. Exact for 1 and 2; an upper bound for
+          infinity, exact for diagonal maps.
+        - `through`: a matrix that is applied to changes (rows) before, such as that of a scale.
+        """
+
+
 class AbstractLinearlyAdapted(AbstractMetric):
     """A metric that adapts displacements by a linear map A before it measures them; Λ = AAᵀ tells
     what counts."""
@@ -213,7 +241,7 @@ class AbstractQuadratic(AbstractLinearlyAdapted, AbstractCentroidal):
         return chosen_shared(squared, linear.apply(x), linear.apply(points), columns)
 
 
-class AbstractAdaptation(AbstractQuadratic, AbstractScaleFree):
+class AbstractAdaptation(AbstractQuadratic, AbstractSeminorm, AbstractScaleFree):
     """A metric that is nothing but a linear adaptation: δ = ‖(x ⊖ w) A‖². Adaptations compose, by
     `Chain`."""
 
@@ -223,3 +251,41 @@ class AbstractAdaptation(AbstractQuadratic, AbstractScaleFree):
         self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
     ) -> Float[Array, "a b"]:
         return squared
+
+    def seminorms(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        return jnp.sqrt(self.squared(x, prototypes))
+
+    def lipschitz(
+        self,
+        prototypes: Prototypes,
+        norm: float | int = 2,
+        through: Float[ArrayLike, "k d"] | None = None,
+    ) -> Float[np.ndarray, " p"]:
+        matrices = matrices_of(self, prototypes)
+        norms = operator_norms(
+            matrices if through is None else np.asarray(through) @ matrices, norm
+        )
+        return np.broadcast_to(norms, len(prototypes))
+
+
+def matrices_of(
+    metric: AbstractLinearlyAdapted, prototypes: Prototypes
+) -> Float[np.ndarray, "q d l"]:
+    """The linear maps as matrices: one that is shared, or one for each prototype."""
+    linear, unit = metric.linear_map(prototypes), jnp.eye(prototypes.space.coordinate_size)
+    maps = jax.vmap(lambda a: a.apply(unit))(linear) if metric.local else linear.apply(unit)[None]
+    return np.asarray(maps, np.float64)
+
+
+def operator_norms(
+    matrices: Float[np.ndarray, "q d l"], norm: float | int
+) -> Float[np.ndarray, " q"]:
+    """The Euclidean length of vA at most, where the `norm` of v is one."""
+    if norm == 1:
+        return np.linalg.norm(matrices, axis=2).max(axis=1)
+    spectral = np.linalg.norm(matrices, 2, axis=(1, 2))
+    if norm == 2:
+        return spectral
+    # The maximum over all signs s of sΛsᵀ is hard to find; these are above it.
+    entries = np.abs(matrices @ matrices.swapaxes(1, 2)).sum(axis=(1, 2))
+    return np.minimum(np.sqrt(entries), np.sqrt(matrices.shape[1]) * spectral)

@@ -4,16 +4,17 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._module import AbstractScaleFree, static
 from .._products import accumulated, flattened
-from .._types import Array, Bool, Float
+from .._types import Array, ArrayLike, Bool, Float
 from ..manifolds import shared_squares
 from ..prototypes import Prototypes
-from ._base import AbstractMetric, refuse_curved
+from ._base import AbstractMetric, AbstractSeminorm, refuse_curved
 
 
-class LpNorm(AbstractMetric, AbstractScaleFree):
+class LpNorm(AbstractSeminorm, AbstractScaleFree):
     """\\(\\delta = \\bigl(\\sum_j |x_j - w_j|^q\\bigr)^{1/q}\\), in the units of the data;
     `float("inf")`: the largest |x_j - w_j|.
 
@@ -49,6 +50,26 @@ class LpNorm(AbstractMetric, AbstractScaleFree):
             return jnp.minimum(jnp.where(total == 0, 0, norm), jnp.finfo(norm.dtype).max)
 
         return jax.lax.map(to, points).T
+
+    def seminorms(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        return self(x, prototypes)
+
+    def lipschitz(
+        self,
+        prototypes: Prototypes,
+        norm: float | int = 2,
+        through: Float[ArrayLike, "k d"] | None = None,
+    ) -> Float[np.ndarray, " p"]:
+        d = flattened(prototypes.points).shape[1]
+        matrix = np.eye(d) if through is None else np.asarray(through, np.float64)
+        # ‖·‖_q ≤ d^(1/q - 1/p) ‖·‖_p, where the exponent is positive.
+        apart = d ** max(0.0, 1 / self.order - 1 / norm)
+        if norm == 1:
+            most = np.linalg.norm(matrix, self.order, axis=1).max()
+        else:
+            # Of rows vM, the largest entry is bounded by the sums of columns.
+            most = apart * np.linalg.norm(matrix, 2 if norm == 2 else 1)
+        return np.full(len(prototypes), most)
 
 
 class Cosine(AbstractMetric, AbstractScaleFree):

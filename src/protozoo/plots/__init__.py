@@ -1,6 +1,7 @@
 """Pictures of models. matplotlib is imported when one is drawn (`pip install "protozoo[plot]"`)."""
 
 from .._namespace import public as _public
+from ._certificates import certified_accuracy as certified_accuracy
 from ._covariances import covariances as covariances
 from ._curved import (
     covariance_ellipses as covariance_ellipses,
