@@ -21,7 +21,7 @@ from ._drift import (
 )
 from ._fit import Fit as Fit, Reason as Reason
 from ._freeze import trainable_mask as trainable_mask
-from ._generators import RotatingHyperplane as RotatingHyperplane, SEA as SEA
+from ._generators import SEA as SEA, RotatingHyperplane as RotatingHyperplane
 from ._gradient import GradientDescent as GradientDescent
 from ._growing import GrowingGraph as GrowingGraph
 from ._lazy import Lazy as Lazy

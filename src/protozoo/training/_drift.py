@@ -1,5 +1,5 @@
-"""Data that arrive without end, and change: a classifier that goes on learning, and what it was worth
-on its way."""
+"""Data that arrive without end, and change: a classifier that goes on learning, and what it was
+worth on its way."""
 
 import dataclasses
 import math
@@ -150,8 +150,8 @@ class AdaptiveLVQ(eqx.Module):
     the largest one, rounded up to a power of two; the rest are copies of its first one, which no
     winner notices: there are no more than \\(1 + \\log_2\\) `capacity` programs for each size of
     batch. Memory does not grow with the number of batches. A learner is never changed, but
-    replaced; pickled or saved (`pz.persistence.save`) and read again, it goes on bit by bit as it
-    would have.
+    replaced; pickled and read again, it goes on bit by bit as it would have. Its `model` is saved
+    as any other.
 
     **Raises:** `ValueError` for a model without classes, one that notices copies of prototypes, one
     that has more of a class than its capacity, and numbers out of range.
@@ -277,10 +277,12 @@ class AdaptiveLVQ(eqx.Module):
 
     def _of(self, state: TrainState, slots: Sequence[np.ndarray]) -> "AdaptiveLVQ":
         """The learner whose living are those in these slots, class by class."""
-        counts = state.model.prototypes.counts
+        before = sum(state.model.prototypes.counts or ())
         living = np.array([len(some) for some in slots])
-        room = max(_power(int(living.max())), counts[0] if counts else 1)
-        return replaced(self, state=_arranged(state, slots, room), living=living)
+        room = max(_power(int(living.max())), before // len(living))
+        if living.sum() < before or room * len(living) > before:  # otherwise there are no copies
+            state = _arranged(state, slots, room)
+        return replaced(self, state=state, living=living)
 
     def _judged(self) -> tuple[np.ndarray, np.ndarray]:
         """The samples since the last change, as far as the window remembers them."""
@@ -312,7 +314,7 @@ class AdaptiveLVQ(eqx.Module):
         fewer = (taken & (wrong & (y == k))[:, None]).sum(axis=0) - 1
         more = (taken & (~wrong & (y != k))[:, None]).sum(axis=0)
         best = int((fewer - more).argmax())
-        if not _more(fewer[best], more[best], level):
+        if not _more(int(fewer[best]), int(more[best]), level):
             return self
         slots[k] = np.append(slots[k], beside[best])
         grown = self._of(self.state, slots)
@@ -348,11 +350,9 @@ class AdaptiveLVQ(eqx.Module):
             more = np.bincount(first, now & ~then, len(labels)).astype(int)
             can = np.concatenate([some for some in slots if len(some) > 1] or [np.zeros(0, int)])
             can = can[np.argsort((more - fewer)[can], kind="stable")]
-            goes = [
-                j
-                for j in can
-                if (full and fewer[j] >= more[j]) or _more(fewer[j], more[j], float(self.level))
-            ]
+            pairs = [(j, int(fewer[j]), int(more[j])) for j in can]
+            level = float(self.level)
+            goes = [j for j, b, c in pairs if (full and b >= c) or _more(b, c, level)]
             if not goes:
                 break
             slots = [some[some != goes[0]] for some in slots]
@@ -368,7 +368,6 @@ def _power(count: int) -> int:
 def _more(fewer: int, more: int, level: float) -> bool:
     """The sign test: whether a fair coin falls `fewer` times or oftener on one side, of `fewer +
     more`, with no more than this probability."""
-    fewer, more = int(fewer), int(more)
     ways = sum(math.comb(fewer + more, k) for k in range(max(fewer, 0), fewer + more + 1))
     return fewer > more and math.log2(ways) - fewer - more <= math.log2(level)
 
@@ -406,10 +405,10 @@ def _refuse_noticing(model: PrototypeModel) -> None:
     delta = random.uniform(0.5, 1, (64, len(labels)))
     y = np.arange(64) % model.prototypes.classes
 
-    def said(some: Any, delta: np.ndarray) -> list[np.ndarray]:
-        delta = jnp.asarray(delta, some.prototypes.points.dtype)
-        scores = some.decides.scores(delta, some.prototypes.labels)
-        return [scores, some.loss(delta, some.prototypes.labels, jnp.asarray(y), 1.0)]
+    def said(some: Any, delta: np.ndarray) -> list[Array]:
+        given = jnp.asarray(delta, some.prototypes.points.dtype)
+        labels = some.prototypes.labels
+        return [some.decides.scores(given, labels), some.loss(given, labels, jnp.asarray(y), 1.0)]
 
     notices = not model.additive or any(
         not np.array_equal(a, b)
@@ -475,7 +474,8 @@ class Prequential:
     def __repr__(self) -> str:
         last = f"{self.windowed()[-1]:.3f} of the last thousand"
         found = f"{len(self.drifts)} drifts, {self.prototypes[-1]} prototypes"
-        return f"Prequential(samples={self.samples[-1]}, accuracy={self.accuracy:.3f}, {last}, {found})"
+        seen = f"samples={self.samples[-1]}, accuracy={self.accuracy:.3f}"
+        return f"Prequential({seen}, {last}, {found})"
 
 
 def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
