@@ -78,7 +78,7 @@ def test_a_hyperplane_turns():
 
     assert lost(RotatingHyperplane(4000, drifting=0, noise=0.0)) < 0.02
     turning = RotatingHyperplane(4000, drifting=2, magnitude=0.002, reversal=0.0, noise=0.0)
-    assert lost(turning) > 0.1
+    assert lost(turning) > 0.05  # five standard deviations of such a difference
     noisy = whole(RotatingHyperplane(4000, drifting=0, noise=0.2))
     np.testing.assert_array_equal(noisy[0], still[0])
     low, high = bounds(4000, 0.2)
