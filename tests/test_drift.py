@@ -209,6 +209,16 @@ def test_accuracy_in_a_window_is_that_of_its_samples(followed):
     assert "1 drifts" in repr(learned)
 
 
+def test_a_picture_shows_accuracy_counts_and_drifts(followed):
+    learned, static = followed
+    above, below = pz.plots.prequential({"a": learned, "b": static}, window=200).axes
+    np.testing.assert_allclose(above.lines[0].get_ydata(), learned.windowed(200))
+    assert above.lines[1].get_xdata()[0] == learned.drifts[0]
+    np.testing.assert_array_equal(below.lines[0].get_ydata(), learned.prototypes)
+    with pytest.raises(ValueError, match="`results` must hold one result"):
+        pz.plots.prequential({})
+
+
 def test_a_prototype_that_does_harm_goes_at_once_and_one_that_does_nothing_later():
     # The second prototype of class 0 is in the cluster of class 1; that of class 2 wins nothing.
     points = np.concatenate([CENTRES[:1], CENTRES[1:2] + 0.1, CENTRES[1:], [[50, 50]]])
@@ -335,5 +345,5 @@ def test_what_cannot_be_followed_is_refused(unchecked):
     for wrong in ({"noise": 2.0}, {"samples": 0}, {"seed": -1}, {"transition": 10**6}):
         with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must"):
             SEA(**wrong)
-    with pytest.raises(ValueError, match="`drifting` must lie in"):
+    with pytest.raises(ValueError, match="`drifting` must be a number of them"):
         RotatingHyperplane(drifting=11)

@@ -27,10 +27,9 @@ def prequential(results: Prequential | Mapping[str, Prequential], window: int = 
     named = {"": results} if isinstance(results, Prequential) else dict(results)
     if not named:
         raise ValueError("`results` must hold one result at least, got none.")
-    figure, axes = new_figure(
-        2, 1, figsize=(8, 5), sharex=True, gridspec_kw={"height_ratios": [3, 1]}
-    )
+    figure, axes = new_figure(2, 1, figsize=(8, 6))
     above, below = axes[:, 0]
+    below.sharex(above)
     for number, (name, found) in enumerate(named.items()):
         colour = f"C{number % 10}"
         said = ", ".join(filter(None, [name, f"{found.accuracy:.3f} of all"]))

@@ -22,7 +22,7 @@ from .._module import buffer, hyper, part, replaced, static
 from .._schedules import as_scalar, within
 from .._types import Array, ArrayLike, Float, Int, Scalar
 from ..models import PrototypeModel, Selection
-from ._freeze import Freeze
+from ._freeze import Freeze, trainable_mask
 from ._gradient import GradientDescent
 from ._trainer import Trainer, TrainState
 
@@ -207,6 +207,10 @@ class AdaptiveLVQ(eqx.Module):
                 f"`capacity` is {capacity}, and a class of the model has {counts.max()} prototypes."
             )
         _refuse_noticing(model)
+        try:
+            trainable_mask(model, freeze)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`freeze`: {error}") from error
         self.optimiser, self.window, self.capacity = optimiser, int(window), int(capacity)
         self.detector = ADWIN() if detector is None else detector
         state = Trainer(GradientDescent(optimiser, learning_rate), 1, freeze=freeze).init(model)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .._checks import positive_integer
+from .._checks import of_kind, positive_integer
 from .._schedules import within
 from .._types import Float, Int
 
@@ -49,6 +49,7 @@ class SEA:
         _check(self)
         if not len(self.thresholds):
             raise ValueError("`thresholds` must hold one number for each concept, got none.")
+        within(np.asarray(self.thresholds), "thresholds", "(-inf, inf)")
         if not 0 <= self.transition <= self.samples // len(self.thresholds):
             raise ValueError(
                 f"`transition` must lie between 0 and the {self.samples // len(self.thresholds)} "
@@ -115,7 +116,11 @@ class RotatingHyperplane:
     def __post_init__(self):
         _check(self)
         positive_integer(self.features, "features")
-        within(self.drifting, "drifting", f"[0, {self.features}]")
+        if not 0 <= self.drifting <= self.features:
+            raise ValueError(
+                f"`features` are {self.features}, and `drifting` must be a number of them, got "
+                f"{self.drifting}."
+            )
         within(self.magnitude, "magnitude", "[0, inf)")
         within(self.reversal, "reversal", "[0, 1]")
 
@@ -140,11 +145,15 @@ class RotatingHyperplane:
 
 
 def _check(stream: SEA | RotatingHyperplane) -> None:
+    """Options of the right kinds, and those that both have in range."""
+    for field in dataclasses.fields(stream):
+        value = of_kind(getattr(stream, field.name), field.type, field.name)
+        object.__setattr__(stream, field.name, value)
     positive_integer(stream.samples, "samples")
     positive_integer(stream.batch_size, "batch_size")
     within(stream.noise, "noise", "[0, 1]")
-    if stream.seed < 0:
-        raise ValueError(f"`seed` must not be negative, got {stream.seed}.")
+    if not 0 <= stream.seed < 2**63:
+        raise ValueError(f"`seed` must lie between 0 and 2^63, got {stream.seed}.")
 
 
 def _generators(seed: int, count: int) -> list[np.random.Generator]:
