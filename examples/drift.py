@@ -14,7 +14,9 @@ from protozoo.training import SEA, AdaptiveLVQ, RotatingHyperplane, prequential
 
 streams = {
     "SEA": SEA(8000, batch_size=200, thresholds=(5.0, 13.0, 8.0), noise=0.05),
-    "hyperplane": RotatingHyperplane(8000, batch_size=200, features=5, magnitude=0.001),
+    "hyperplane": RotatingHyperplane(
+        8000, batch_size=200, features=3, magnitude=0.002, reversal=0.0
+    ),
 }
 for name, stream in streams.items():
     batches = list(stream)
