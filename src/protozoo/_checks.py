@@ -7,6 +7,7 @@ the argument, what it is, and the remedy.
 
 import functools
 import inspect
+import math
 import numbers
 import types
 import typing
@@ -200,11 +201,18 @@ def _copied(array: np.ndarray, dtype: Any) -> np.ndarray:
     Without it, JAX takes over the given array itself, whenever that happens to begin there (and is
     slow to copy it where not): a model would change with what its user writes into the array later.
     """
-    memory = np.empty(array.size * dtype.itemsize + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    copy = memory[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
+    copy = aligned(array.shape, dtype)
     copy[...] = array
     return copy
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array to be filled, which JAX takes over as it is."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def as_finite(given: Any, annotation: Any, name: str) -> Any:
@@ -349,7 +357,7 @@ def sample_numbers(
     return x
 
 
-def refuse_nonfinite(x: Array, name: str = "x", gaps: bool = False) -> None:
+def refuse_nonfinite(x: ArrayLike, name: str = "x", gaps: bool = False) -> None:
     """Raise `ValueError` with the place of the first NaN or infinity in `x`; with `gaps`, NaN is a
     feature left out."""
     values = np.asarray(x)
@@ -402,14 +410,17 @@ def refuse_no_dissimilarities(x: ArrayLike, name: str = "x", own: bool = False) 
         )
 
 
-def refuse_empty_samples(x: Array, name: str = "x") -> None:
+def refuse_empty_samples(x: ArrayLike, name: str = "x") -> None:
     """Raise `ValueError` if some sample has no feature but NaN: it is equally far from
     everything."""
-    empty = np.isnan(np.asarray(x)).reshape(len(x), -1).all(axis=1)
-    if empty.any():
+    values = np.asarray(x)
+    # A few rows at a time, as above.
+    empty = [np.isnan(values[r]).reshape(len(values[r]), -1).all(axis=1) for r in blocks(values)]
+    lacking = np.concatenate(empty)
+    if lacking.any():
         raise ValueError(
-            f"`{name}` has {int(empty.sum())} samples without any feature, the first at "
-            f"{int(empty.argmax())}."
+            f"`{name}` has {int(lacking.sum())} samples without any feature, the first at "
+            f"{int(lacking.argmax())}."
         )
 
 

@@ -858,5 +858,34 @@ ANGELOPOULOS_2021 = Source(
     "arXiv",
     2021,
 )
+BIFET_2007 = Source(
+    "inproceedings",
+    "A. Bifet, R. Gavaldà",
+    "Learning from time-changing data with adaptive windowing",
+    "SIAM International Conference on Data Mining",
+    2007,
+)
+GAMA_2013 = Source(
+    "article",
+    "J. Gama, R. Sebastião, P. Rodrigues",
+    "On evaluating stream learning algorithms",
+    "Machine Learning",
+    2013,
+    90,
+)
+STREET_2001 = Source(
+    "inproceedings",
+    "W. Street, Y. Kim",
+    "A streaming ensemble algorithm (SEA) for large-scale classification",
+    "KDD",
+    2001,
+)
+HULTEN_2001 = Source(
+    "inproceedings",
+    "G. Hulten, L. Spencer, P. Domingos",
+    "Mining time-changing data streams",
+    "KDD",
+    2001,
+)
 
 SOURCES = tuple(entry for entry in list(globals().values()) if isinstance(entry, Source))

@@ -1,16 +1,21 @@
 """Work through many samples in memory for a few."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from .._checks import aligned
 from .._types import Array, PyTree
 
 
 #: Entries of one block of rows: 4 MB in float32, so that a block stays in a processor's cache.
 BLOCK = 2**20
+
+#: Arrays of the host that are larger than this many bytes are handed over in pieces of so many.
+LARGE, PIECE = 2**26, 2**24
 
 Carry = TypeVar("Carry")
 
@@ -42,6 +47,32 @@ def map_chunks(function: Callable[[Array], PyTree], x: Array, rows: int) -> PyTr
         )
 
     return jax.lax.fori_loop(0, -(-n // rows), write, start)
+
+
+def rows_per_piece(x: np.ndarray | Array) -> int:
+    """How many samples of an array are handed to the device at a time: all of them, unless they
+    are many and on the host, in memory or on a disk."""
+    n = len(x)
+    if not isinstance(x, np.ndarray) or x.nbytes <= LARGE:
+        return n
+    return -(-n // -(-x.nbytes // PIECE))
+
+
+def map_pieces(function: Callable[[slice], PyTree], n: int, rows: int) -> PyTree:
+    """What `function` says of all rows, asked of `rows` of them at a time: in memory for one piece
+    beside the answer.
+
+    The last piece reaches back, as the last chunk does (`map_chunks`).
+    """
+    answer: Any = None
+    for at in range(0, n, rows):
+        piece = slice(min(at, n - rows), min(at, n - rows) + rows)
+        values = function(piece)
+        if answer is None:
+            answer = jax.tree.map(lambda v: aligned((n, *v.shape[1:]), v.dtype), values)
+        for whole, some in zip(jax.tree.leaves(answer), jax.tree.leaves(values), strict=True):
+            whole[piece] = some
+    return jax.tree.map(jnp.asarray, answer)
 
 
 def sum_chunks(

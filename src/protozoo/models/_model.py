@@ -22,6 +22,7 @@ from .._checks import (
     refuse_nonfinite,
     refuse_other_columns,
     refuse_unknown_classes,
+    sample_numbers,
     truth,
 )
 from .._module import all_finite, as_dtype, declarations, part, replaced, said, static
@@ -64,7 +65,7 @@ from ._answers import (
 from ._base import AbstractTrainable
 from ._bound import transformable
 from ._card import NONE_OF_THESE, Card
-from ._chunks import map_chunks, rows_per_chunk
+from ._chunks import map_chunks, map_pieces, rows_per_chunk, rows_per_piece
 from ._encoder import encoded_shape
 from ._novelty import conformal_border, visibility_of
 from ._selection import Selection, extended, kept, labels_of_added, reordered
@@ -949,11 +950,29 @@ class PrototypeModel(AbstractTrainable):
 
         **Raises:** `ValueError` for samples that do not fit, or for which nothing can be known.
         """
-        x = self.check_samples(x)
-        self._check_points(x, "x")
+        self.check_columns(x)
+        given = sample_numbers(x, self.sample_shape)
+        rows = len(given) if together else rows_per_piece(given)
+        if rows == len(given):
+            return self._answered(question, given, given, together)
+        return map_pieces(
+            lambda piece: self._answered(question, given[piece], given), len(given), rows
+        )
+
+    def _answered(
+        self, question: Callable, given: ArrayLike, every: ArrayLike, together: bool = False
+    ) -> Any:
+        """The answer for samples that are all of them, or a piece; messages are about all."""
+        x = self.check_samples(given)
+        try:
+            self._check_points(x, "x")
+        except ValueError:
+            if given is not every:
+                self._check_points(self.check_samples(every), "x")
+            raise
         answer, found = _answer(self._uncarded, x, question, together)
         if not isinstance(found.answers, Tracer) and not all(jax.tree.leaves(found)):
-            refuse_nonfinite(x, gaps=self.takes_gaps)
+            refuse_nonfinite(x if given is every else every, gaps=self.takes_gaps)
             if not found.parameters:
                 raise ValueError(
                     "the model has parameters that are NaN or infinite: it cannot decide. Train it "

@@ -14,6 +14,7 @@ from ._bound import transformable as transformable
 from ._chunks import (
     map_chunks as map_chunks,
     rows_per_chunk as rows_per_chunk,
+    rows_per_piece as rows_per_piece,
     sum_chunks as sum_chunks,
 )
 from ._classifier import refuse_no_classifier as refuse_no_classifier

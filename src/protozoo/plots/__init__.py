@@ -32,6 +32,7 @@ from ._relevances import (
     relevance_matrix as relevance_matrix,
     relevance_spectrum as relevance_spectrum,
 )
+from ._streams import prequential as prequential
 from ._training import LivePlot as LivePlot, history as history
 
 

@@ -12,8 +12,16 @@ from ._averaging import (
 from ._callbacks import AbstractCallback as AbstractCallback, Progress as Progress, View as View
 from ._checkpoints import Checkpoints as Checkpoints
 from ._curriculum import SelfPaced as SelfPaced
+from ._drift import (
+    ADWIN as ADWIN,
+    AdaptiveLVQ as AdaptiveLVQ,
+    Learner as Learner,
+    Prequential as Prequential,
+    prequential as prequential,
+)
 from ._fit import Fit as Fit, Reason as Reason
 from ._freeze import trainable_mask as trainable_mask
+from ._generators import SEA as SEA, RotatingHyperplane as RotatingHyperplane
 from ._gradient import GradientDescent as GradientDescent
 from ._growing import GrowingGraph as GrowingGraph
 from ._lazy import Lazy as Lazy

@@ -45,19 +45,8 @@ def as_batch(
     if isinstance(model, PrototypeModel):
         model.check_columns(x, f"{name}x")
     x = sample_numbers(x, model.sample_shape, f"{name}x")
-    labels, n = None, len(x)
-    if model.supervised:
-        if y is None and model.targets_only:
-            y = np.zeros(n, int)
-        if y is None:
-            raise ValueError(
-                f"`{name}y` is missing: {model.loss_name} learns from labelled samples."
-            )
-        labels = as_labels(y, n, f"{name}y")
-    elif y is not None:
-        raise ValueError(
-            f"`{name}y` was given, but {model.loss_name} learns without labels: leave it out."
-        )
+    n = len(x)
+    labels = classes_of(model, y, n, name)
     weight = as_weights(sample_weight, n, f"{name}sample_weight")
     if class_weight is not None:
         if labels is None:
@@ -74,14 +63,34 @@ def as_batch(
     weight = weight / weight.max()
     weight *= len(weight) / weight.sum()
     x = model.check_values(x, f"{name}x")
-    if labels is not None:
-        refuse_unknown_classes(labels, model.classes, f"{name}y")
     return Batch(
         x,
         None if labels is None else on_device(labels),
         on_device(weight, x.dtype),
         already_encoded=False,
     )
+
+
+def classes_of(
+    model: AbstractTrainable, y: ArrayLike | None, n: int, name: str = ""
+) -> np.ndarray | None:
+    """The classes of n samples, if the model learns from some.
+
+    **Raises:** `ValueError` if they are missing, out of place or none that the model knows.
+    """
+    if not model.supervised:
+        if y is not None:
+            raise ValueError(
+                f"`{name}y` was given, but {model.loss_name} learns without labels: leave it out."
+            )
+        return None
+    if y is None and model.targets_only:
+        y = np.zeros(n, int)
+    if y is None:
+        raise ValueError(f"`{name}y` is missing: {model.loss_name} learns from labelled samples.")
+    labels = as_labels(y, n, f"{name}y")
+    refuse_unknown_classes(labels, model.classes, f"{name}y")
+    return labels
 
 
 def scaled(model: AbstractTrainable, batch: Batch) -> Batch:

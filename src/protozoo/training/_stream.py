@@ -1,5 +1,6 @@
 """Data larger than memory: batches that arrive one after the other."""
 
+import functools
 import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -31,6 +32,7 @@ from ._data import ClassWeight, as_batch, of_classes, scaled
 from ._loop import RUNNING, LoopState, Plan, close_epoch, update_key
 from ._objective import Batch
 from ._sharding import placed
+from ._shuffle import shuffled
 
 
 #: What a batch of a stream may be: `(x, y)`, `(x, y, weight)`, or x alone; without labels, y may be
@@ -220,6 +222,44 @@ class InMemory:
         for start in range(0, len(order), self.batch_size):
             at = order[start : start + self.batch_size]
             yield tuple(None if a is None else a[at] for a in self.arrays)
+
+
+class OnDisk:
+    """Samples of a memory map as a stream, in the very order in which the compiled loop goes
+    through those in memory: nothing but a few batches is ever read at a time.
+
+    **Arguments:**
+
+    - `x`, `y`: samples and their classes, if there are some.
+    - `batch_size`: samples in a batch.
+    - `key`: the data of the key of the run.
+    """
+
+    def __init__(self, x: np.memmap, y: np.ndarray | None, batch_size: int, key: Array):
+        self.slices = Slices(x, y, batch_size=batch_size)
+        self.key = np.asarray(key)
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    def fingerprint(self) -> list[Any]:
+        """That of the arrays, and what decides their order."""
+        return [self.slices.fingerprint(), *self.key.ravel().tolist()]
+
+    def __call__(self, epoch: int) -> Iterator[Piece]:
+        """The batches of this epoch."""
+        x, y, size = self.slices.x, self.slices.y, self.slices.batch_size
+        for start in range(0, len(x), size):
+            at = np.asarray(_places(self.key, np.int32(epoch), np.int32(start), size, len(x)))
+            at = at[: len(x) - start]
+            yield (x[at],) if y is None else (x[at], y[at])
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _places(key: Any, epoch: Any, start: Any, size: int, n: int) -> Array:
+    """Which samples a batch holds."""
+    positions = jnp.minimum(start + jnp.arange(size), n - 1)
+    return shuffled(jax.random.fold_in(jax.random.wrap_key_data(key), epoch), positions, n)
 
 
 class _Pieces(eqx.Module):

@@ -13,17 +13,32 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import as_key, on_device, positive_integer, refuse_single_class, truth
+from .._checks import (
+    as_key,
+    on_device,
+    positive_integer,
+    refuse_nonfinite,
+    refuse_single_class,
+    sample_numbers,
+    truth,
+)
 from .._module import converted, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..evaluation import Metric
 from ..models import AbstractTrainable, PrototypeModel, Selection
-from ..models.internal import NOTHING, Outside, Trainable, inside
+from ..models.internal import NOTHING, Outside, Trainable, inside, rows_per_piece
 from ..persistence.internal import migration
 from ._alternating import Memory
 from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
-from ._data import ClassWeight, as_batch, as_validation, scaled, training_batch
+from ._data import (
+    ClassWeight,
+    as_batch,
+    as_validation,
+    classes_of,
+    scaled,
+    training_batch,
+)
 from ._fit import Fit, Reason
 from ._freeze import Freeze, trainable_mask
 from ._loop import (
@@ -56,7 +71,7 @@ from ._settings import (
 )
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
-from ._stream import InMemory, Stream, is_stream, stream_epochs
+from ._stream import InMemory, OnDisk, Stream, is_stream, stream_epochs
 
 
 #: What may be monitored: samples with their classes and weights, or a stream of them.
@@ -245,7 +260,9 @@ class Trainer(eqx.Module):
 
         **Arguments:**
 
-        - `x`: samples, `(n, *sample_shape)`; or a stream of batches, for data larger than memory:
+        - `x`: samples, `(n, *sample_shape)` (of a memory map of more than 64 MB, mini-batches
+          without weights are read when they are needed, in the order that they would have in
+          memory); or a stream of batches, for data larger than memory:
           an iterable that can be iterated again in every epoch, or a function from the epoch to one
           (`Slices` of a memory map; a resumed run then sees what it would have seen). A batch is
           `(x, y)`, `(x, y, weight)`, or x alone without labels. The trainer's `batch_size` is then
@@ -281,6 +298,15 @@ class Trainer(eqx.Module):
         if streamed:
             self._check_stream(given, y=y, sample_weight=sample_weight, batch_size=self.batch_size)
             data, plan = None, self.plan(model, 1, held_out is not None, streamed)
+        elif self._from_disk(model, given, (sample_weight, class_weight), held_out is not None):
+            labels = classes_of(outer, y, len(sample_numbers(given, outer.sample_shape)))
+            if labels is not None and (not model.targets_only or labels.any()):
+                refuse_single_class(labels)
+            gaps = isinstance(outer, PrototypeModel) and outer.takes_gaps
+            refuse_nonfinite(given, gaps=gaps)
+            assert self.batch_size is not None
+            given, data = OnDisk(given, labels, self.batch_size, key_data), None
+            plan = self.plan(model, 1, held_out is not None, streamed=True)
         else:
             data = scaled(outer, as_batch(outer, given, y, sample_weight, class_weight))
             if data.y is not None and (not model.targets_only or np.asarray(data.y).any()):
@@ -425,6 +451,20 @@ class Trainer(eqx.Module):
             as_sharding(self.sharding),
             final_loss,
             metrics,
+        )
+
+    def _from_disk(
+        self, model: AbstractTrainable, x: Any, weights: tuple[Any, Any], validated: bool
+    ) -> bool:
+        """Whether samples stay on their disk, and are read batch by batch: those of a large memory
+        map, unless something is asked about all of them together."""
+        return (
+            isinstance(x, np.memmap)
+            and rows_per_piece(x) < len(x)
+            and self.batch_size is not None
+            and self.batch_size < len(x)
+            and weights == (None, None)
+            and not self.plan(model, len(x), validated).final_loss
         )
 
     def _check_stream(self, source: Stream, **of_memory: Any) -> None:
