@@ -20,7 +20,8 @@ def on_page_content(content: str, page: Any, **kwargs: Any) -> str:
     def drawn(formula: re.Match[str]) -> str:
         tex = html.unescape(formula[3]).strip()
         display = "block" if formula[2] == "[" else "inline"
-        mathml = convert(tex, display=display)
+        # The only name of a function in use that the converter lacks.
+        mathml = convert(re.sub(r"\\arg\b", r"\\operatorname{arg}", tex), display=display)
         # What it does not know it writes down as it is.
         if "\\" in mathml:
             raise PluginError(f"{page.file.src_uri}: no MathML for {tex!r}.")
