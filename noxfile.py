@@ -109,6 +109,16 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """A browser looks at every page that `nox -s docs` has built; posargs: a folder for
+    screenshots."""
+    if not Path("site/index.html").exists():
+        session.error("no pages: `nox -s docs` builds them.")
+    install(session, "site")
+    session.run("python", "docs/check_pages.py", "site", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks, side by side with what they compare against."""
     install(session, "bench", project=".")
