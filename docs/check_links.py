@@ -65,6 +65,8 @@ class Page(HTMLParser):
 def problems(site: Path) -> Iterator[str]:
     """What is wrong, with the page where it is."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
+    if not pages:
+        yield f"{site} has no pages: `mkdocs build` makes them"
     for path, page in pages.items():
         here = path.relative_to(site)
         yield from (f"{here}: {what}" for what in page.tex)
