@@ -98,12 +98,24 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation builds without a warning and leaves no public name out."""
+    """The documentation builds without a warning, leaves no public name out, and has no broken
+    link."""
     install(session, "docs", project=".[all]")
-    # The page of pictures trains the models that it draws.
+    # The examples and many pages are run, and show what comes of it.
     env = {**compiled_once(session), "NO_MKDOCS_2_WARNING": "1"}
     session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
     session.run("python", "docs/check_coverage.py", "site")
+    session.run("python", "docs/check_links.py", "site")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """A browser looks at every page that `nox -s docs` has built; posargs: a folder for
+    screenshots."""
+    if not Path("site/index.html").exists():
+        session.error("no pages: `nox -s docs` builds them.")
+    install(session, "site")
+    session.run("python", "docs/check_pages.py", "site", *session.posargs)
 
 
 @nox.session

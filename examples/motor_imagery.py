@@ -89,7 +89,7 @@ two = recentred(x)[:, pair[:, None], pair]
 small = pz.fit(
     "RiemannianSRNG", two, y, key=jax.random.key(0), prototypes_per_class=2, epochs=50
 ).model
-pz.plots.covariance_ellipses(small, two[:40], y[:40], names=["left", "right"]).savefig(
+pz.plots.covariance_ellipses(small, two[:40], y[:40], class_names=["left", "right"]).savefig(
     pictures / "ellipses.png"
 )
 way = pz.models.boundaries(small)

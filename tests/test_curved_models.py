@@ -349,7 +349,9 @@ def test_pictures_of_curved_spaces():
         return pz.PrototypeModel(prototypes, pz.metrics.SquaredEuclidean(), pz.losses.GLVQ())
 
     ball, y = PoincareBall(2), np.arange(6) % 2
-    disk = pz.plots.poincare_disk(model(ball), ball.random_points(KEY, 6), y, names=["cat", "dog"])
+    disk = pz.plots.poincare_disk(
+        model(ball), ball.random_points(KEY, 6), y, class_names=["cat", "dog"]
+    )
     legend: Any = disk.axes[0].get_legend()
     assert len(disk.axes[0].lines) == 1 + 4 and len(legend.get_texts()) == 2
     ellipses = pz.plots.covariance_ellipses(model(SPD(2)), SPD(2).random_points(KEY, 6), y)

@@ -133,7 +133,7 @@ def test_pictures_of_what_is_no_image(key):
         pz.plots.prototype_images(model, (2, 2))
     figure = pz.plots.prototype_images(model, (2, 3))
     assert len(figure.axes) == 3
-    assert len(pz.plots.relevance_matrix(model, names=list("abcdef")).axes) == 3
+    assert len(pz.plots.relevance_matrix(model, feature_names=list("abcdef")).axes) == 3
 
 
 def test_the_first_minute(key):

@@ -109,7 +109,7 @@ def test_what_is_not_known_is_none_in_plain_values():
 
 
 def test_a_table_has_the_names_of_classes():
-    found = pz.evaluate(glvq(), X, Y, names=["red", "green", "blue"])
+    found = pz.evaluate(glvq(), X, Y, class_names=["red", "green", "blue"])
     assert "green" in str(found) and "±" in str(found) and "accuracy=" in repr(found)
     figure = pz.plots.evaluation(found)
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()][0] == "red"
@@ -123,7 +123,7 @@ def test_any_classifier_is_evaluated():
     assert pz.evaluate(network, X, Y).accuracy == pytest.approx(right)
     targets = pz.fit("SVDD", X[Y == 0], epochs=5).model
     others = (Y > 0).astype(int)
-    found = pz.evaluate(targets, X, others, names=["target", "other"])
+    found = pz.evaluate(targets, X, others, class_names=["target", "other"])
     right = np.mean(np.asarray(targets.predict(X)) == others)
     assert found.accuracy == pytest.approx(right)
     open_set = glvq().open_set(X)
@@ -138,8 +138,8 @@ def test_what_cannot_be_evaluated():
         pz.evaluate(linear(), X, Y)
     with pytest.raises(ValueError, match="class 3, but the model knows"):
         pz.evaluate(glvq(), X, np.full(len(X), 3))
-    with pytest.raises(ValueError, match="`names` must be those of the 3 classes, got 1"):
-        pz.evaluate(glvq(), X, Y, names=["a"])
+    with pytest.raises(ValueError, match="`class_names` must be those of the 3 classes, got 1"):
+        pz.evaluate(glvq(), X, Y, class_names=["a"])
     with pytest.raises(ValueError, match="`bins`"):
         pz.evaluate(glvq(), X, Y, bins=0)
 

@@ -176,14 +176,14 @@ def test_cells_of_a_map_have_the_shape_of_its_lattice(shape, kind, corners):
     same = in_layer[:, None] == in_layer
     np.testing.assert_allclose(apart[same] ** 2, lattice.squared_distances[same], atol=1e-6)
     assert (apart[~same] > 1.5).all()
-    planes = plots.component_planes(model, names=["one", "two"])
+    planes = plots.component_planes(model, feature_names=["one", "two"])
     for k, ax in enumerate(planes.axes[:2]):
         np.testing.assert_allclose(cells(ax)[0].get_array(), points[:, k], rtol=1e-6)
 
 
 def test_hits_fill_cells_by_area(iris):
     model, x, y = iris
-    figure = plots.hit_map(model, x, y, names=["setosa", "versicolor", "virginica"])
+    figure = plots.hit_map(model, x, y, class_names=["setosa", "versicolor", "virginica"])
     outline, drawn = cells(figure.axes[0])
     hits, found = topology.hits(model, x), topology.label_map(model, x, y)
     spans = np.array([np.ptp(path.vertices[:, 1]) for path in drawn.get_paths()])
@@ -193,8 +193,8 @@ def test_hits_fill_cells_by_area(iris):
         f"{n:.0f}" if n else "" for n in hits
     ]
     assert len(cells(plots.hit_map(model, x).axes[0])) == 2
-    with pytest.raises(ValueError, match="`names` must be those of the 3 classes"):
-        plots.hit_map(model, x, y, names=["a"])
+    with pytest.raises(ValueError, match="`class_names` must be those of the 3 classes"):
+        plots.hit_map(model, x, y, class_names=["a"])
 
 
 def lines(figure) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What is drawn is what the numbers say: by the objects of a picture, not by its pixels."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -305,6 +306,25 @@ def test_what_cannot_be_drawn_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             draw()
+
+
+def test_an_old_name_of_an_argument_is_taken_with_a_warning():
+    """`names` meant classes here and features there."""
+    asked = model()
+    with pytest.warns(DeprecationWarning, match="`names` of `relevance_matrix` is now called"):
+        old = plots.relevance_matrix(asked, names=FEATURES)
+    new = plots.relevance_matrix(asked, feature_names=FEATURES)
+    shown = [[tick.get_text() for tick in f.axes[0].get_yticklabels()] for f in (old, new)]
+    assert shown[0] == shown[1] == FEATURES
+    with pytest.raises(TypeError, match="old name of `feature_names`: give one"):
+        plots.relevance_matrix(asked, names=FEATURES, feature_names=FEATURES)
+    with pytest.warns(DeprecationWarning, match="`names` of `evaluate` is now called"):
+        assert list(pz.evaluate(asked, X, Y, names=CLASSES).classes) == CLASSES
+
+
+@pytest.mark.parametrize("name", plots.__all__)
+def test_one_thing_has_one_name(name):
+    assert "names" not in inspect.signature(getattr(plots, name)).parameters
 
 
 def test_the_page_of_pictures_names_all_of_them():

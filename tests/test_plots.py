@@ -101,7 +101,9 @@ def test_a_live_picture_shows_the_same(channels):
 
 
 def test_classes_are_rows_and_clusters_a_square():
-    figure = pz.plots.prototype_images(model(RNG.normal(size=(3, 2, 2))), names=["cat", "dog"])
+    figure = pz.plots.prototype_images(
+        model(RNG.normal(size=(3, 2, 2))), class_names=["cat", "dog"]
+    )
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["cat", "", "dog"]
     clusters = model(RNG.normal(size=(7, 2, 2)), None)
     places = [ax.get_subplotspec() for ax in pz.plots.prototype_images(clusters).axes]
@@ -146,7 +148,7 @@ def test_what_is_no_image_is_refused(key):
             "they live in the output space of its MLP",
         ),
         (
-            lambda: pz.plots.prototype_images(square, names=["a"]),
+            lambda: pz.plots.prototype_images(square, class_names=["a"]),
             "`names` must be those of the 2 classes of the prototypes, got 1 of them",
         ),
         (
@@ -155,7 +157,7 @@ def test_what_is_no_image_is_refused(key):
         ),
         (
             lambda: pz.plots.prototype_images(
-                model(RNG.normal(size=(3, 2, 2)), None), names=["a", "b", "c"]
+                model(RNG.normal(size=(3, 2, 2)), None), class_names=["a", "b", "c"]
             ),
             "`names` must be those of the 0 classes",
         ),

@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+#: The pages that every run of the tests tries; the nightly one tries all.
+ORDINARY = ("compose", "typed", "matrix", "curved", "mixtures")
 
 
 def run(page: Path) -> dict:
@@ -38,6 +40,27 @@ def test_every_recipe_of_the_guide_runs(capsys, monkeypatch, tmp_path):
         "live.png",
         "runs",
     }
+
+
+PAGES = sorted((ROOT / "docs").glob("tutorials/*.md")) + sorted(
+    (ROOT / "docs").glob("families/*.md")
+)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.nightly] * (page.stem not in ORDINARY))
+        for page in PAGES
+    ],
+)
+def test_a_page_runs(page, capsys, monkeypatch, tmp_path):
+    """Each says how good its models are, and is right about what it shows."""
+    monkeypatch.chdir(tmp_path)
+    run(page)
+    said = capsys.readouterr().out
+    floor = 0.55 if page.stem == "fine_tune" else 0.85  # of five digits, ten images each
+    assert all(float(one) > floor for one in re.findall(r"accuracy:? +([0-9.]+)", said))
 
 
 def test_a_citation_is_of_this_version():

@@ -654,6 +654,34 @@ def of_kind(value: Any, annotation: Any, name: str) -> Any:
 Function = TypeVar("Function", bound=Callable)
 
 
+def renamed(**now: str) -> Callable[[Function], Function]:
+    """Decorate a function whose arguments had other names: `renamed(old="new")`.
+
+    An old name is still taken, with a warning.
+
+    **Raises:** `TypeError` for both names of an argument.
+    """
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def called(*arguments: Any, **options: Any) -> Any:
+            for old in now.keys() & options.keys():
+                new = now[old]
+                if new in options:
+                    raise TypeError(f"`{old}` is the old name of `{new}`: give one of them.")
+                warnings.warn(
+                    f"`{old}` of `{function.__name__}` is now called `{new}`.",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                options[new] = options.pop(old)
+            return function(*arguments, **options)
+
+        return typing.cast(Function, called)
+
+    return decorate
+
+
 def of_kinds(function: Function) -> Function:
     """A function whose arguments are of the kinds that their annotations say, or refused by name
     (`of_kind`)."""

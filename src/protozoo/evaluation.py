@@ -18,6 +18,7 @@ from ._checks import (
     counted,
     positive_integer,
     refuse_unknown_classes,
+    renamed,
     sample_numbers,
 )
 from ._namespace import public
@@ -158,20 +159,21 @@ class Evaluation:
     standard_errors: dict[str, Any]
 
     @classmethod
+    @renamed(names="class_names")
     def of_probabilities(
         cls,
         probabilities: Float[ArrayLike, "n c"],
         y: Int[ArrayLike, " n"] | Sequence[int],
         sample_weight: ArrayLike | None = None,
         *,
-        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
         bins: int = BINS,
     ) -> "Evaluation":
         """Of answers that are there already: `evaluate` with `model.predict_proba(x)`.
 
         **Raises:** `ValueError` for classes without a column, and other lengths.
         """
-        return _evaluation(np.asarray(probabilities), y, sample_weight, names, bins)
+        return _evaluation(np.asarray(probabilities), y, sample_weight, class_names, bins)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, ready for JSON; what is not known (NaN) is `None`."""
@@ -214,13 +216,14 @@ class Evaluation:
         return aligned(rows)
 
 
+@renamed(names="class_names")
 def evaluate(
     model: AbstractTrainable,
     x: ArrayLike,
     y: Int[ArrayLike, " n"] | Sequence[int],
     sample_weight: ArrayLike | None = None,
     *,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     bins: int = BINS,
 ) -> Evaluation:
     """How well a classifier does on these samples: accuracy, precision, recall, probabilities, with
@@ -234,18 +237,23 @@ def evaluate(
       one class (0 for targets, 1 for others), models that know "none of these" as their last class.
     - `x`, `y`: samples that it was not trained with, and their classes 0…c-1.
     - `sample_weight`: how many copies of each sample there are, `(n,)`.
-    - `names`: the classes' names; those on the model's card by default.
+    - `class_names`: the classes' names; those on the model's card by default.
     - `bins`: of confidence, for the calibration error.
 
     **Raises:** `ValueError` for a model without classes, for samples that it does not take and
     classes that it does not know.
     """
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
-    if names is None and isinstance(model, PrototypeModel) and model.card and model.card.classes:
-        names = [str(name) for name in model.class_names]
+    if (
+        class_names is None
+        and isinstance(model, PrototypeModel)
+        and model.card
+        and model.card.classes
+    ):
+        class_names = [str(name) for name in model.class_names]
     x, labels, weight = counted(x, y, sample_weight)
     answers: Any = model
-    return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, names, bins)
+    return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, class_names, bins)
 
 
 class RejectCurve(NamedTuple):
@@ -305,7 +313,9 @@ def _evaluation(
     refuse_unknown_classes(labels, count)
     weight, p, labels = counting(as_weights(sample_weight, n), np.asarray(p, float), labels)
     if names is not None and len(names) != count:
-        raise ValueError(f"`names` must be those of the {count} classes, got {len(names)} of them.")
+        raise ValueError(
+            f"`class_names` must be those of the {count} classes, got {len(names)} of them."
+        )
     known = np.asarray(np.isfinite(p).all(axis=1))
     answers = np.where(known[:, None], p, 0)
     guess = np.where(known, answers.argmax(axis=1), -1)

@@ -308,9 +308,9 @@ def _relevances(model: pz.PrototypeModel, x: np.ndarray | None) -> np.ndarray | 
 def _pictures(model: pz.PrototypeModel, names: Sequence[str] | None) -> Iterator[tuple[str, Any]]:
     """Those that a model can be asked for without data."""
     drawn = {
-        "relevance_matrix": lambda: pz.plots.relevance_matrix(model, names=names),
+        "relevance_matrix": lambda: pz.plots.relevance_matrix(model, feature_names=names),
         "umatrix": lambda: pz.plots.umatrix(model),
-        "component_planes": lambda: pz.plots.component_planes(model, names=names),
+        "component_planes": lambda: pz.plots.component_planes(model, feature_names=names),
     }
     for name, draw in drawn.items():
         try:

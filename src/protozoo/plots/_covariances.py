@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._checks import renamed
 from .._types import ArrayLike
 from ..metrics import Mahalanobis
 from ..models import PrototypeModel
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@renamed(names="class_names")
 def covariances(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Ellipses of one and of two standard deviations about the components of a mixture, over the
@@ -32,7 +34,7 @@ def covariances(
     **Arguments:**
 
     - `model`: a model whose metric is a `Mahalanobis`.
-    - `x`, `y`, `names`: as for `graph`.
+    - `x`, `y`, `class_names`: as for `graph`.
     - `ax`: where to draw; a figure of its own by default.
 
     **Raises:** `ValueError` for another metric.
@@ -47,7 +49,7 @@ def covariances(
     x, y = some_of(model, x, y)
     figure, ax = drawn_on(ax, (6, 5))
     data, points, directions = in_plane(model, x, ax)
-    draw_samples(ax, data, y, names)
+    draw_samples(ax, data, y, class_names)
     each = np.asarray(model.metric.covariance.matrices(len(points), directions.shape[1]), float)
     directions = directions @ back_to_data(model, directions.shape[1])
     for point, covariance in zip(points, directions @ each @ directions.T, strict=True):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import renamed
 from .._types import ArrayLike
 from ..manifolds import SO, SPD, AbstractManifold, PoincareBall
 from ..models import PrototypeModel, boundaries
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@renamed(names="class_names")
 def covariance_ellipses(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Positive definite matrices of two rows as ellipses: \\(v^\\top W^{-1} v = 1\\), the shape of
@@ -32,7 +34,7 @@ def covariance_ellipses(
 
     - `model`: a model whose prototypes are points of `SPD(2)`.
     - `x`, `y`: samples, drawn thinly, and their classes.
-    - `names`: the classes' names.
+    - `class_names`: the classes' names.
     - `ax`: where to draw; a figure of its own by default.
 
     **Raises:** `ValueError` for prototypes in another space.
@@ -49,18 +51,19 @@ def covariance_ellipses(
             *np.linalg.cholesky(matrix) @ circle,
             color=f"C{label % 10}",
             linewidth=2.5,
-            label=class_name(names, int(label)),
+            label=class_name(class_names, int(label)),
         )
     ax.set_aspect("equal")
     legend_once(ax, prototypes)
     return figure
 
 
+@renamed(names="class_names")
 def poincare_disk(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The hyperbolic plane as a disk: samples, prototypes (stars), the shortest ways between
@@ -70,7 +73,7 @@ def poincare_disk(
 
     - `model`: a model whose prototypes are compared in `PoincareBall(2)`.
     - `x`, `y`: samples (behind an encoder, their images are drawn), and their classes.
-    - `names`: the classes' names.
+    - `class_names`: the classes' names.
     - `ax`: where to draw; a figure of its own by default.
 
     **Raises:** `ValueError` for prototypes in another space.
@@ -95,7 +98,7 @@ def poincare_disk(
             s=150,
             color=f"C{label % 10}",
             edgecolors="black",
-            label=class_name(names, int(label)),
+            label=class_name(class_names, int(label)),
             zorder=3,
         )
     ax.set_aspect("equal")
@@ -104,14 +107,15 @@ def poincare_disk(
     return figure
 
 
-def rotation_axes(model: PrototypeModel, names: Sequence[str] | None = None) -> "Figure":
+@renamed(names="class_names")
+def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = None) -> "Figure":
     """Rotations of space as what they make of the three axes: red, green and blue, one picture for
     each prototype.
 
     **Arguments:**
 
     - `model`: a model whose prototypes are points of `SO(3)`.
-    - `names`: the classes' names.
+    - `class_names`: the classes' names.
 
     **Raises:** `ValueError` for prototypes in another space.
     """
@@ -130,7 +134,7 @@ def rotation_axes(model: PrototypeModel, names: Sequence[str] | None = None) -> 
             ax.plot(*np.stack([0 * axis, axis], axis=1), color=colour, linewidth=2)
         ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1), xticks=[], yticks=[], zticks=[])
         if column == 0 and prototypes.labelled:
-            ax.set_title(class_name(names, int(label)), loc="left", fontsize=8)
+            ax.set_title(class_name(class_names, int(label)), loc="left", fontsize=8)
     for ax in axes.flat:
         if not ax.lines:
             ax.remove()

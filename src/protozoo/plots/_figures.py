@@ -131,7 +131,7 @@ def class_legend(where: Any, drawn: Any, names: Sequence[str], **options: Any) -
 def checked_names(names: Sequence[str] | None, classes: int) -> Sequence[str]:
     if names is not None and len(names) != classes:
         raise ValueError(
-            f"`names` must be those of the {classes} classes, got {len(names)} of them."
+            f"`class_names` must be those of the {classes} classes, got {len(names)} of them."
         )
     return [str(k) for k in range(classes)] if names is None else names
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ._figures import columns_of, drawn_on, known_classes, new_figure, rows_of
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 CHANNELS = (1, 3, 4)
 
 
+@renamed(names="class_names")
 def prototype_images(
     model: PrototypeModel,
     shape: tuple[int, ...] | None = None,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     vmin: float | int | None = None,
     vmax: float | int | None = None,
 ) -> "Figure":
@@ -39,7 +41,7 @@ def prototype_images(
     - `model`: a model whose prototypes live among the samples.
     - `shape`: the image shape, `(height, width)` or `(height, width, channels)`, if points are
       stored flat. One channel is gray, three are RGB, four RGBA.
-    - `names`: the classes' names.
+    - `class_names`: the classes' names.
     - `vmin`, `vmax`: the numbers at the ends of the scale (white and black, or 0 and 1 of a
       colour), for instance those of the data, so that figures can be compared.
 
@@ -61,12 +63,12 @@ def prototype_images(
             f"not {shape[2]}."
         )
     classes = prototypes.classes if prototypes.labelled else 0
-    if names is not None and len(names) != classes:
+    if class_names is not None and len(class_names) != classes:
         raise ValueError(
-            f"`names` must be those of the {classes} classes of the prototypes, got {len(names)} "
-            f"of them."
+            f"`class_names` must be those of the {classes} classes of the prototypes, got "
+            f"{len(class_names)} of them."
         )
-    names = known_classes(model, names, classes)
+    names = known_classes(model, class_names, classes)
     images, scale = scaled(points.reshape(len(points), *shape), vmin, vmax)
     rows = rows_of(model)
     columns = columns_of(rows)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import topology
+from .._checks import renamed
 from .._types import ArrayLike
 from ..cooperation import Lattice
 from ..models import PrototypeModel
@@ -47,11 +48,12 @@ def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
     return figure
 
 
+@renamed(names="class_names")
 def hit_map(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """A map of how many samples each prototype wins: cells are filled by as much of their area, the
@@ -62,7 +64,7 @@ def hit_map(
     - `model`: a model with a lattice.
     - `x`: samples.
     - `y`: their classes: cells have the colour of most of the samples that they win.
-    - `names`: the classes' names.
+    - `class_names`: the classes' names.
     - `ax`: where to draw; a figure of its own by default.
 
     **Raises:** `ValueError` for a model without a lattice, and for names that are not as many as
@@ -74,7 +76,7 @@ def hit_map(
     else:
         found = topology.label_map(model, x, y)
         counts, labels, classes = found.counts.sum(axis=1), found.labels, found.counts.shape[1]
-    names = checked_names(names, classes)
+    names = checked_names(class_names, classes)
     figure, ax = drawn_on(ax, _map_size(lattice, 5.5))
     size = 0.95 * np.sqrt(counts / counts.max())
     _draw_cells(ax, lattice, np.zeros(p), "Greys", edgecolors="lightgray")
@@ -90,8 +92,11 @@ def hit_map(
     return figure
 
 
+@renamed(names="feature_names")
 def component_planes(
-    model: PrototypeModel, names: Sequence[str] | None = None, features: Sequence[int] | None = None
+    model: PrototypeModel,
+    feature_names: Sequence[str] | None = None,
+    features: Sequence[int] | None = None,
 ) -> "Figure":
     """A map of each feature of the prototypes, each on a scale of its own: features whose maps look
     alike go together.
@@ -99,7 +104,7 @@ def component_planes(
     **Arguments:**
 
     - `model`: a model with a lattice in a flat space.
-    - `names`: the names of all features; those on the model's card by default.
+    - `feature_names`: the names of all features; those on the model's card by default.
     - `features`: which of them to draw, by number; all by default, if there are 36 at most.
 
     **Raises:** `ValueError` for a model without a lattice or in a curved space, too many features,
@@ -110,9 +115,11 @@ def component_planes(
         raise ValueError(f"`model`: points of {model.prototypes.space} have no features.")
     points = points_of(model).reshape(len(model.prototypes), -1)
     d = points.shape[1]
-    names = known_features(model, names, d)
+    names = known_features(model, feature_names, d)
     if names is not None and len(names) != d:
-        raise ValueError(f"`names` must be those of the {d} features, got {len(names)} of them.")
+        raise ValueError(
+            f"`feature_names` must be those of the {d} features, got {len(names)} of them."
+        )
     chosen = list(range(d)) if features is None else list(features)
     if not 0 < len(chosen) <= PANELS or not all(0 <= k < d for k in chosen):
         raise ValueError(
@@ -127,11 +134,12 @@ def component_planes(
     return figure
 
 
+@renamed(names="class_names")
 def graph(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The prototypes over the data, joined to their neighbours: a map's lattice, a gas's graph; of
@@ -145,7 +153,7 @@ def graph(
     - `model`: any model.
     - `x`: samples; of many, a few thousands are drawn.
     - `y`: their classes, for colours.
-    - `names`: the classes' names.
+    - `class_names`: the classes' names.
     - `ax`: where to draw; a figure of its own by default.
     """
     model = topology.compacted(model)
@@ -156,7 +164,7 @@ def graph(
         pairs = topology.edges(model, x)
     figure, ax = drawn_on(ax, (6, 5))
     data, points, _ = in_plane(model, x, ax)
-    draw_samples(ax, data, y, names)
+    draw_samples(ax, data, y, class_names)
     from matplotlib.collections import LineCollection
 
     ax.add_collection(LineCollection(list(points[pairs]), colors="black", linewidths=1.0, zorder=2))

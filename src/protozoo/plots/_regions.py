@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import positive_integer
+from .._checks import positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ..models.internal import as_share
@@ -196,8 +196,9 @@ def _wrong() -> Any:
     )
 
 
+@renamed(names="class_names")
 def memberships(
-    model: PrototypeModel, x: ArrayLike, names: Sequence[str] | None = None
+    model: PrototypeModel, x: ArrayLike, class_names: Sequence[str] | None = None
 ) -> "Figure":
     """What the model says of all points of a plane: the probability of each class (of an unlabelled
     model: the membership of each cluster), a panel for each, white is zero.
@@ -206,7 +207,7 @@ def memberships(
 
     - `model`: a model of samples with two features.
     - `x`: samples, drawn as dots; the plane reaches a little beyond them.
-    - `names`: the names of classes or clusters.
+    - `class_names`: the names of classes or clusters.
 
     **Raises:** `ValueError` for samples of another shape, more than 36 panels, and names that are
     not as many.
@@ -222,7 +223,7 @@ def memberships(
             f"figure holds."
         )
     x, _ = some_of(model, x, None)
-    names = known_classes(model, names, model.classes)
+    names = known_classes(model, class_names, model.classes)
     names = checked_names(names, model.classes)
     low, high = x.min(axis=0), x.max(axis=0)
     low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
@@ -250,11 +251,12 @@ def memberships(
     return figure
 
 
+@renamed(names="feature_names")
 def visible_region(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    names: Sequence[str] | None = None,
+    feature_names: Sequence[str] | None = None,
     cells: int = 200,
     ax: "Axes | None" = None,
 ) -> "Figure":
@@ -268,7 +270,7 @@ def visible_region(
     - `model`: a model of points in the plane whose decision can say "none of these".
     - `x`: samples, which are drawn as dots; the picture reaches a little beyond them.
     - `y`: their classes.
-    - `names`: the names of the two features.
+    - `feature_names`: the names of the two features.
     - `cells`: how many cells the plane is divided into, along each axis.
     - `ax`: where to draw; a figure of its own by default.
 
@@ -312,6 +314,6 @@ def visible_region(
     if not model.latent:
         ax.scatter(*points_of(model).T, marker="*", s=120, color="black")
     ax.set(xlim=extent[:2], ylim=extent[2:], title="visible region (score ½ at the line)")
-    if names is not None:
-        ax.set(xlabel=names[0], ylabel=names[1])
+    if feature_names is not None:
+        ax.set(xlabel=feature_names[0], ylabel=feature_names[1])
     return figure

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import positive_integer
+from .._checks import positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ._figures import (
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@renamed(names="feature_names")
 def relevance_matrix(
-    model: PrototypeModel, names: Sequence[str] | None = None, x: ArrayLike | None = None
+    model: PrototypeModel, feature_names: Sequence[str] | None = None, x: ArrayLike | None = None
 ) -> "Figure":
     """The matrix Λ of the metric (white is zero) beside its diagonal or, given samples, the
     relevances of the features.
@@ -38,7 +39,7 @@ def relevance_matrix(
 
     - `model`: a model whose metric has a linear adaptation. Of a model with a scale, units are
       those of the scale.
-    - `names`: the features' names; those on the model's card by default.
+    - `feature_names`: the features' names; those on the model's card by default.
     - `x`: samples: what features contribute on them, `model.relevances(x)`, is drawn in place of
       `model.relevance_diagonal()`, which counts units.
 
@@ -46,7 +47,7 @@ def relevance_matrix(
     """
     matrix = np.asarray(model.relevance_matrix())
     relevances = np.asarray(model.relevance_diagonal() if x is None else model.relevances(x))
-    below = 0 if names is None else room_for([str(name) for name in names])
+    below = 0 if feature_names is None else room_for([str(name) for name in feature_names])
     figure, axes = new_figure(1, 2, figsize=(11, 3.5 + below))
     left, right = axes[0]
     bound = np.abs(matrix).max()
@@ -56,7 +57,7 @@ def relevance_matrix(
     right.set_title(
         "diagonal of Λ (sum 1)" if x is None else "relevances: Λ times variance (sum 1)"
     )
-    names = known_features(model, names, len(relevances))
+    names = known_features(model, feature_names, len(relevances))
     if names is None:
         right.set_xlabel("feature")
     else:
