@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, known_value, of_kinds
+from .._checks import as_finite, known_value, of_kinds
 from .._module import hyper
 from .._products import accumulated, product
 from .._types import Array, ArrayLike, Float, Int
@@ -91,7 +91,7 @@ class Relational(AbstractMixing):
         **Raises:** `ValueError` for rows without a zero, and rows that contradict each other: then
         they are no rows of one symmetric matrix.
         """
-        rows = np.asarray(as_floats(x, "x"))
+        rows = np.asarray(as_finite(x, Float[Array, "n N"], "x"))
         n, count = rows.shape
         if n == count and not rows.diagonal().any():
             return cls(jnp.asarray(rows))
@@ -205,7 +205,7 @@ def dissimilarities_of(
     **Raises:** `ValueError` for a matrix that is not square, without the other two arguments, or
     for one of them alone.
     """
-    values = as_floats(similarities, "similarities")
+    values = as_finite(similarities, Float[Array, "n N"], "similarities")
     if (own is None) != (of_references is None):
         raise ValueError("`own` and `of_references` belong together: give both, or none.")
     if own is None or of_references is None:
@@ -217,7 +217,10 @@ def dissimilarities_of(
         diagonal = jnp.diagonal(values)
         distances = diagonal[:, None] + diagonal[None] - 2 * values
         return distances * (1 - jnp.eye(len(values), dtype=values.dtype))
-    sides = as_floats(own, "own"), as_floats(of_references, "of_references")
+    sides = (
+        as_finite(own, Float[Array, " n"], "own"),
+        as_finite(of_references, Float[Array, " N"], "of_references"),
+    )
     if (shapes := (sides[0].shape, sides[1].shape)) != tuple((size,) for size in values.shape):
         raise ValueError(
             f"`own` and `of_references` of shapes {shapes} do not fit similarities of shape "
