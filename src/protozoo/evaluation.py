@@ -251,9 +251,9 @@ def evaluate(
             if ask is not None
             else f"`model` must be a classifier, and {model.outline()} has no `predict_proba`."
         )
-    card = model.card if isinstance(model, PrototypeModel) else None
-    if class_names is None and card and card.classes:
-        class_names = [str(name) for name in model.class_names]
+    if class_names is None and isinstance(model, PrototypeModel):
+        if model.card and model.card.classes:
+            class_names = [str(name) for name in model.class_names]
     x, labels, weight = counted(x, y, sample_weight)
     return _evaluation(np.asarray(ask(x)), labels, weight, class_names, bins)
 
