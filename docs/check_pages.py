@@ -18,7 +18,7 @@ from typing import Any
 
 
 WIDTHS = {"desk": 1440, "telephone": 390}
-SCHEMES = ("light", "dark")
+SCHEMES: dict[Any, str] = {"light": "default", "dark": "slate"}
 
 #: Everything that is wrong with the page as it is shown now.
 FIND = r"""
@@ -119,24 +119,28 @@ def problems(site: Path, screenshots: Path | None = None) -> Iterator[str]:
             name = path.relative_to(site).as_posix()
             if name == "404.html":  # it is served at other addresses
                 continue
-            for where, width in WIDTHS.items():
-                for scheme in SCHEMES:
+            for scheme, palette in SCHEMES.items():
+                # A reader who comes for the first time is shown what the system prefers.
+                page.emulate_media(color_scheme=scheme)
+                page.set_viewport_size({"width": WIDTHS["desk"], "height": 900})
+                said.clear()
+                page.goto(home + name, wait_until="load")
+                page.evaluate("localStorage.clear()")
+                page.reload(wait_until="load")
+                # Pictures further down load when they are come to.
+                page.evaluate("for (const i of document.images) i.loading = 'eager'")
+                page.wait_for_function("[...document.images].every(i => i.complete)")
+                if (shown := page.evaluate("document.body.dataset.mdColorScheme")) != palette:
+                    yield f"{name} ({scheme}): has the colours {shown}"
+                for where, width in WIDTHS.items():
                     page.set_viewport_size({"width": width, "height": 900})
-                    page.emulate_media(color_scheme=scheme)
-                    said.clear()
-                    if (where, scheme) == ("desk", "light"):
-                        page.goto(home + name, wait_until="load")
-                        # Pictures further down load when they are come to.
-                        page.evaluate(
-                            "document.querySelectorAll('img').forEach(i => {i.loading='eager'})"
-                        )
-                        page.wait_for_function("[...document.images].every(i => i.complete)")
                     page.wait_for_timeout(50)
                     for problem in [*page.evaluate(FIND), *said]:
                         yield f"{name} ({where}, {scheme}): {problem}"
                     if screenshots is not None:
                         shot = screenshots / f"{name[:-5].replace('/', '-')}-{where}-{scheme}.png"
                         page.screenshot(path=shot, full_page=False)
+                    said.clear()
         browser.close()
     server.shutdown()
 

@@ -243,13 +243,10 @@ def evaluate(
     **Raises:** `ValueError` for a model without classes, for samples that it does not take and
     classes that it does not know.
     """
+<<<<<<< HEAD
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
-    if (
-        class_names is None
-        and isinstance(model, PrototypeModel)
-        and model.card
-        and model.card.classes
-    ):
+    card = model.card if isinstance(model, PrototypeModel) else None
+    if class_names is None and card and card.classes:
         class_names = [str(name) for name in model.class_names]
     x, labels, weight = counted(x, y, sample_weight)
     answers: Any = model
