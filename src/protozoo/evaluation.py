@@ -243,7 +243,6 @@ def evaluate(
     **Raises:** `ValueError` for a model without classes, for samples that it does not take and
     classes that it does not know.
     """
-<<<<<<< HEAD
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
     card = model.card if isinstance(model, PrototypeModel) else None
     if class_names is None and card and card.classes:
