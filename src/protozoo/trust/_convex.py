@@ -76,105 +76,134 @@ def solve(problems: Problems) -> Solutions:
         low, high = np.zeros((b, d)), np.zeros((b, d))
     count = m + below.sum(axis=1) + above.sum(axis=1)
     v, t = np.clip(np.zeros((b, d)), low - 1e300 * ~below, high + 1e300 * ~above), np.ones(b)
-    slack = [np.maximum(np.einsum("bmd,bd->bm", rows, v) - sides, 1.0)]
+    slack: list[np.ndarray] = [np.maximum(np.einsum("bmd,bd->bm", rows, v) - sides, 1.0)]
     slack += [np.where(below, np.maximum(v - low + radius * t[:, None], 1e-1), 1.0)]
     slack += [np.where(above, np.maximum(high - v + radius * t[:, None], 1e-1), 1.0)]
     dual = [np.ones((b, m)), np.where(below, 1.0, 0.0), np.where(above, 1.0, 0.0)]
     best = Solutions(v, dual[0], np.full(b, np.inf))
-    merit = np.full(b, np.inf)
+    state = _State(v, t, slack, dual, best, np.full(b, np.inf))
+    bounds = _Sides(below, above, low, high, count)
     for _ in range(STEPS):
-        gaps = [
-            np.einsum("bmd,bd->bm", rows, v) - sides - slack[0],
-            np.where(below, v - low + radius * t[:, None] - slack[1], 0.0),
-            np.where(above, high - v + radius * t[:, None] - slack[2], 0.0),
-        ]
-        slope = q * v + (0.0 if radius else c) - np.einsum("bmd,bm->bd", rows, dual[0])
-        slope += dual[2] - dual[1]
-        slope_t = radius * (1.0 - (dual[1] + dual[2]).sum(axis=1))
-        mu = sum((s * z).sum(axis=1) for s, z in zip(slack, dual, strict=True)) / count
-        size = 1 + np.abs(dual[0]).max(axis=1)
-        worst = np.max([np.abs(g).max(axis=1) for g in gaps], axis=0)
-        worst = np.maximum(worst, np.maximum(np.abs(slope).max(axis=1), np.abs(slope_t)) / size)
-        worst = np.maximum(worst, mu / size)
-        better = np.isfinite(worst) & (worst < merit)
-        merit = np.where(better, worst, merit)
-        best = Solutions(
-            np.where(better[:, None], v, best.points),
-            np.where(better[:, None], dual[0], best.multipliers),
-            best.violations,
-        )
-        with np.errstate(all="ignore"):
-            ratio = [z / s for s, z in zip(slack, dual, strict=True)]
-            total, lopsided = ratio[1] + ratio[2], ratio[1] - ratio[2]
-            diagonal = np.where(q + total > 0, q + total, 1.0)
-            # Of Σ (a + b) - (a - b)²/(a + b), without the cancellation.
-            pivot = (4 * ratio[1] * ratio[2] / diagonal).sum(axis=1) if radius else np.ones(b)
-            scaled, lean = rows / diagonal[:, None], lopsided / diagonal
-            inner = np.einsum("bmd,bnd->bmn", scaled, rows)
-            if radius:
-                leaning = np.einsum("bmd,bd->bm", rows, lean)
-                inner += leaning[:, :, None] * leaning[:, None] / pivot[:, None, None]
-            inner[:, range(m), range(m)] += 1 / ratio[0]
-        # Rows that say the same make it singular; multipliers without bound say that there is no
-        # solution.
-        inner[:, range(m), range(m)] *= 1 + 1e-14
-        sound = np.isfinite(inner).all(axis=(1, 2)) & (merit > TOLERANCE) & (size < DIVERGED)
-        inner = np.where(sound[:, None, None], inner, np.eye(m))
-
-        newton = _Newton(
-            rows,
-            below,
-            above,
-            radius,
-            gaps,
-            slope,
-            slope_t,
-            slack,
-            dual,
-            ratio,
-            diagonal,
-            lean,
-            pivot,
-            inner,
-        )
-        with np.errstate(all="ignore"):
-            _, _, ds, dz = newton.step([-s * z for s, z in zip(slack, dual, strict=True)])
-            primal, duality = _length(slack, ds), _length(dual, dz)
-            ahead = sum(
-                ((s + primal[:, None] * a) * (z + duality[:, None] * e)).sum(axis=1)
-                for s, z, a, e in zip(slack, dual, ds, dz, strict=True)
-            )
-            centre = ((ahead / count / mu) ** 3 * mu)[:, None]
-            targets = [
-                centre * there - s * z - a * e
-                for s, z, a, e, there in zip(slack, dual, ds, dz, (1, below, above), strict=True)
-            ]
-            dv, dt, ds, dz = newton.step(targets)
-            primal, duality = 0.995 * _length(slack, ds), 0.995 * _length(dual, dz)
-            if q:  # one length for both, where they are coupled
-                primal = duality = np.minimum(primal, duality)
-            moving = sound & np.isfinite(dv).all(axis=1) & np.isfinite(dt)
-        primal, duality = (
-            np.where(moving, primal, 0)[:, None],
-            np.where(moving, duality, 0)[:, None],
-        )
-        dv = np.where(moving[:, None], dv, 0)
-        v, t = v + primal * dv, t + primal[:, 0] * np.where(moving, dt, 0)
-        slack = [
-            s + primal * np.where(moving[:, None], a, 0) for s, a in zip(slack, ds, strict=True)
-        ]
-        dual = [
-            z + duality * np.where(moving[:, None], e, 0) for z, e in zip(dual, dz, strict=True)
-        ]
-        if not moving.any():
+        state, moving = _advanced(problems, bounds, state)
+        if not moving:
             break
-    points = best.points
+    points = state.best.points
     if not radius:
         points = np.clip(points, lower, upper)
     short = sides - np.einsum("bmd,bd->bm", rows, points)
     # Of a problem without solution, the last multipliers prove it best.
-    multipliers = np.where((merit < 1e-6)[:, None], best.multipliers, dual[0])
+    multipliers = np.where((state.merit < 1e-6)[:, None], state.best.multipliers, state.dual[0])
     return Solutions(points, multipliers, np.maximum(short.max(axis=1), 0))
+
+
+class _Sides(NamedTuple):
+    """Which coordinates have bounds, those bounds, and how many inequalities there are in all."""
+
+    below: np.ndarray
+    above: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    inequalities: np.ndarray
+
+
+class _State(NamedTuple):
+    """Where the method is: points, radii, slacks and multipliers (of rows, lower and upper bounds),
+    and the best so far with its residual."""
+
+    v: np.ndarray
+    t: np.ndarray
+    slack: list[np.ndarray]
+    dual: list[np.ndarray]
+    best: Solutions
+    merit: np.ndarray
+
+
+def _advanced(problems: Problems, bounds: _Sides, state: _State) -> tuple[_State, bool]:
+    """One step, and whether anything moved."""
+    rows, sides, _, _, q, c, radius = problems
+    below, above, low, high, count = bounds
+    v, t, slack, dual, best, merit = state
+    b, m, _ = rows.shape
+    gaps = [
+        np.einsum("bmd,bd->bm", rows, v) - sides - slack[0],
+        np.where(below, v - low + radius * t[:, None] - slack[1], 0.0),
+        np.where(above, high - v + radius * t[:, None] - slack[2], 0.0),
+    ]
+    slope = q * v + (0.0 if radius else c) - np.einsum("bmd,bm->bd", rows, dual[0])
+    slope += dual[2] - dual[1]
+    slope_t = radius * (1.0 - (dual[1] + dual[2]).sum(axis=1))
+    mu = sum((s * z).sum(axis=1) for s, z in zip(slack, dual, strict=True)) / count
+    size = 1 + np.abs(dual[0]).max(axis=1)
+    worst = np.max([np.abs(g).max(axis=1) for g in gaps], axis=0)
+    worst = np.maximum(worst, np.maximum(np.abs(slope).max(axis=1), np.abs(slope_t)) / size)
+    worst = np.maximum(worst, mu / size)
+    better = np.isfinite(worst) & (worst < merit)
+    merit = np.where(better, worst, merit)
+    best = Solutions(
+        np.where(better[:, None], v, best.points),
+        np.where(better[:, None], dual[0], best.multipliers),
+        best.violations,
+    )
+    with np.errstate(all="ignore"):
+        ratio = [z / s for s, z in zip(slack, dual, strict=True)]
+        total, lopsided = ratio[1] + ratio[2], ratio[1] - ratio[2]
+        diagonal = np.where(q + total > 0, q + total, 1.0)
+        # Of Σ (a + b) - (a - b)²/(a + b), without the cancellation.
+        pivot = (4 * ratio[1] * ratio[2] / diagonal).sum(axis=1) if radius else np.ones(b)
+        scaled, lean = rows / diagonal[:, None], lopsided / diagonal
+        inner = np.einsum("bmd,bnd->bmn", scaled, rows)
+        if radius:
+            leaning = np.einsum("bmd,bd->bm", rows, lean)
+            inner += leaning[:, :, None] * leaning[:, None] / pivot[:, None, None]
+        inner[:, range(m), range(m)] += 1 / ratio[0]
+    # Rows that say the same make it singular; multipliers without bound say that there is no
+    # solution.
+    inner[:, range(m), range(m)] *= 1 + 1e-14
+    sound = np.isfinite(inner).all(axis=(1, 2)) & (merit > TOLERANCE) & (size < DIVERGED)
+    inner = np.where(sound[:, None, None], inner, np.eye(m))
+
+    newton = _Newton(
+        rows,
+        below,
+        above,
+        radius,
+        gaps,
+        slope,
+        slope_t,
+        slack,
+        dual,
+        ratio,
+        diagonal,
+        lean,
+        pivot,
+        inner,
+    )
+    with np.errstate(all="ignore"):
+        _, _, ds, dz = newton.step([-s * z for s, z in zip(slack, dual, strict=True)])
+        primal, duality = _length(slack, ds), _length(dual, dz)
+        ahead = sum(
+            ((s + primal[:, None] * a) * (z + duality[:, None] * e)).sum(axis=1)
+            for s, z, a, e in zip(slack, dual, ds, dz, strict=True)
+        )
+        centre = ((ahead / count / mu) ** 3 * mu)[:, None]
+        targets = [
+            centre * there - s * z - a * e
+            for s, z, a, e, there in zip(slack, dual, ds, dz, (1, below, above), strict=True)
+        ]
+        dv, dt, ds, dz = newton.step(targets)
+        primal, duality = 0.995 * _length(slack, ds), 0.995 * _length(dual, dz)
+        if q:  # one length for both, where they are coupled
+            primal = duality = np.minimum(primal, duality)
+        moving = sound & np.isfinite(dv).all(axis=1) & np.isfinite(dt)
+    primal, duality = (
+        np.where(moving, primal, 0)[:, None],
+        np.where(moving, duality, 0)[:, None],
+    )
+    dv = np.where(moving[:, None], dv, 0)
+    v, t = v + primal * dv, t + primal[:, 0] * np.where(moving, dt, 0)
+    slack = [s + primal * np.where(moving[:, None], a, 0) for s, a in zip(slack, ds, strict=True)]
+    dual = [z + duality * np.where(moving[:, None], e, 0) for z, e in zip(dual, dz, strict=True)]
+    return _State(v, t, slack, dual, best, merit), bool(moving.any())
 
 
 class _Newton(NamedTuple):

@@ -120,7 +120,7 @@ class _Search:
 
     def right(self, points: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " n"]:
         """What the model says, and -1 where that is not what is asked for."""
-        known = np.isfinite(points).all(axis=1)
+        known = np.all(np.isfinite(points), axis=1)
         said = np.full(len(points), -1)
         if known.any():
             way = self.way
@@ -465,7 +465,7 @@ def _places(model: PrototypeModel, features: Any, k: int, name: str) -> Bool[np.
     if isinstance(features, str) or not np.iterable(features):
         raise ValueError(f"`{name}` must be numbers or names of features, got {features!r}.")
     for one in features:
-        place = names.index(one) if isinstance(one, str) and one in names else one
+        place: Any = names.index(one) if isinstance(one, str) and one in names else one
         whole = isinstance(place, int | np.integer) and not isinstance(place, bool)
         if not whole or not 0 <= place < k:
             known = f"0…{k - 1}" + (" or names on the model's card" if names else "")
