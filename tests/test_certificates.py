@@ -138,6 +138,7 @@ def test_methods_are_bounds_of_each_other_and_attacks_are_real(metric, norm):
     assert (margin.radii <= planes.radii * (1 + 1e-9)).all()
     assert (planes.radii <= exact.radii * (1 + 1e-9)).all()
     np.testing.assert_allclose(exact.radii, exact.distances, rtol=1e-7)
+    assert exact.attacks is not None
     change = exact.attacks - X
     np.testing.assert_allclose(np.linalg.norm(change, norm, axis=1), exact.distances, rtol=1e-6)
     assert flipped_beyond(asked, X, exact).all()
@@ -260,7 +261,7 @@ def test_a_scale_is_undone(kind):
 def test_samples_of_any_shape():
     points, x = POINTS.reshape(9, 2, 2), X.reshape(-1, 2, 2)
     found = certify(model(points=points), x)
-    assert found.attacks.shape == x.shape
+    assert found.attacks is not None and found.attacks.shape == x.shape
     np.testing.assert_allclose(found.radii, certify(model(), X).radii, rtol=1e-9)
 
 
@@ -398,7 +399,7 @@ def test_the_picture_of_certified_accuracy():
     asked = model()
     figure = pz.plots.certified_accuracy({"plain": asked, "omega": model(OMEGA)}, X, Y)
     (ax,) = figure.axes
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["plain", "omega"]
+    assert [line.get_label() for line in ax.lines[:2]] == ["plain", "omega"]
     radii, shares = (np.asarray(values) for values in ax.lines[0].get_data())
     for r in (0.0, 0.21, 0.6):
         drawn = shares[np.searchsorted(radii, r, side="right") - 1]

@@ -149,7 +149,7 @@ def test_what_is_no_image_is_refused(key):
         ),
         (
             lambda: pz.plots.prototype_images(square, class_names=["a"]),
-            "`names` must be those of the 2 classes of the prototypes, got 1 of them",
+            "`class_names` must be those of the 2 classes of the prototypes, got 1 of them",
         ),
         (
             lambda: pz.plots.prototype_images(square, vmin=1, vmax=1),
@@ -159,7 +159,7 @@ def test_what_is_no_image_is_refused(key):
             lambda: pz.plots.prototype_images(
                 model(RNG.normal(size=(3, 2, 2)), None), class_names=["a", "b", "c"]
             ),
-            "`names` must be those of the 0 classes",
+            "`class_names` must be those of the 0 classes",
         ),
     ):
         with pytest.raises(ValueError, match=message):

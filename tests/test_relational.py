@@ -246,7 +246,7 @@ def test_few_coefficients_of_each_prototype(key):
     assert (columns == np.flatnonzero(points.any(axis=0))).all() and len(columns) <= 12
     expected = d @ points.T - 0.5 * np.einsum("pn,nm,pm->p", points, d, points)
     np.testing.assert_allclose(few.distances(d[:, columns]), expected, rtol=1e-4, atol=1e-4)
-    assert few.card.features == tuple(f"s{k}" for k in columns)
+    assert few.card is not None and few.card.features == tuple(f"s{k}" for k in columns)
     with pytest.raises(ValueError, match="SquaredEuclidean are no mixtures of samples"):
         pz.models.sparse(pz.zoo.GLVQ(*blobs(), key=key), 3)
 

@@ -1,5 +1,6 @@
 """How far a sample can be changed before its decision does."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -99,7 +100,7 @@ def certified_accuracy(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
     y: Int[ArrayLike, " n"],
-    radii: Float[ArrayLike, " r"],
+    radii: Float[ArrayLike, " r"] | Sequence[float] | float,
     *,
     norm: float | int = 2,
     method: Method = "exact",
