@@ -244,9 +244,9 @@ def evaluate(
     classes that it does not know.
     """
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
-    card = model.card if isinstance(model, PrototypeModel) else None
-    if class_names is None and card and card.classes:
-        class_names = [str(name) for name in model.class_names]
+    if class_names is None and isinstance(model, PrototypeModel):
+        if model.card and model.card.classes:
+            class_names = [str(name) for name in model.class_names]
     x, labels, weight = counted(x, y, sample_weight)
     answers: Any = model
     return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, class_names, bins)

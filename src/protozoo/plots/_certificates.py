@@ -46,7 +46,7 @@ def certified_accuracy(
         # After the radius of each sample, one fewer is left.
         shares = (len(radii) - np.arange(len(finite) + 1)) / count
         ax.step(np.r_[0, finite], shares, where="post", label=name)
-    words = {1: "the norm of one", 2: "the Euclidean norm"}.get(norm, "the largest change")
+    words = {1.0: "the norm of one", 2.0: "the Euclidean norm"}.get(norm, "the largest change")
     ax.set(xlabel=f"radius, in {words}", ylabel="certified accuracy", ylim=(0, 1), xlim=(0, None))
     if isinstance(models, Mapping):
         ax.legend()
