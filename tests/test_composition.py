@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from zoo import CASES, Case, N, blobs, images, matrices
+from zoo import CASES, Case, N, blobs, images, matrices, relations
 
 import protozoo as pz
 from protozoo._module import replaced
@@ -31,8 +31,16 @@ NETWORK = pz.backbones.MLP((X.shape[1], 8, 4), key=jax.random.key(7))
 CONGRUENCE = Congruence(jnp.array([[1.0, 0.5, 0.0], [0.0, 1.0, -0.5]]))
 
 
+def doubled(row: jax.Array) -> jax.Array:
+    """Dissimilarities to the same samples, in another unit."""
+    return 2 * row
+
+
+ENCODERS = {matrices: CONGRUENCE, relations: eqx.nn.Lambda(doubled)}
+
+
 def latent(case: Case) -> tuple[eqx.Module, np.ndarray]:
-    encoder = CONGRUENCE if case.data is matrices else NETWORK
+    encoder = ENCODERS.get(case.data, NETWORK)
     return encoder, np.asarray(jax.jit(jax.vmap(encoder))(jnp.asarray(case.x)))
 
 

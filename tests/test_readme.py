@@ -9,8 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-#: The pages that every run of the tests tries; the nightly one tries all.
-ORDINARY = ("compose", "typed", "matrix", "curved", "mixtures")
 
 
 def run(page: Path) -> dict:
@@ -47,13 +45,8 @@ PAGES = sorted((ROOT / "docs").glob("tutorials/*.md")) + sorted(
 )
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, id=page.stem, marks=[pytest.mark.nightly] * (page.stem not in ORDINARY))
-        for page in PAGES
-    ],
-)
+@pytest.mark.nightly  # every build of the documentation runs them, without checks of shapes
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_runs(page, capsys, monkeypatch, tmp_path):
     """Each says how good its models are, and is right about what it shows."""
     monkeypatch.chdir(tmp_path)
