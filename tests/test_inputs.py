@@ -212,6 +212,8 @@ MADE = {
     pz.metrics.Scale,
     pz.networks.Settling,
     pz.training.Batch,
+    pz.trust.Certificates,
+    pz.trust.Counterfactuals,
     pz.training.Fit,
     pz.training.Learner,
     pz.training.Objective,
