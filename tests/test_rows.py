@@ -124,10 +124,16 @@ def classes() -> list[type]:
 
 
 def functions() -> list[Callable]:
-    """Public functions that quote a source."""
+    """Public functions, and classes that are no modules, that quote a source."""
     modules = [getattr(pz, name) for name in pz.__all__ if inspect.ismodule(getattr(pz, name))]
-    found = [f for module in modules for f in vars(module).values() if inspect.isfunction(f)]
-    return [f for f in found if "Source:" in (f.__doc__ or "")]
+    found = {
+        f: None
+        for module in modules
+        for name, f in vars(module).items()
+        if inspect.isfunction(f) or name in module.__all__ and inspect.isclass(f)
+    }
+    known = classes()
+    return [f for f in found if "Source:" in (f.__doc__ or "") and f not in known]
 
 
 def entries(text: str) -> list[tuple[str, str, dict[str, str]]]:

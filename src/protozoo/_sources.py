@@ -263,14 +263,6 @@ HAMMER_2014 = Source(
     2014,
     131,
 )
-SARALAJEW_2025 = Source(
-    "inproceedings",
-    "S. Saralajew, A. Rana, T. Villmann, A. Shaker",
-    "A robust prototype-based network with interpretable RBF classifier foundations",
-    "AAAI",
-    2025,
-)
-
 SARALAJEW_2020 = Source(
     "inproceedings",
     "S. Saralajew, L. Holdijk, T. Villmann",
@@ -293,14 +285,6 @@ ARTELT_2020 = Source(
     "Efficient computation of counterfactual explanations of LVQ models",
     "ESANN",
     2020,
-)
-MEHROTRA_1992 = Source(
-    "article",
-    "S. Mehrotra",
-    "On the implementation of a primal-dual interior point method",
-    "SIAM Journal on Optimization",
-    1992,
-    2,
 )
 VORACEK_2022 = Source(
     "inproceedings",

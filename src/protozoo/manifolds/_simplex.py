@@ -30,7 +30,7 @@ class Simplex(AbstractManifold):
     **Raises:** `ValueError` if `n` is less than two.
 
     Source: J. Duchi, S. Shalev-Shwartz, Y. Singer, T. Chandra, *Efficient projections onto the
-    l1-ball for learning in high dimensions*, ICML, 2008.
+    l1-ball for learning in high dimensions*, ICML 2008.
     """
 
     n: int = static()
