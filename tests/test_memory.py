@@ -159,6 +159,9 @@ def test_a_large_memory_map_is_learned_from_batch_by_batch(tmp_path, monkeypatch
     np.testing.assert_allclose(mapped.history["loss"], here.history["loss"], rtol=1e-5)
     monkeypatch.setattr(_chunks, "LARGE", 1000)
     monkeypatch.setattr(_chunks, "PIECE", 500)
+    # Weights are about all samples together, which are then brought into memory.
+    weighted = trainer.fit(model, x, Y, key=1, sample_weight=np.ones(len(X)))
+    assert eqx.tree_equal(weighted.model, here.model)
     wrong = np.lib.format.open_memmap(tmp_path / "y.npy", "w+", X.dtype, X.shape)
     wrong[:] = X
     wrong[37, 1] = np.inf

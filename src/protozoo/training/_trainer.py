@@ -463,7 +463,7 @@ class Trainer(eqx.Module):
             and rows_per_piece(x) < len(x)
             and self.batch_size is not None
             and self.batch_size < len(x)
-            and weights == (None, None)
+            and all(weight is None for weight in weights)
             and not self.plan(model, len(x), validated).final_loss
         )
 
