@@ -73,12 +73,6 @@ class Exponential(AbstractSchedule):
         return self.start * (self.end / self.start) ** progress
 
 
-@eqx.filter_jit
-def value_at(schedule: AbstractSchedule, progress: float) -> Scalar:
-    """A value that is to be checked, as one program."""
-    return schedule(progress)
-
-
 class Linear(AbstractSchedule):
     """\\(v(t) = v_0 + (v_1 - v_0)\\,t\\).
 
@@ -302,3 +296,13 @@ def positive(value: ArrayLike, name: str, above: float = 0.0) -> None:
         worst = known.min() if known.ndim else known.item()
         bound = "positive" if above == 0 else f"greater than {above:g}"
         raise ValueError(f"`{name}` must be {bound} and finite, got {float(worst):g}.")
+
+
+def value_at(schedule: AbstractSchedule, progress: float) -> Scalar:
+    """A value that is to be checked, as one program for every progress."""
+    return _value(schedule, np.asarray(progress, float))
+
+
+@eqx.filter_jit
+def _value(schedule: AbstractSchedule, progress: Float[ArrayLike, ""]) -> Scalar:
+    return schedule(progress)

@@ -25,8 +25,8 @@ from ._namespace import public
 from ._reports import aligned, estimate, plain
 from ._statistics import counting
 from ._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar, Scores
-from .models import AbstractTrainable, PrototypeModel
-from .models.internal import decided, probabilities, refuse_no_classifier
+from .models import AbstractTrainable
+from .models.internal import carded_classes, decided, probabilities, refuse_no_classifier
 
 
 #: A function of the scores of classes, true classes and weights of samples, to one number.
@@ -244,9 +244,7 @@ def evaluate(
     classes that it does not know.
     """
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
-    if class_names is None and isinstance(model, PrototypeModel):
-        if model.card and model.card.classes:
-            class_names = [str(name) for name in model.class_names]
+    class_names = carded_classes(model) if class_names is None else class_names
     x, labels, weight = counted(x, y, sample_weight)
     answers: Any = model
     return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, class_names, bins)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._checks import as_finite, as_key, positive_integer
+from ._keys import split
 from ._namespace import public
 from ._types import Array, ArrayLike, Float, PerSample, PRNGKeyArray
 from .losses import Mixture
@@ -94,7 +95,7 @@ def sample(
     """
     metric, loss = _parts(model, "sample")
     positive_integer(n, "n")
-    which, how = jax.random.split(as_key(key))
+    which, how = split(as_key(key))
     component = jax.random.categorical(which, loss.logits, shape=(n,))
     prototypes = model.prototypes
     d, p = prototypes.space.dimension, len(prototypes)

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 
 from .._checks import as_key, of_kinds, positive_integer
+from .._keys import split
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._lipschitz import lipschitz_of_chain
@@ -44,7 +45,7 @@ class MLP(eqx.Module):
             )
         for size in sizes:
             positive_integer(size, "sizes")
-        keys = jax.random.split(as_key(key), len(sizes) - 1)
+        keys = split(as_key(key), len(sizes) - 1)
         self.layers = tuple(
             eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
         )

@@ -11,7 +11,7 @@ import numpy as np
 from .._argmin import nearest_row
 from .._checks import of_kind, of_kinds, positive_integer
 from .._module import part, static
-from .._schedules import AbstractSchedule, as_schedule, positive
+from .._schedules import AbstractSchedule, as_schedule, positive, value_at
 from .._types import Array, ArrayLike, Float, Int
 from ._base import AbstractCompetition
 
@@ -149,7 +149,7 @@ class LatticeCooperation(AbstractCompetition):
     ):
         self.lattice = lattice
         self.neighbourhood = as_schedule(neighbourhood, "neighbourhood")
-        positive(self.neighbourhood(1.0), "neighbourhood")
+        positive(value_at(self.neighbourhood, 1.0), "neighbourhood")
         self.kernel, self.smoothed = (
             of_kind(kernel, Kernel, "kernel"),
             of_kind(smoothed, bool, "smoothed"),

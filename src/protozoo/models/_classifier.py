@@ -1,4 +1,4 @@
-"""Which models are classifiers."""
+"""Which models are classifiers, and what their classes are called."""
 
 from typing import Any
 
@@ -19,3 +19,10 @@ def refuse_no_classifier(model: AbstractTrainable, otherwise: str) -> None:
         raise ValueError(
             f"`model` must be a classifier, and {model.outline()} has no classes: {otherwise}."
         )
+
+
+def carded_classes(model: AbstractTrainable) -> list[str] | None:
+    """The names of a model's classes, if its card knows them."""
+    if not isinstance(model, PrototypeModel) or model.card is None or not model.card.classes:
+        return None
+    return [str(name) for name in model.class_names]

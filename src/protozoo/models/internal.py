@@ -17,7 +17,10 @@ from ._chunks import (
     rows_per_piece as rows_per_piece,
     sum_chunks as sum_chunks,
 )
-from ._classifier import refuse_no_classifier as refuse_no_classifier
+from ._classifier import (
+    carded_classes as carded_classes,
+    refuse_no_classifier as refuse_no_classifier,
+)
 from ._encoder import encoded_shape as encoded_shape
 from ._model import (
     encode as encode,

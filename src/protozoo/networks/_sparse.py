@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_key, known_value, of_kinds, positive_integer, truth
+from .._keys import split
 from .._module import buffer, learned, static
 from .._products import accumulated
 from .._schedules import as_scalar, positive
@@ -99,7 +100,7 @@ class Sparse(AbstractSynapses):
             raise ValueError(
                 f"`sparsity` {sparsity:g} leaves a unit without any of the {senders} `senders`."
             )
-        keys = jax.random.split(as_key(key), 2)
+        keys = split(as_key(key))
         # On the host, where a choice without repetition needs no (senders, receivers) matrix of
         # keys.
         rng = np.random.default_rng(np.asarray(jax.random.key_data(keys[0])))

@@ -121,7 +121,21 @@ class Dense(AbstractSynapses):
         return product(state.astype(self.matrix.dtype) if low else state, self.matrix)
 
 
-class Recurrent(AbstractSynapses):
+class AbstractAround(AbstractSynapses):
+    """Synapses that are made of others, between the same units."""
+
+    synapses: eqx.AbstractVar[AbstractSynapses]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.synapses.shape
+
+    @property
+    def fan_in(self) -> int:
+        return self.synapses.fan_in
+
+
+class Recurrent(AbstractAround):
     """\\(m = sJ + J_D s\\): between the units of one layer, and from each unit to itself.
 
     The self-coupling is what makes the dynamics settle: a unit holds on to its state. It is set,
@@ -159,14 +173,6 @@ class Recurrent(AbstractSynapses):
                 "`synapses` must be hollow, `Dense(matrix, 'hollow')` for instance: what units "
                 "tell themselves is the `self_coupling`."
             )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.synapses.shape
-
-    @property
-    def fan_in(self) -> int:
-        return self.synapses.fan_in
 
     @property
     def hollow(self) -> bool:
@@ -211,7 +217,7 @@ class Ferromagnetic(AbstractSynapses):
         return accumulated(state) * self.strength
 
 
-class Frozen(AbstractSynapses):
+class Frozen(AbstractAround):
     """Any synapses, which do not learn: neither a gradient nor weight decay reaches them.
 
     **Arguments:**
@@ -222,14 +228,6 @@ class Frozen(AbstractSynapses):
     synapses: AbstractSynapses = part(metadata=said("hyper"))
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self.synapses.shape
-
-    @property
-    def fan_in(self) -> int:
-        return self.synapses.fan_in
-
-    @property
     def hollow(self) -> bool:
         return self.synapses.hollow
 
@@ -237,7 +235,7 @@ class Frozen(AbstractSynapses):
         return self.synapses(state)
 
 
-class Standardised(AbstractSynapses):
+class Standardised(AbstractAround):
     """Any synapses, told a code of classes with mean zero and variance one over its units.
 
     Of c units, the one of a sample's class is 1 and the others -1; they become \\(\\sqrt{c-1}\\)
@@ -258,14 +256,6 @@ class Standardised(AbstractSynapses):
             raise ValueError(
                 "`synapses` must lead from two units at least: one alone is no code of classes."
             )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.synapses.shape
-
-    @property
-    def fan_in(self) -> int:
-        return self.synapses.fan_in
 
     @property
     def hollow(self) -> bool:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from .._checks import as_key, of_kinds
+from .._keys import split
 from .._types import ArrayLike, PRNGKeyArray
 from ..models.internal import Trainable
 from ._checkpoints import Checkpoints, occupied
@@ -85,7 +86,7 @@ class Phases(eqx.Module):
                 "`between` is given all samples, and a stream never shows them together."
             )
         fits: list[Fit[Trainable]] = []
-        keys = jax.random.split(as_key(key), len(self.trainers))
+        keys = split(as_key(key), len(self.trainers))
         with (
             nullcontext()
             if self.checkpoints is None

@@ -17,7 +17,7 @@ from .._schedules import as_scalar
 from .._types import Array, ArrayLike, Bool, Float, Int, Scalar
 from ..losses.internal import refuse_no_share
 from ..models import AbstractTrainable, PrototypeModel
-from ..models.internal import refuse_no_classifier, transformable
+from ..models.internal import carded_classes, refuse_no_classifier, transformable
 
 
 #: How unlike a class a sample is, by what.
@@ -237,10 +237,9 @@ def evaluate_sets(
         return np.where(support, sums / np.maximum(support, 1), np.nan)
 
     coverage = float(covered.mean())
-    named = isinstance(model, PrototypeModel) and model.card and model.card.classes
-    names = model.class_names[:classes] if isinstance(model, PrototypeModel) and named else None
+    names = carded_classes(model) or range(classes)
     return SetEvaluation(
-        classes=tuple(map(str, range(classes) if names is None else names)),
+        classes=tuple(map(str, names[:classes])),
         support=support,
         coverage=coverage,
         size=float(size.mean()),

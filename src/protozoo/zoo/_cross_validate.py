@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from .._checks import as_key, column_names
+from .._keys import split
 from .._reports import aligned, estimate, plain
 from .._types import ArrayLike, PRNGKeyArray
 from ..evaluation import MORE_IS_BETTER, Evaluation
@@ -128,7 +129,7 @@ def cross_validate(
         )
     settings = {} if trainer is not None else trainer_settings(options)
     trainer = recipe.trainer(**settings) if trainer is None else trainer
-    keys = jax.random.split(as_key(0 if key is None else key), folds + 2)
+    keys = split(as_key(0 if key is None else key), folds + 2)
     fold = stratified(
         labels, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1])))
     )
