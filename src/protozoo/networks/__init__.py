@@ -22,6 +22,7 @@ from ._network import RecurrentNetwork as RecurrentNetwork
 from ._sparse import Sparse as Sparse
 from ._synapses import (
     AbstractSynapses as AbstractSynapses,
+    AbstractWrappedSynapses as AbstractWrappedSynapses,
     Dense as Dense,
     Ferromagnetic as Ferromagnetic,
     Frozen as Frozen,

@@ -121,7 +121,7 @@ class Dense(AbstractSynapses):
         return product(state.astype(self.matrix.dtype) if low else state, self.matrix)
 
 
-class AbstractAround(AbstractSynapses):
+class AbstractWrappedSynapses(AbstractSynapses):
     """Synapses that are made of others, between the same units."""
 
     synapses: eqx.AbstractVar[AbstractSynapses]
@@ -135,7 +135,7 @@ class AbstractAround(AbstractSynapses):
         return self.synapses.fan_in
 
 
-class Recurrent(AbstractAround):
+class Recurrent(AbstractWrappedSynapses):
     """\\(m = sJ + J_D s\\): between the units of one layer, and from each unit to itself.
 
     The self-coupling is what makes the dynamics settle: a unit holds on to its state. It is set,
@@ -217,7 +217,7 @@ class Ferromagnetic(AbstractSynapses):
         return accumulated(state) * self.strength
 
 
-class Frozen(AbstractAround):
+class Frozen(AbstractWrappedSynapses):
     """Any synapses, which do not learn: neither a gradient nor weight decay reaches them.
 
     **Arguments:**
@@ -235,7 +235,7 @@ class Frozen(AbstractAround):
         return self.synapses(state)
 
 
-class Standardised(AbstractAround):
+class Standardised(AbstractWrappedSynapses):
     """Any synapses, told a code of classes with mean zero and variance one over its units.
 
     Of c units, the one of a sample's class is 1 and the others -1; they become \\(\\sqrt{c-1}\\)
