@@ -129,7 +129,7 @@ class Case:
         become right."""
         return self.name not in ("LVQ1", "GLVQ1") and self.learns
 
-    @property
+    @functools.cached_property  # asked while tests are collected, and a rule has parts to make
     def learns(self) -> bool:
         return not isinstance(self.recipe.rule, pz.Lazy)
 
