@@ -1,22 +1,13 @@
 """What the README and the guide say works."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import ROOT, run
 
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-
-
-def run(page: Path) -> dict:
-    """Execute the code of a page from top to bottom; what it defines."""
-    names: dict = {"__name__": page.stem}
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
-        exec(compile(block, str(page), "exec"), names)
-    return names
 
 
 def test_the_example_runs(capsys):

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 from compilations import count_compilations
-from test_readme import ROOT, run
+from pages import ROOT, run
 
 import protozoo as pz
 from protozoo import testing
