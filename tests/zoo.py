@@ -106,7 +106,17 @@ class Case:
     @property
     def flat(self) -> bool:
         """Points are compared where the samples live, in a flat space."""
-        return self.data is blobs and self.recipe.encoder.__name__ == "no_encoder"
+        return self.data is blobs and not self.encoded
+
+    @property
+    def encoded(self) -> bool:
+        """A network stands before the metric."""
+        return self.recipe.encoder.__name__ != "no_encoder"
+
+    @property
+    def of_pairs(self) -> bool:
+        """Its kernel is a function of the pair, and not of the difference."""
+        return self.recipe.metric.__name__ == "exponential_kernel"
 
     @property
     def arranged(self) -> bool:
@@ -116,7 +126,7 @@ class Case:
     @property
     def translation_invariant(self) -> bool:
         """Distances depend on differences alone."""
-        return self.flat and "DKGM" not in self.name
+        return self.flat and not self.of_pairs
 
     @property
     def quadratic(self) -> bool:
