@@ -12,9 +12,9 @@ nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 HEADLESS = {"MPLBACKEND": "Agg"}
-#: The tests' programs run for milliseconds: machine code of the last percent is not worth its
-#: compilation. Without these, compiling takes five times as long, and is half of the suite's time.
-#: The nightly session compiles as users do.
+#: The programs of tests and pages run for milliseconds: machine code of the last percent is not
+#: worth its compilation. Without these, compiling takes five times as long, and is half of the
+#: suite's time. The nightly session compiles as users do.
 COMPILED_QUICKLY = {
     "XLA_FLAGS": " ".join(
         (
@@ -110,7 +110,7 @@ def docs(session: nox.Session) -> None:
     link."""
     install(session, "docs", project=".[all]")
     # The examples and many pages are run, and show what comes of it.
-    env = {**compiled_once(session), "NO_MKDOCS_2_WARNING": "1"}
+    env = {**compiled_once(session), **COMPILED_QUICKLY, "NO_MKDOCS_2_WARNING": "1"}
     session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
     session.run("python", "docs/check_coverage.py", "site")
     session.run("python", "docs/check_links.py", "site")

@@ -17,6 +17,12 @@ def test_the_example_runs(capsys):
     assert names["custom"].predict(names["x"]).shape == (150,)
 
 
+PAGES = sorted((ROOT / "docs").glob("tutorials/*.md")) + sorted(
+    (ROOT / "docs").glob("families/*.md")
+)
+
+
+@pytest.mark.nightly  # every build of the documentation runs it, without checks of shapes
 def test_every_recipe_of_the_guide_runs(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # some write files
     names = run(ROOT / "docs" / "training.md")
@@ -29,11 +35,6 @@ def test_every_recipe_of_the_guide_runs(capsys, monkeypatch, tmp_path):
         "live.png",
         "runs",
     }
-
-
-PAGES = sorted((ROOT / "docs").glob("tutorials/*.md")) + sorted(
-    (ROOT / "docs").glob("families/*.md")
-)
 
 
 @pytest.mark.nightly  # every build of the documentation runs them, without checks of shapes
