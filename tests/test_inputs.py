@@ -98,6 +98,8 @@ CLASSES: dict[type, dict[str, Any]] = {
     pz.losses.OneClass: {"visibility": RADII},
     pz.losses.OpenSet: {"decision": pz.losses.GLVQ(), "visibility": RADII},
     pz.losses.Radii: {"radii": np.ones(3)},
+    pz.losses.RobustStableCBC: {"log_reasoning": np.zeros((3, 4, 2))},
+    pz.losses.StableCBC: {"log_reasoning": np.zeros((3, 4, 2))},
     pz.losses.RejectedShare: {"share": 0.1},
     pz.losses.SVQOCC: {"visibility": RADII},
     pz.losses.Cooperative: {"cooperation": pz.WinnerTakesAll()},

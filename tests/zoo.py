@@ -161,7 +161,7 @@ CASES = [
         "LVQMLN", "PLVQ", "SiameseGLVQ", "SiameseGMLVQ", "SiameseGTLVQ", hidden=(8,), latent_dim=4
     ),
     *_labelled("ImageGLVQ", "ImageGMLVQ", "ImageGTLVQ", data=images, channels=(4,), latent_dim=4),
-    Case("CBC", options={"components": 4}),
+    *[Case(name, options={"components": 4}) for name in ("CBC", "StableCBC", "RobustStableCBC")],
     Case("ImageCBC", options={"components": 4, "channels": (4,), "latent_dim": 4}, data=images),
     *_labelled(
         "RiemannianSRNG", "RiemannianSMNG", "RiemannianSLNG", "RiemannianSTNG", data=matrices
