@@ -177,6 +177,7 @@ CASES = [
     ],
     *[Case(name, options={"prototypes": 4}) for name in ("HCM", "FCM", "NeuralGas")],
     Case("KMeans", options={"prototypes": 4}),
+    *[Case(name, options={"prototypes": 4}) for name in ("MedianKMeans", "MedianNeuralGas")],
     *[
         Case(name, options={"prototypes": 3})
         for name in ("PCM", "FPCM", "PFCM", "AFCM", "IPCM", "IPCM2", "BGPC")

@@ -172,13 +172,15 @@ def _agreements(
     """
     seminorms, speeds = exact.seminorms(x), exact.constants(norm, x[0].size)[None]
     slopes, offsets = exact.reasons()
-    unit = np.where(speeds > 0, seminorms / np.where(speeds > 0, speeds, 1), 0).max(axis=1)
+    moving = np.where(speeds > 0, speeds, 1)
+    unit = np.where(speeds > 0, seminorms / moving, 0).max(axis=1)
+    unit = np.where(unit > 0, unit, 1)
 
     def ahead(share: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Of all other classes, at least, at ε = unit · share / (1 - share)."""
         with np.errstate(divide="ignore"):
             length = unit * share / (1 - share)
-        steps = np.where(speeds > 0, np.where(speeds > 0, speeds, 1) * length[:, None], 0)
+        steps = np.where(speeds > 0, moving * length[:, None], 0)
         least = exact.detected(seminorms + steps)
         most = exact.detected(np.maximum(seminorms - steps, 0))
         found = np.full(len(x), np.inf)
