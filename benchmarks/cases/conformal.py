@@ -1,11 +1,11 @@
 """Conformal sets
 
 Mean size of sets that hold the true class nine times in ten, and how often they do, beside mapie's
-of the same model, samples and scores: \\(1 - p_y\\) (`by="probability"`; mapie's "lac"). Both say the
-same sets, but for ties. The relative distance (`by="distance"`) and mapie's other scores, "top_k"
-and "aps" (no set is empty), are there to compare with. GLVQ with two prototypes for each class learns
-from a third of the samples; means over twenty random splits of the rest in halves, with the standard
-deviation of the size.
+of the same model, samples and scores: 1 - p of the class (`by="probability"`; mapie's "lac"). Both
+mean the same sets. The relative distance (`by="distance"`) and other scores of mapie's, "top_k" and
+"aps" (no set is empty), are there to compare with. GLVQ with two prototypes for each class learns
+from a third of the samples; means over twenty random splits of the rest in halves, with the
+standard deviation of the size.
 """
 
 import numpy as np
@@ -45,8 +45,9 @@ def measure(
     library: str, score: str, data: str, splits: int, epochs: int
 ) -> dict[str, float | list[float]]:
     """The sizes and coverages of all splits."""
-    from protozoo.sklearn import PrototypeClassifier
     from sklearn import datasets
+
+    from protozoo.sklearn import PrototypeClassifier
 
     cache_compilations()
     x, y = getattr(datasets, f"load_{data}")(return_X_y=True)
