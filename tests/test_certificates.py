@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 
 import protozoo as pz
+from protozoo.testing import check_loss
 from protozoo.trust import certified_accuracy, certify
 
 
@@ -311,8 +312,8 @@ def test_the_loss_of_components_is_what_the_closed_form_of_the_radius_lacks():
     np.testing.assert_allclose(
         loss(delta, LABELS, jnp.asarray(Y)), lack / 0.8, rtol=1e-5, atol=1e-7
     )
-    pz.testing.check_loss(loss, LABELS, Y)
-    pz.testing.check_loss(pz.losses.StableCBC(REASONS), LABELS, Y)
+    check_loss(loss, LABELS, Y)
+    check_loss(pz.losses.StableCBC(REASONS), LABELS, Y)
     # At a component, and where none can be seen.
     slopes = jax.grad(lambda d: loss(d, LABELS, jnp.asarray(Y)).sum())(
         delta.at[0].set(0.0).at[1].set(1e6)
