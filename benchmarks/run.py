@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 CASES = (
     *("startup", "epoch", "curved", "em", "em_memory", "som", "predict", "overhead"),
-    *("local_learning", "accuracy", "novelty", "search"),
+    *("local_learning", "accuracy", "novelty", "conformal", "search"),
 )
 PACKAGES = (
     "protozoo",
@@ -40,12 +40,14 @@ PACKAGES = (
     "scikit-learn",
     "sklvq",
     "minisom",
+    "mapie",
 )
 MODULES = {
     "prosemble": "prosemble",
     "scikit-learn": "sklearn",
     "sklvq": "sklvq",
     "MiniSom": "minisom",
+    "mapie": "mapie",
 }  # of the contenders that may be missing
 THREADS = (
     "OMP_NUM_THREADS",

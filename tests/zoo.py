@@ -171,7 +171,7 @@ CASES = [
         "LVQMLN", "PLVQ", "SiameseGLVQ", "SiameseGMLVQ", "SiameseGTLVQ", hidden=(8,), latent_dim=4
     ),
     *_labelled("ImageGLVQ", "ImageGMLVQ", "ImageGTLVQ", data=images, channels=(4,), latent_dim=4),
-    Case("CBC", options={"components": 4}),
+    *[Case(name, options={"components": 4}) for name in ("CBC", "StableCBC", "RobustStableCBC")],
     Case("ImageCBC", options={"components": 4, "channels": (4,), "latent_dim": 4}, data=images),
     *_labelled(
         "RiemannianSRNG", "RiemannianSMNG", "RiemannianSLNG", "RiemannianSTNG", data=matrices
@@ -187,6 +187,7 @@ CASES = [
     ],
     *[Case(name, options={"prototypes": 4}) for name in ("HCM", "FCM", "NeuralGas")],
     Case("KMeans", options={"prototypes": 4}),
+    *[Case(name, options={"prototypes": 4}) for name in ("MedianKMeans", "MedianNeuralGas")],
     *[
         Case(name, options={"prototypes": 3})
         for name in ("PCM", "FPCM", "PFCM", "AFCM", "IPCM", "IPCM2", "BGPC")

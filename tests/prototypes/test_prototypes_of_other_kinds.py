@@ -1,6 +1,8 @@
 """Models whose prototypes are samples, means or components; samples with gaps; encoders with a
 state."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -203,6 +205,23 @@ def test_rows_take_dissimilarities_if_they_are_told_to(name, key):
     )
     np.testing.assert_array_equal(given.model.predict(d), vectors.model.predict(X))
     assert isinstance(row(d, Y, key=key, precomputed=False).metric, SquaredEuclidean)
+
+
+@pytest.mark.parametrize("name", ["MedianKMeans", "MedianNeuralGas"])
+def test_median_clusters_are_samples_that_no_other_sample_could_replace(name, key):
+    row, d = getattr(pz.zoo, name), np.square(X[:, None] - X[None]).sum(axis=-1)
+    row = row.trainer(epochs=8), functools.partial(row, key=key, prototypes=3)
+    for x, how in ((X, {}), (d, {"precomputed": True})):
+        trainer, start = row
+        model = trainer.fit(start(x, **how), x, key=key).model
+        chosen = [
+            int(np.flatnonzero((x == w).all(axis=1))[0])
+            for w in np.asarray(model.prototypes.points)
+        ]
+        best = d[:, chosen].min(axis=1).mean()
+        for j, i in np.ndindex(3, len(X)):
+            others = [*np.delete(chosen, j), i]
+            assert d[:, others].min(axis=1).mean() >= best * (1 - 1e-5)
 
 
 def test_prototypes_that_are_no_samples_become_samples(key):

@@ -76,6 +76,11 @@ class Tempered(AbstractDecision, AbstractHomogeneous):
         """Whether the decision is one by differences."""
         return self.decision.relative
 
+    @property
+    def nearest_wins(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the nearest prototype decides."""
+        return self.decision.nearest_wins
+
     def scores(
         self, delta: Float[Array, "n p"], labels: Int[np.ndarray, " p"]
     ) -> Float[Array, "n c"]:

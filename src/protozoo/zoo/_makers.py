@@ -35,7 +35,9 @@ from ..losses import (
     Cooperative,
     CrossEntropy,
     NearestNeighbours,
+    RobustStableCBC,
     SoftLVQ,
+    StableCBC,
 )
 from ..manifolds import AbstractManifold, AbstractSpectral, Euclidean
 from ..metrics import (
@@ -714,12 +716,51 @@ def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None)
     """
     variance = context.scale() if variance is None else variance
     positive(variance, "variance")
+    return CBC(_reasons(context, CBC, margin, variance).reasoning, margin, variance)
+
+
+def stable_cbc(
+    context: Context, *, margin: float = 0.3, bandwidth: float | None = None
+) -> AbstractLoss:
+    """Classification by components with stable reasons (`losses.StableCBC`).
+
+    - `margin`: by how much the right class should be more probable than others. Range: from 0 to
+      1.
+    - `bandwidth`: at which distance a component is detected with probability 1/e, in the units of
+      distances. Range: above 0. Default: the root of the mean dissimilarity between a sample and
+      its nearest component.
+    """
+    return _stable(context, StableCBC, margin, bandwidth)
+
+
+@explained_by(stable_cbc)
+def robust_stable_cbc(
+    context: Context, *, margin: float | None = None, bandwidth: float | None = None
+) -> AbstractLoss:
+    """Classification by components with large radii (`losses.RobustStableCBC`).
+
+    - `margin`: the radius within which no change of a sample should change its class, in the units
+      of distances. Range: above 0. Default: half the root of the mean dissimilarity between a
+      sample and its nearest component.
+    """
+    margin = 0.5 * context.scale() ** 0.5 if margin is None else margin
+    return _stable(context, RobustStableCBC, margin, bandwidth)
+
+
+def _stable(context: Context, loss: Any, margin: float, bandwidth: float | None) -> AbstractLoss:
+    bandwidth = context.scale() ** 0.5 if bandwidth is None else bandwidth
+    positive(bandwidth, "bandwidth")
+    reasons = _reasons(context, loss, margin, bandwidth, 0.5).log_reasoning
+    return loss(reasons, margin, bandwidth)
+
+
+def _reasons(context: Context, loss: Any, margin: float, width: float, power: float = 1.0) -> Any:
+    """What classes make of components at first, which has no unit: found in units of which numbers
+    are neither large nor small, as `width` is in their `power`."""
     delta, y, weight, factor = context.distances()
     assert y is not None
-    started = eqx.filter_jit(CBC.from_data)(
-        on_device(delta), on_device(y), context.classes, margin, variance / factor, weight
-    )
-    return CBC(started.reasoning, margin, variance)
+    given = on_device(delta), on_device(y), context.classes, margin, width / factor**power, weight
+    return eqx.filter_jit(loss.from_data)(*given)
 
 
 def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss:

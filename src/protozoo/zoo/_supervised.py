@@ -13,6 +13,7 @@ from .._sources import (
     NEBEL_2015,
     SARALAJEW_2016,
     SARALAJEW_2019,
+    SARALAJEW_2025,
     SATO_1995,
     SCHNEIDER_2009,
     SEO_2003,
@@ -52,10 +53,12 @@ from ._makers import (
     per_class_means,
     projection,
     relevance,
+    robust_stable_cbc,
     rslvq,
     rslvq_neural_gas,
     soft_lvq,
     squared_euclidean,
+    stable_cbc,
     supervised_neural_gas,
     tangent,
     wasserstein,
@@ -208,6 +211,12 @@ WGMLVQ = _row("WGMLVQ", [SCHNEIDER_2009, VILLANI_2009], wasserstein(omega), glvq
 
 # Components that belong to no class.
 CBC = _row("CBC", [SARALAJEW_2019], squared_euclidean, cbc, prototypes=components)
+StableCBC = _row(
+    "StableCBC", [SARALAJEW_2025], squared_euclidean, stable_cbc, prototypes=components
+)
+RobustStableCBC = _row(
+    "RobustStableCBC", [SARALAJEW_2025], squared_euclidean, robust_stable_cbc, prototypes=components
+)
 
 # Behind neural networks.
 LVQMLN = _row("LVQMLN", [VILLMANN_2017], squared_euclidean, glvq, _network, encoder=mlp)
