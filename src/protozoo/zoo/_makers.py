@@ -93,19 +93,20 @@ class Context:
         """The argument by which initialisers are told of weights."""
         return {} if self.weight is None else {"sample_weight": self.weight}
 
-    def distances(self) -> "Distances":
+    def distances(self, sharing: Callable | None = None) -> "Distances":
         """The dissimilarities of a few thousand samples, plenty for a scale, in the model's own
-        metric."""
+        metric; and the shares that `sharing` makes of them."""
         step = -(-len(self.x) // 4096)
-        delta, _, factor = measured(self.metric, on_device(self.x[::step]), self.prototypes)
+        found = measured(self.metric, on_device(self.x[::step]), self.prototypes, sharing)
         y, weight = (None if a is None else np.asarray(a)[::step] for a in (self.y, self.weight))
+        delta, shares = (None if a is None else np.asarray(a) for a in (found.delta, found.shares))
         weight = np.ones(len(delta)) if weight is None else weight
-        return Distances(np.asarray(delta), y, weight, float(factor))
+        return Distances(delta, y, weight, float(found.factor), shares)
 
     def scale(self) -> float:
         """The typical dissimilarity between a sample and its prototype; one where all samples are
         prototypes."""
-        delta, y, weight, factor = self.distances()
+        delta, y, weight, factor, _ = self.distances()
         if y is not None and self.prototypes.labelled:
             delta = np.where(np.equal.outer(y, self.prototypes.labels), delta, np.inf)
         nearest = delta.min(axis=1).astype(float)
@@ -143,6 +144,7 @@ class Distances(NamedTuple):
     y: np.ndarray | None
     weight: np.ndarray
     factor: float
+    shares: np.ndarray | None
 
 
 # Encoders.
@@ -714,7 +716,7 @@ def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None)
     """
     variance = context.scale() if variance is None else variance
     positive(variance, "variance")
-    delta, y, weight, factor = context.distances()
+    delta, y, weight, factor, _ = context.distances()
     assert y is not None
     started = eqx.filter_jit(CBC.from_data)(
         on_device(delta), on_device(y), context.classes, margin, variance / factor, weight
