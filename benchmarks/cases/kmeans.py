@@ -1,7 +1,7 @@
 """k-means
 
-16 features, 32 clusters that overlap, float32 (with `--quick`, far fewer samples). An iteration: the
-same samples as centres to start from, no early end, a long fit less a short one divided by the
+16 features, 32 clusters that overlap, float32 (with `--quick`, far fewer samples). An iteration:
+the same samples as centres to start from, no early end, a long fit less a short one divided by the
 iterations between them; scikit-learn's is Lloyd's. A clustering: ten starts by D² seeding, all of
 them to the end, once everything is compiled, and the mean squared distance that is left.
 """
