@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 CASES = (
     *("startup", "epoch", "curved", "em", "em_memory", "som", "predict", "overhead"),
-    *("local_learning", "accuracy", "novelty", "conformal", "search"),
+    *("local_learning", "accuracy", "novelty", "conformal", "search", "kmeans", "growth", "host"),
 )
 PACKAGES = (
     "protozoo",

@@ -90,6 +90,21 @@ def test_what_a_model_is(trained, tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_relevances_say_which_they_are(trained, iris, capsys):
+    model, shown = pz.load(trained), {}
+    for data in ([], ["--data", str(iris)]):
+        assert main(["show", str(trained), *data]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        at = next(i for i, line in enumerate(lines) if line.split()[:2] == ["by", "unit"])
+        for line in lines[at + 1 : at + 5]:
+            *name, values = line[2:26].strip(), line[26:].split()
+            shown[len(data), name[0]] = [float(value) for value in values]
+    by_unit, on_data = model.relevance_diagonal(), model.relevances(X)
+    for k, name in enumerate(model.card.features):
+        np.testing.assert_allclose(shown[0, name], [by_unit[k]], atol=6e-5)
+        np.testing.assert_allclose(shown[2, name], [by_unit[k], on_data[k]], atol=6e-5)
+
+
 def test_models_are_compared(iris, capsys):
     arguments = ["compare", str(iris), "--target", "species", "--drop", "id", "--folds", "3"]
     assert main([*arguments, "--models", "GLVQ,GMLVQ", "--set", "epochs=20"]) == 0

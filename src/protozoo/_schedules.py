@@ -299,7 +299,9 @@ def positive(value: ArrayLike, name: str, above: float = 0.0) -> None:
 
 
 def value_at(schedule: AbstractSchedule, progress: float) -> Scalar:
-    """A value that is to be checked, as one program for every progress."""
+    """A value that is to be checked: as one program for every progress, or none for a number."""
+    if isinstance(schedule, Constant):
+        return schedule.value
     return _value(schedule, np.asarray(progress, float))
 
 

@@ -474,6 +474,13 @@ KIVILUOTO_1996 = Source(
     "ICNN",
     1996,
 )
+VENNA_2001 = Source(
+    "inproceedings",
+    "J. Venna, S. Kaski",
+    "Neighborhood preservation in nonlinear projection methods: an experimental study",
+    "ICANN",
+    2001,
+)
 MARTINETZ_1994 = Source(
     "article",
     "T. Martinetz, K. Schulten",

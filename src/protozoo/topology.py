@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._argmin import nearest_column
-from ._checks import as_labels, as_weights
+from ._checks import as_labels, as_weights, positive_integer
 from ._module import degree
 from ._namespace import public
 from ._types import Array, ArrayLike, Float, Int
 from .cooperation import AbstractCompetition, GraphCooperation, Lattice, LatticeCooperation
 from .losses import Cooperative
-from .metrics import AbstractMetric, AbstractQuadratic, own_units
+from .manifolds import AbstractManifold
+from .metrics import AbstractMetric, AbstractQuadratic, SquaredEuclidean, own_units
 from .models import PrototypeModel
 from .prototypes import Prototypes
 
@@ -229,6 +230,48 @@ def topographic_product(model: PrototypeModel) -> float:
     return float((np.cumsum(ratios, axis=1) / (2 * k)).sum() / (p * (p - 1)))
 
 
+def trustworthiness(
+    model: PrototypeModel, x: Float[ArrayLike, "n ..."], neighbours: int = 10
+) -> float:
+    """Whether samples that are neighbours on the map are neighbours among the data: one where all
+    are.
+
+    \\(T = 1 - \\frac{2}{nk(2n - 3k - 1)} \\sum_i \\sum_{j \\in U_i} (r_{ij} - k)\\), where
+    \\(r_{ij}\\) is the rank of sample j among the neighbours of i by distance in the data, and
+    \\(U_i\\) holds those of the k nearest on the map, by the places of their winners, that are not
+    among the k nearest in the data. Of samples in equally near places, all orders are equally
+    likely, and their mean is taken; equally near in the data, they have the best rank of them.
+
+    **Arguments:**
+
+    - `neighbours`: k, less than half of the samples.
+
+    Every sample is compared with every other: time grows with n², memory with n.
+
+    **Raises:** `ValueError` for a model without a lattice, and unless 1 ≤ k < n/2.
+
+    Source: J. Venna, S. Kaski, *Neighborhood preservation in nonlinear projection methods: an
+    experimental study*, ICANN 2001.
+    """
+    on_map, winner = lattice_of(model).squared_distances, winners(model, x)
+    positive_integer(neighbours, "neighbours")
+    n, k = len(winner), int(neighbours)
+    if not k < n / 2:
+        raise ValueError(f"`neighbours` must be less than half of the {n} samples, got {k}.")
+    points, space = model.ask(_encoded, x), model.encoded_prototypes().space
+    penalty = 0.0
+    for i in range(n):
+        apart = np.array(_apart(points, np.asarray(i), space))
+        steps = on_map[winner[i], winner]
+        apart[i] = steps[i] = np.inf
+        border = np.partition(steps, k - 1)[k - 1]
+        nearer, tied = steps < border, steps == border
+        near = nearer + tied * (k - nearer.sum()) / tied.sum()
+        rank = 1 + np.searchsorted(np.sort(apart), apart)
+        penalty += float(near @ np.maximum(rank - k, 0))
+    return 1 - 2 * penalty / (n * k * (2 * n - 3 * k - 1))
+
+
 def neighbour_distances(model: PrototypeModel) -> Float[np.ndarray, " p"]:
     """The mean distance between a prototype and its neighbours on the lattice or in the graph, as
     the metric sees them (its *U-matrix*): large between clusters. Zero for one that has no
@@ -273,6 +316,10 @@ def _two_best(seen: Any) -> tuple[Int[Array, " n"], ...]:
     return first, nearest_column(jnp.where(others, compared, jnp.inf))
 
 
+def _encoded(seen: Any) -> Float[Array, "n ..."]:
+    return seen.points
+
+
 def _won(seen: Any) -> Float[Array, " n"]:
     winner = nearest_column(_compared(seen))
     return jnp.take_along_axis(seen.distances(), winner[:, None], axis=1)[:, 0]
@@ -292,6 +339,12 @@ def _between(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "p 
     if isinstance(metric, AbstractQuadratic):
         return metric.squared(prototypes.points, prototypes)
     return metric(prototypes.points, prototypes)
+
+
+@eqx.filter_jit
+def _apart(points: Float[Array, "n ..."], i: Array, space: AbstractManifold) -> Float[Array, " n"]:
+    """The squared distances of all points from the i-th."""
+    return SquaredEuclidean()(points, Prototypes(points[i][None], None, space))[:, 0]
 
 
 __all__ = public(globals())

@@ -8,6 +8,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.patches import Ellipse
 from scipy.stats import chi2
 from sklearn.datasets import load_iris
+from sklearn.manifold import trustworthiness
 from zoo import blobs, matrices
 
 import protozoo as pz
@@ -103,6 +104,31 @@ def test_the_topographic_product_is_the_papers():
             total += np.log(product ** (1 / (2 * k)))
     found = topology.topographic_product(mapped(points, (3, 4), "hexagonal"))
     np.testing.assert_allclose(found, total / (12 * 11), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["rectangular", "hexagonal"])
+def test_trustworthiness_is_the_mean_over_all_orders_of_equally_near_samples(kind):
+    rng = np.random.default_rng(0)
+    points, x = rng.normal(size=(12, 3)), rng.normal(size=(40, 3)).astype(np.float32)
+    model = mapped(points, (3, 4), kind)
+    places = Lattice((3, 4), kind).coordinates[topology.winners(model, x)]
+    # Shifts that are too small to change anything but the order of equals.
+    orders = [
+        trustworthiness(x, places + 1e-6 * rng.normal(size=places.shape), n_neighbors=5)
+        for _ in range(300)
+    ]
+    found, error = topology.trustworthiness(model, x, 5), np.std(orders) / np.sqrt(len(orders))
+    np.testing.assert_allclose(found, np.mean(orders), atol=4 * error)
+    assert 4 * error < 0.01
+
+
+def test_a_sheet_without_folds_can_be_trusted():
+    plane = sheet(4, 5)
+    shuffled = mapped(plane[np.random.default_rng(0).permutation(20)], (4, 5))
+    assert topology.trustworthiness(mapped(plane, (4, 5)), plane, 6) == 1
+    assert topology.trustworthiness(shuffled, plane, 6) < 0.8
+    with pytest.raises(ValueError, match="`neighbours` must be less than half of the 20 samples"):
+        topology.trustworthiness(shuffled, plane, 10)
 
 
 def test_the_topographic_product_tells_dimensions():

@@ -168,13 +168,18 @@ def test_curves_are_the_prototypes_with_their_samples_behind():
 
 def test_bars_are_sorted_relevances():
     asked = model()
-    for x, expected in ((X, asked.relevances(X)), (None, asked.relevance_diagonal())):
+    for x, expected, which in (
+        (X, asked.relevances(X), "λ·variance: share of δ on data"),
+        (None, asked.relevance_diagonal(), "λ: share of the trace of Λ"),
+    ):
         (ax,) = plots.relevance_bars(asked, x, top=2, feature_names=FEATURES).axes
         order = np.argsort(-np.asarray(expected))
         widths = [bar.get_width() for bar in ax.patches]
         np.testing.assert_allclose(widths, np.asarray(expected)[order], rtol=1e-6)
         shown = [tick.get_text() for tick in ax.get_yticklabels()]
         assert shown == [FEATURES[order[0]], FEATURES[order[1]], "1 others"]
+        assert ax.get_xlabel() == which
+        assert plots.relevance_matrix(asked, x=x).axes[1].get_ylabel() == which
 
 
 def test_the_spectrum_is_that_of_the_matrix():

@@ -1,36 +1,34 @@
 """A first fit compiles few programs: what is neither the loop nor the answer runs in NumPy."""
 
 import jax
-import numpy as np
 import pytest
 from compilations import count_compilations
+from zoo import CASES
 
 import protozoo as pz
 
 
+#: Rows whose parts start in different ways; `nox -s nightly` tries all.
 ROWS = [
-    "GLVQ",
-    "LGMLVQ",
-    "RSLVQ",
-    "GTLVQ",
-    "CBC",
-    "DKGRLVQ_NG",
-    "KMeans",
-    "PFCM",
-    "GaussianMixture",
+    *("LVQ1", "GLVQ", "LGMLVQ", "RSLVQ", "GTLVQ", "CBC", "DKGRLVQ_NG"),
+    *("KMeans", "PFCM", "KPCM", "GaussianMixture"),
 ]
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_a_first_fit_has_at_most_four_programs_and_a_prediction_one(name):
-    row, random = getattr(pz.zoo, name), np.random.default_rng(0)
-    x, y = random.normal(size=(41, 3)).astype(np.float32), np.arange(41) % 2
-    given = (x, y) if row.supervised else (x,)
-    options = {} if row.supervised else {"prototypes": 2}
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=str(case), marks=() if str(case) in ROWS else pytest.mark.nightly)
+        for case in CASES
+    ],
+)
+def test_a_first_fit_has_at_most_four_programs_and_a_prediction_one(case):
+    given = (case.x,) if case.y is None else (case.x, case.y)
+    epochs = {"epochs": 2} if case.learns else {}
     jax.clear_caches()
     with count_compilations() as fitting:
-        model = pz.zoo.fit(name, *given, key=0, epochs=2, **options).model
+        model = pz.zoo.fit(case.name, *given, key=0, **epochs, **case.options).model
     assert len(fitting.names) <= 4, fitting.names
     with count_compilations() as predicting:
-        model.predict(x)
+        model.predict(case.x)
     assert len(predicting.names) <= 1, predicting.names

@@ -86,7 +86,11 @@ def _parser() -> _Parser:
 
     show = command(_commands.show, "show", "print what a saved model is")
     show.add_argument("model", type=Path, help="the directory of the model")
-    show.add_argument("--data", type=Path, help="samples, for the relevances of features on them")
+    show.add_argument(
+        "--data",
+        type=Path,
+        help="samples: relevances weighted by the features' variances on them, too",
+    )
     show.add_argument("--plots", type=Path, metavar="DIR", help="draw pictures there, too")
 
     compare = command(_commands.compare, "compare", "compare models by cross-validation")

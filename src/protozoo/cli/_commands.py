@@ -112,16 +112,20 @@ def show(model: Path, *, data: Path | None, plots: Path | None) -> int:
         if part is not None:
             print(f"  {name}: {type(part).__name__}, {_size(part)} numbers")
     names = known.card.features if known.card else None
-    if (shares := _relevances(known, x)) is not None:
-        if names is None or len(names) != len(shares):
-            names = [str(i) for i in range(len(shares))]
-        where = "on the data" if data is not None else "of features in units of equal size"
-        print(f"relevances {where}:")
-        for i in np.argsort(-shares)[:20]:
-            print(f"  {names[i]:<24} {shares[i]:.4f}")
+    if shares := _relevances(known, x):
+        *_, leading = shares.values()
+        if names is None or len(names) != len(leading):
+            names = [str(i) for i in range(len(leading))]
+        print(
+            "relevances by unit (the diagonal of Lambda: what the metric makes of a unit), ", end=""
+        )
+        print("and on --data (times the variance: the share in distances between samples):")
+        print(f"  {'':<24}" + "".join(f" {which:>10}" for which in shares))
+        for i in np.argsort(-leading)[:20]:
+            print(f"  {names[i]:<24}" + "".join(f" {each[i]:>10.4f}" for each in shares.values()))
     if plots is not None:
         plots.mkdir(parents=True, exist_ok=True)
-        drawn = list(_pictures(known, names))
+        drawn = list(_pictures(known, names, x))
         for name, figure in drawn:
             figure.savefig(plots / f"{name}.png", dpi=150)
         said = ", ".join(f"{name}.png" for name, _ in drawn) or "there is nothing to draw of it"
@@ -299,16 +303,20 @@ def _samples_for(model: pz.PrototypeModel, table: Table) -> np.ndarray:
     return table.samples(features or list(table.columns))
 
 
-def _relevances(model: pz.PrototypeModel, x: np.ndarray | None) -> np.ndarray | None:
+def _relevances(model: pz.PrototypeModel, x: np.ndarray | None) -> dict[str, np.ndarray]:
+    """By which: of a unit of each feature and, of samples, weighted by the features' variances."""
     if not isinstance(model.metric, pz.metrics.AbstractLinearlyAdapted):
-        return None
-    return np.asarray(model.relevance_diagonal() if x is None else model.relevances(x))
+        return {}
+    by_unit = {"by unit": np.asarray(model.relevance_diagonal())}
+    return by_unit if x is None else {**by_unit, "on data": np.asarray(model.relevances(x))}
 
 
-def _pictures(model: pz.PrototypeModel, names: Sequence[str] | None) -> Iterator[tuple[str, Any]]:
-    """Those that a model can be asked for without data."""
+def _pictures(
+    model: pz.PrototypeModel, names: Sequence[str] | None, x: np.ndarray | None
+) -> Iterator[tuple[str, Any]]:
+    """Those that a model can be asked for without classes."""
     drawn = {
-        "relevance_matrix": lambda: pz.plots.relevance_matrix(model, feature_names=names),
+        "relevance_matrix": lambda: pz.plots.relevance_matrix(model, feature_names=names, x=x),
         "umatrix": lambda: pz.plots.umatrix(model),
         "component_planes": lambda: pz.plots.component_planes(model, feature_names=names),
     }

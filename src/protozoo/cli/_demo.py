@@ -47,7 +47,8 @@ def demo(output: Path, epochs: int = 300) -> int:
     )
     print(f"accuracy on {len(x_test)} held-out images: {accuracy:.3f}")
     relevances = np.asarray(model.relevances(x))
-    print("pixels that contribute most to distances (row, column: share): ", end="")
+    print("pixels that contribute most to distances: relevance of a unit times variance ", end="")
+    print("(row, column: share): ", end="")
     print(
         ", ".join(f"({i // 8}, {i % 8}: {relevances[i]:.3f})" for i in np.argsort(-relevances)[:5])
     )

@@ -75,8 +75,8 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
             np.asarray(x),
             None if y is None else as_labels(y, len(x)),
         )
-        squared, unit = measured(metric, as_floats(x), prototypes)[:2]
-        squared = np.asarray(squared, float)
+        found = measured(metric, as_floats(x), prototypes)
+        squared = np.asarray(found.delta, float)
         medians = []
         for j, label in enumerate(prototypes.labels):
             mine = slice(None) if y is None else y == label
@@ -87,7 +87,7 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         # one.
         typical = max(medians)
         floor = 1e-3 * typical if typical > 0 else 1.0
-        scale = float(unit) ** (0.5 * (degree(metric) or 0))
+        scale = float(found.unit) ** (0.5 * (degree(metric) or 0))
         return cls(metric, on_device(np.log(np.maximum(medians, floor)) + np.log(scale), float))
 
     @property

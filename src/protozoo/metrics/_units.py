@@ -4,6 +4,7 @@ Dissimilarities are squares of data: in float32, those of data of 1e-20 are zero
 of 1e20 infinite. A unit is a power of two, so that nothing is rounded.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import equinox as eqx
@@ -78,11 +79,26 @@ def _unit(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "*d"]:
     return power_of_two(jnp.max(jnp.abs(v)))
 
 
+class Measured(NamedTuple):
+    """Dissimilarities of samples in units of their own, the unit, the factor that they are divided
+    by, and what was made of them."""
+
+    delta: Float[Array, "n p"]
+    unit: Any
+    factor: Any
+    shares: Float[Array, "n p"] | None
+
+
 @eqx.filter_jit
 def measured(
-    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
-) -> tuple[Float[Array, "n p"], Any, Any]:
-    """Dissimilarities of samples in units of their own, the unit, and the factor that they are
-    divided by, as one program."""
+    metric: AbstractMetric,
+    x: Float[Array, "n ..."],
+    prototypes: Prototypes,
+    sharing: Callable | None = None,
+) -> Measured:
+    """Samples compared with prototypes, as one program; `sharing` makes shares of dissimilarities,
+    whatever their unit."""
     units = own_units(metric, prototypes)
-    return units.metric(units.of(x), units.prototypes), units.unit, units.factor
+    delta = units.metric(units.of(x), units.prototypes)
+    shares = None if sharing is None else sharing(delta)
+    return Measured(delta, units.unit, units.factor, shares)

@@ -25,6 +25,8 @@ DRAWN = 5000
 PANELS = 36
 #: How many features are called by their names at most, and how many classes a legend lists.
 NAMED, LISTED = 40, 25
+#: Which relevances are drawn: those of the metric alone, or weighted by the features' variances.
+BY_UNIT, ON_DATA = "λ: share of the trace of Λ", "λ·variance: share of δ on data"
 
 
 def new_figure(*args: Any, **kwargs: Any) -> tuple:

@@ -9,7 +9,7 @@ import numpy as np
 from .._checks import renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
-from ._figures import columns_of, drawn_on, known_classes, new_figure, rows_of
+from ._figures import ON_DATA, columns_of, drawn_on, known_classes, new_figure, rows_of
 
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def relevance_map(
     shape = image_shape(shape, model.prototypes.space.point_shape, "a sample")
     image = relevances.reshape(*shape[:2], -1).sum(axis=-1)
     figure, ax = drawn_on(ax, (5, 4))
-    figure.colorbar(ax.imshow(image, cmap="viridis", vmin=0), ax=ax)
+    figure.colorbar(ax.imshow(image, cmap="viridis", vmin=0), ax=ax, label=ON_DATA)
     ax.set_title("relevances of pixels (sum 1)")
     ax.set_axis_off()
     return figure

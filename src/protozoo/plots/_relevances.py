@@ -9,7 +9,9 @@ from .._checks import positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ._figures import (
+    BY_UNIT,
     NAMED,
+    ON_DATA,
     colours_of_prototypes,
     drawn_on,
     feature_ticks,
@@ -46,7 +48,7 @@ def relevance_matrix(
     **Raises:** `ValueError` if the metric has no linear adaptation.
     """
     matrix = np.asarray(model.relevance_matrix())
-    relevances = np.asarray(model.relevance_diagonal() if x is None else model.relevances(x))
+    relevances, which = _relevances(model, x)
     below = 0 if feature_names is None else room_for([str(name) for name in feature_names])
     figure, axes = new_figure(1, 2, figsize=(11, 3.5 + below))
     left, right = axes[0]
@@ -54,9 +56,8 @@ def relevance_matrix(
     figure.colorbar(left.imshow(matrix, cmap="RdBu_r", vmin=-bound, vmax=bound), ax=left)
     left.set_title("relevance matrix Λ")
     right.bar(np.arange(len(relevances)), relevances)
-    right.set_title(
-        "diagonal of Λ (sum 1)" if x is None else "relevances: Λ times variance (sum 1)"
-    )
+    right.set_title("relevances (sum 1)")
+    right.set_ylabel(which)
     names = known_features(model, feature_names, len(relevances))
     if names is None:
         right.set_xlabel("feature")
@@ -90,7 +91,7 @@ def relevance_bars(
     many as features.
     """
     positive_integer(top, "top")
-    relevances = np.asarray(model.relevance_diagonal() if x is None else model.relevances(x))
+    relevances, which = _relevances(model, x)
     names = names_of_features(model, feature_names, len(relevances))
     order = np.argsort(-relevances, kind="stable")
     first, others = order[:top], order[top:]
@@ -106,11 +107,16 @@ def relevance_bars(
     ax.set_yticks(np.arange(len(labels)), labels)
     ax.invert_yaxis()
     ax.margins(x=0.15)
-    ax.set_xlabel(
-        "share of the trace of Λ" if x is None else "share of what all features contribute"
-    )
-    ax.set_title("what a unit of each feature counts" if x is None else "relevances")
+    ax.set_xlabel(which)
+    ax.set_title("relevances")
     return figure
+
+
+def _relevances(model: PrototypeModel, x: ArrayLike | None) -> tuple[np.ndarray, str]:
+    """Relevances, on samples if there are any, and which ones they are."""
+    if x is None:
+        return np.asarray(model.relevance_diagonal()), BY_UNIT
+    return np.asarray(model.relevances(x)), ON_DATA
 
 
 def relevance_spectrum(
@@ -184,7 +190,7 @@ def local_relevances(
     names = names_of_features(model, feature_names, d)
     figure, ax = drawn_on(ax, (3 + min(0.35 * d, 10), 1 + min(0.32 * p, 8) + room_for(names)))
     image = ax.imshow(relevances, cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
-    figure.colorbar(image, ax=ax, label="share")
+    figure.colorbar(image, ax=ax, label=BY_UNIT)
     feature_ticks(ax, names)
     if p <= NAMED:
         ax.set_yticks(np.arange(p), names_of_prototypes(model, class_names))

@@ -193,18 +193,21 @@ def initialise(
     weight = as_weights(sample_weight, len(x))
     sizes = np.bincount(y[weight > 0], minlength=int(y.max()) + 1)
     counts, weighs = _counts(per_class, sizes, bool(weight.all()), name), _takes_weight(choose)
-    points = []
-    for k, count in enumerate(counts):
+
+    def of_class(k: int, count: int) -> Float[np.ndarray, "m ..."]:
         own = (y == k) & (weight > 0)
-        # All samples of a single class are not copied.
+        # All samples of a single class are not copied, and of several classes one at a time.
         group = (weight, x) if own.all() else (weight[own], x[own])
         group_weight, samples, _ = present(*group)
         options = {} if group_weight is None or not weighs else {"weight": group_weight}
-        points.append(choose(samples, count, fold_in(key, k), space, **options))
-        if np.shape(points[-1]) != (wanted := (count, *x.shape[1:])):
+        points = choose(samples, count, fold_in(key, k), space, **options)
+        if np.shape(points) != (wanted := (count, *x.shape[1:])):
             raise ValueError(
-                f"`initialiser` must return points of shape {wanted}, got {np.shape(points[-1])}."
+                f"`initialiser` must return points of shape {wanted}, got {np.shape(points)}."
             )
+        return points
+
+    points = [of_class(k, count) for k, count in enumerate(counts)]
     return np.concatenate(points), np.repeat(np.arange(len(sizes)), counts)
 
 

@@ -18,7 +18,7 @@ from .._module import (
     static,
 )
 from .._products import accumulated
-from .._schedules import AbstractSchedule, as_schedule, positive
+from .._schedules import AbstractSchedule, as_schedule, positive, value_at
 from .._types import Array, ArrayLike, Float, Int, PerPrototype, PRNGKeyArray, PyTree, Scalar
 from ..losses import AbstractLoss
 from ..metrics import AbstractCentroidal, AbstractClosedForm, Moments, Step
@@ -101,7 +101,7 @@ class AlternatingOptimization(AbstractRule):
         self.estimate_every = None if estimate_every is None else int(estimate_every)
         self.running = of_kind(running, bool, "running")
         self.reseed = of_kind(reseed, bool, "reseed")
-        positive(self.step_size(0.0), "step")
+        positive(value_at(self.step_size, 0.0), "step")
 
     @property
     def moves_buffers(self) -> bool:

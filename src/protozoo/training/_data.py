@@ -59,9 +59,12 @@ def as_batch(
             )
     if not weightless:
         weight, x, labels = counting(weight, x, labels)
-    # By the largest first: a sum of large weights may overflow.
-    weight = weight / weight.max()
-    weight *= len(weight) / weight.sum()
+    if weight.min() == weight.max():
+        weight = np.broadcast_to(1.0, len(weight))  # which takes no memory
+    else:
+        # By the largest first: a sum of large weights may overflow.
+        weight = weight / weight.max()
+        weight *= len(weight) / weight.sum()
     x = model.check_values(x, f"{name}x")
     return Batch(
         x,

@@ -10,7 +10,7 @@ from .._argmin import nearest_row
 from .._checks import positive_integer
 from .._module import declarations, hyper, static
 from .._products import accumulated
-from .._schedules import AbstractSchedule, as_scalar, as_schedule, positive, within
+from .._schedules import AbstractSchedule, as_scalar, as_schedule, positive, value_at, within
 from .._types import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..cooperation import GraphCooperation
 from ..losses import Cooperative
@@ -74,7 +74,7 @@ class GrowingGraph(AbstractRule):
         decay: Float[ArrayLike, ""] = 0.995,
     ):
         self.step_size = as_schedule(step, "step")
-        positive(self.step_size(0.0), "step")
+        positive(value_at(self.step_size, 0.0), "step")
         positive_integer(interval, "interval")
         positive_integer(max_age, "max_age")
         self.interval, self.max_age = int(interval), int(max_age)

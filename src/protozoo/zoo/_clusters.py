@@ -5,7 +5,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
 from .._checks import as_finite, on_device, refuse_negative
@@ -122,9 +121,9 @@ def kernel(context: Context, *, bandwidth: float | None = None) -> AbstractMetri
 
 
 def _median_distance(context: Context) -> float:
-    delta, _, weight, factor = dataclasses.replace(context, metric=SquaredEuclidean()).distances()
-    roots = np.sqrt(np.asarray(delta, float)).ravel()
-    median = weighted_median(roots, np.repeat(weight, delta.shape[1])) * np.sqrt(factor)
+    found = dataclasses.replace(context, metric=SquaredEuclidean()).distances()
+    roots, columns = np.sqrt(np.asarray(found.delta, float)).ravel(), found.delta.shape[1]
+    median = weighted_median(roots, np.repeat(found.weight, columns)) * np.sqrt(found.factor)
     return float(median) if median > 0 else 1.0
 
 
@@ -379,8 +378,8 @@ def _bandwidths(context: Context, fuzzifier: float, factor: float) -> Float[Arra
     """The mean dissimilarity of each prototype's samples by fuzzy memberships, times `factor`."""
     positive(fuzzifier, "fuzzifier", above=1.0)
     positive(factor, "bandwidth_factor")
-    delta, _, weight, unit = context.distances()
-    share = np.asarray(_memberships(delta, fuzzifier), float) ** fuzzifier * weight[:, None]
+    delta, _, weight, unit, shares = context.distances(Fuzzy(fuzzifier).memberships)
+    share = np.asarray(shares, float) ** fuzzifier * weight[:, None]
     mean = (share * np.asarray(delta, float)).sum(axis=0) / np.maximum(
         share.sum(axis=0), np.finfo(float).tiny
     )
@@ -388,8 +387,3 @@ def _bandwidths(context: Context, fuzzifier: float, factor: float) -> Float[Arra
     # is one.
     typical = mean.max() if mean.max() > 0 else 1.0
     return on_device(factor * np.where(mean > 1e-6 * typical, mean, typical) * unit, float)
-
-
-@jax.jit
-def _memberships(delta: Array, fuzzifier: ArrayLike) -> Array:
-    return Fuzzy(fuzzifier).memberships(delta)

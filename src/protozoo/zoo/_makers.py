@@ -95,19 +95,20 @@ class Context:
         """The argument by which initialisers are told of weights."""
         return {} if self.weight is None else {"sample_weight": self.weight}
 
-    def distances(self) -> "Distances":
+    def distances(self, sharing: Callable | None = None) -> "Distances":
         """The dissimilarities of a few thousand samples, plenty for a scale, in the model's own
-        metric."""
+        metric; and the shares that `sharing` makes of them."""
         step = -(-len(self.x) // 4096)
-        delta, _, factor = measured(self.metric, on_device(self.x[::step]), self.prototypes)
+        found = measured(self.metric, on_device(self.x[::step]), self.prototypes, sharing)
         y, weight = (None if a is None else np.asarray(a)[::step] for a in (self.y, self.weight))
+        delta, shares = (None if a is None else np.asarray(a) for a in (found.delta, found.shares))
         weight = np.ones(len(delta)) if weight is None else weight
-        return Distances(np.asarray(delta), y, weight, float(factor))
+        return Distances(delta, y, weight, float(found.factor), shares)
 
     def scale(self) -> float:
         """The typical dissimilarity between a sample and its prototype; one where all samples are
         prototypes."""
-        delta, y, weight, factor = self.distances()
+        delta, y, weight, factor, _ = self.distances()
         if y is not None and self.prototypes.labelled:
             delta = np.where(np.equal.outer(y, self.prototypes.labels), delta, np.inf)
         nearest = delta.min(axis=1).astype(float)
@@ -145,6 +146,7 @@ class Distances(NamedTuple):
     y: np.ndarray | None
     weight: np.ndarray
     factor: float
+    shares: np.ndarray | None
 
 
 # Encoders.
@@ -757,7 +759,7 @@ def _stable(context: Context, loss: Any, margin: float, bandwidth: float | None)
 def _reasons(context: Context, loss: Any, margin: float, width: float, power: float = 1.0) -> Any:
     """What classes make of components at first, which has no unit: found in units of which numbers
     are neither large nor small, as `width` is in their `power`."""
-    delta, y, weight, factor = context.distances()
+    delta, y, weight, factor, _ = context.distances()
     assert y is not None
     given = on_device(delta), on_device(y), context.classes, margin, width / factor**power, weight
     return eqx.filter_jit(loss.from_data)(*given)

@@ -264,7 +264,7 @@ def _visibility(
     if rejected is None and not np.any(context.y):
         rejected = 0.05
     targets = _targets(context)
-    scale, (delta, _, weight, factor) = targets.scale(), targets.distances()
+    scale, (delta, _, weight, factor, _) = targets.scale(), targets.distances()
     started = Radii.from_distances(
         np.asarray(delta, float), rejected, steepness, sample_weight=weight
     )
