@@ -20,7 +20,7 @@ TOKEN = re.compile(r"(?:`[^`\n]+`|\\\(.+?\\\)|\]\([^)\s]+(?: \"[^\"]*\")?\)|\S)+
 MARKER = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+")
 APART = re.compile(r"\s*(?:#|>|\||<|!!!|\?\?\?|===|:::|\[[^\]]+\]:|\\\[|\$\$|---|\s*$)")
 #: At the beginning of a line, it would be taken for the beginning of a list, or more.
-HELD = re.compile(r"(?:[-*+=#>|]+|\d+[.)])$")
+HELD = re.compile(r"[#>|]|(?:[-*+=]+|\d+[.)])$")
 
 
 def pages() -> list[Path]:
