@@ -1058,7 +1058,7 @@ def _refuse_unscalable(model: PrototypeModel) -> None:
         return
     if model.metric.takes_dissimilarities:
         raise ValueError("`scale`: dissimilarities are compared as they are.")
-    if not isinstance(space, Euclidean):
+    if not space.has_features:
         raise ValueError(f"`scale`: points of {space} have no features that could be scaled.")
     if scale.shape != space.point_shape:
         raise ValueError(
