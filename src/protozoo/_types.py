@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PRNGKeyArray, PyTree, Shaped
 
 
 Points = Float[Array, "p ..."]
@@ -44,4 +44,5 @@ __all__ = [
     "Samples",
     "Scalar",
     "Scores",
+    "Shaped",
 ]

@@ -26,8 +26,8 @@ One letter means one axis, everywhere:
 | `Scalar`          | `Float[Array, ""]`        | one number                                 |
 | `MaybeLabels`     | `Int[Array, " n"] | None` | classes, where a loss may learn without    |
 
-`Array`, `ArrayLike`, `Bool`, `Float`, `Int`, `Num`, `PRNGKeyArray` and `PyTree` are those of
-jaxtyping.
+`Array`, `ArrayLike`, `Bool`, `Float`, `Int`, `Num`, `PRNGKeyArray`, `PyTree` and `Shaped` are those
+of jaxtyping.
 
 Shapes are checked while a program runs if it asks for that, of your functions and of protozoo's:
 
@@ -63,5 +63,6 @@ from ._types import (
     Samples as Samples,
     Scalar as Scalar,
     Scores as Scores,
+    Shaped as Shaped,
     __all__ as __all__,
 )

@@ -725,7 +725,7 @@ class PrototypeModel(AbstractTrainable):
         winner = np.asarray(self.ask(_winner, x))
         n = len(winner)
         if y is not None:
-            labels = as_labels(y, n)
+            labels = as_labels(y, n, names=None if self.card is None else self.card.classes)
             refuse_unknown_classes(labels, self.classes)
             winner = winner[self.prototypes.labels[winner] == labels]
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)

@@ -8,6 +8,7 @@ import numpy as np
 from .._checks import as_floats, as_labels, of_kind, refuse_negative, refuse_unknown_classes
 from .._types import ArrayLike, Float, Int
 from ..models import PrototypeModel
+from ..models.internal import carded_classes
 from ._geometry import Crossing, Exact, by_planes, check_norm, refuse_undecided, shortest
 
 
@@ -90,7 +91,7 @@ def certify(
             attacks = samples + found.steps.reshape(samples.shape)
             distances, rivals = found.lengths, found.rivals
     if y is not None:
-        y = as_labels(y, len(samples))
+        y = as_labels(y, len(samples), names=carded_classes(model))
         refuse_unknown_classes(y, model.classes)
         radii = np.where(predictions == y, radii, 0.0)
     return Certificates(radii, predictions, attacks, distances, rivals, norm)
@@ -118,7 +119,7 @@ def certified_accuracy(
     wished = np.atleast_1d(np.asarray(as_floats(radii, "radii"), np.float64))
     refuse_negative(wished, "radii")
     found = certify(model, x, y, norm=norm, method=method)
-    right = found.predictions == as_labels(y, len(found.predictions))
+    right = found.predictions == as_labels(y, len(found.predictions), names=carded_classes(model))
     return np.mean(right[None] & (found.radii[None] >= wished[:, None]), axis=1)
 
 

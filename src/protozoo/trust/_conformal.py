@@ -266,7 +266,7 @@ def _known_samples(model: AbstractTrainable, x: Any, y: Any, suffix: str) -> tup
     x, classes = model.check_values(x, f"x{suffix}"), _known(model)
     if y is None and classes == 1:
         return x, np.zeros(len(x), int)
-    y = as_labels(y, len(x), f"y{suffix}")
+    y = as_labels(y, len(x), f"y{suffix}", carded_classes(model))
     if y.max() >= classes:
         raise ValueError(
             f"`y{suffix}` has class {y.max()}, but the model has been shown classes "

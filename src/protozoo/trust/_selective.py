@@ -24,7 +24,7 @@ from .._types import Array, ArrayLike, Float, Int, PerSample, Scalar
 from ..losses import AbstractDecision
 from ..losses.internal import log_total, refuse_no_share, with_none
 from ..models import PrototypeModel
-from ..models.internal import decided, refuse_no_classifier
+from ..models.internal import carded_classes, decided, refuse_no_classifier
 
 
 #: Log-odds of which float32 tells no larger ones apart: all that is surer is equally sure.
@@ -401,7 +401,7 @@ def _inverse_temperature(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarra
 def _labels(model: PrototypeModel, x: Any, y: Any) -> np.ndarray:
     """The classes of samples, known to the model."""
     refuse_no_classifier(model, "clusters have no errors that could be rejected")
-    labels = as_labels(y, len(sample_numbers(x)))
+    labels = as_labels(y, len(sample_numbers(x)), names=carded_classes(model))
     refuse_unknown_classes(labels, model.classes)
     return labels
 
