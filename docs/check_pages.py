@@ -152,12 +152,13 @@ def main(site: Path, screenshots: Path | None = None) -> int:
     """Print what is wrong; the exit status."""
     if screenshots is not None:
         screenshots.mkdir(parents=True, exist_ok=True)
-    found = 0
-    for found, problem in enumerate(problems(site, screenshots), 1):
+    found = False
+    for problem in problems(site, screenshots):
         print(problem, flush=True)
+        found = True
     if not found:
         print("every page shows as it should, at both widths, light and dark")
-    return 1 if found else 0
+    return int(found)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,21 @@ assert not {"protozoo", "equinox"} & set(sys.modules)
 """
 
 
+#: Families of rows, and what ONNX cannot express of them: this is what docs/export.md says.
+FAMILIES: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
+    "covariance matrices": (lambda case: case.data is matrices, frozenset()),
+    "dissimilarities and kernels": (lambda case: case.data in (relations, kernels), frozenset()),
+    "behind networks": (lambda case: case.model.has_encoder, frozenset()),
+    "one class": (lambda case: case.recipe.one_class, frozenset()),
+    "supervised": (lambda case: case.recipe.supervised, frozenset()),
+    "clusterings, maps, mixtures": (lambda case: True, frozenset()),
+}
+
+
+def family(case: Case) -> str:
+    return next(name for name, (has, _) in FAMILIES.items() if has(case))
+
+
 def unequal() -> tuple[pz.PrototypeModel, np.ndarray]:
     """Clusters of very unlike size, far from the origin, several prototypes per class."""
     rng = np.random.default_rng(0)
