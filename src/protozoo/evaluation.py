@@ -24,16 +24,13 @@ from ._checks import (
 from ._namespace import public
 from ._reports import aligned, estimate, plain
 from ._statistics import counting
-from ._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar, Scores, Shaped
+from ._types import Array, ArrayLike, Classes, Float, Labels, PerSample, Scalar, Scores
 from .models import AbstractTrainable
 from .models.internal import carded_classes, decided, probabilities, refuse_no_classifier
 
 
 #: A function of the scores of classes, true classes and weights of samples, to one number.
 Metric = Callable[[Array, Array, Array], Scalar]
-
-#: Classes of samples, by their numbers 0…c-1 or, where they have names, by those.
-Classes = Int[ArrayLike, " n"] | Sequence[int] | Sequence[str] | Shaped[np.ndarray, " n"]
 
 #: Of confidences, from 0 to 1, all of one width.
 BINS = 15

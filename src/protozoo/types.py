@@ -24,6 +24,7 @@ One letter means one axis, everywhere:
 | `PerPrototype`    | `Float[Array, " p"]`      | a number for each prototype                |
 | `Mask`            | `Bool[Array, " n"]`       | some of the samples                        |
 | `Scalar`          | `Float[Array, ""]`        | one number                                 |
+| `Classes`         | numbers or words          | classes, by their numbers or their names   |
 | `MaybeLabels`     | `Int[Array, " n"] | None` | classes, where a loss may learn without    |
 
 `Array`, `ArrayLike`, `Bool`, `Float`, `Int`, `Num`, `PRNGKeyArray`, `PyTree` and `Shaped` are those
@@ -47,6 +48,7 @@ from ._types import (
     Array as Array,
     ArrayLike as ArrayLike,
     Bool as Bool,
+    Classes as Classes,
     Dissimilarities as Dissimilarities,
     Float as Float,
     Int as Int,

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .._checks import as_floats, as_labels, of_kind, refuse_negative, refuse_unknown_classes
-from .._types import ArrayLike, Float, Int
+from .._types import ArrayLike, Classes, Float, Int
 from ..models import PrototypeModel
 from ..models.internal import carded_classes
 from ._geometry import Crossing, Exact, by_planes, check_norm, refuse_undecided, shortest
@@ -39,7 +39,7 @@ class Certificates(NamedTuple):
 def certify(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | None = None,
+    y: Classes | None = None,
     *,
     norm: float | int = 2,
     method: Method = "exact",
@@ -100,7 +100,7 @@ def certify(
 def certified_accuracy(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"],
+    y: Classes,
     radii: Float[ArrayLike, " r"] | Sequence[float] | float,
     *,
     norm: float | int = 2,

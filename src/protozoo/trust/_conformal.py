@@ -14,7 +14,7 @@ from .._checks import as_labels, of_kind, truth
 from .._module import buffer, hyper, part, static
 from .._reports import aligned, estimate, plain
 from .._schedules import as_scalar
-from .._types import Array, ArrayLike, Bool, Float, Int, Scalar
+from .._types import Array, ArrayLike, Bool, Classes, Float, Int, Scalar
 from ..losses.internal import refuse_no_share
 from ..models import AbstractTrainable, PrototypeModel
 from ..models.internal import carded_classes, refuse_no_classifier, transformable
@@ -213,7 +213,7 @@ class SetEvaluation:
 def evaluate_sets(
     classifier: ConformalClassifier,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | Sequence[int] | None = None,
+    y: Classes | None = None,
 ) -> SetEvaluation:
     """Coverage and size of the sets of a conformal classifier, altogether and class by class.
 

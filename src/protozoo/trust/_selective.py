@@ -3,7 +3,7 @@ cost or by risk."""
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from .._module import (
     with_parts_in_units,
 )
 from .._schedules import as_scalar, positive
-from .._types import Array, ArrayLike, Float, Int, PerSample, Scalar
+from .._types import Array, ArrayLike, Classes, Float, Int, PerSample, Scalar
 from ..losses import AbstractDecision
 from ..losses.internal import log_total, refuse_no_share, with_none
 from ..models import PrototypeModel
@@ -140,9 +140,7 @@ class Selective(AbstractDecision, AbstractHomogeneous):
         return with_parts_in_units(self, unit)
 
 
-def tempered(
-    model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | Sequence[int]
-) -> PrototypeModel:
+def tempered(model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Classes) -> PrototypeModel:
     """The model whose probabilities fit these samples best: its scores are divided by the one
     temperature with the largest likelihood. It predicts what it did.
 
@@ -177,7 +175,7 @@ def tempered(
 def reject_by_cost(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | Sequence[int],
+    y: Classes,
     cost: float,
     per_class: bool = False,
 ) -> PrototypeModel:
@@ -220,7 +218,7 @@ def reject_by_cost(
 def reject_by_risk(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | Sequence[int],
+    y: Classes,
     risk: float,
     delta: float = 0.1,
     per_class: bool = False,
