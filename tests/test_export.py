@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from zoo import CASES, Case, sampled
+from zoo import CASES, Case, kernels, matrices, relations, sampled
 
 import protozoo as pz
 
