@@ -128,8 +128,8 @@ def by_numbers(
         )
     if class_names is None:
         refuse_single_class(words)
-        class_names = np.unique(words)
-    return places_of(words, class_names), class_names
+        class_names = np.unique(words).tolist()
+    return places_of(words, list(class_names)), class_names
 
 
 def prepared(
