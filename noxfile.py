@@ -87,6 +87,17 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def oldest(session: nox.Session) -> None:
+    """The estimators with the oldest scikit-learn that they support: every check of it, every
+    row."""
+    install(session, "tests", project=".")
+    (supported,) = PYPROJECT["project"]["optional-dependencies"]["sklearn"]
+    session.install(supported.replace(">=", "==") + ".*")
+    command = ("pytest", "tests/test_sklearn.py", "-m", "nightly or not nightly")
+    session.run(*command, *session.posargs, env={**compiled_once(session), **COMPILED_QUICKLY})
+
+
+@nox.session
 def onnx(session: nox.Session) -> None:
     """Every row as an ONNX graph, in ONNX Runtime."""
     install(session, "onnx", project=".")

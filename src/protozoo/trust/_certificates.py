@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .._checks import as_floats, as_labels, of_kind, refuse_negative, refuse_unknown_classes
-from .._types import ArrayLike, Float, Int
+from .._types import ArrayLike, Classes, Float, Int
 from ..models import PrototypeModel
+from ..models.internal import carded_classes
 from ._geometry import (
     Crossing,
     Exact,
@@ -50,7 +51,7 @@ class Certificates(NamedTuple):
 def certify(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | None = None,
+    y: Classes | None = None,
     *,
     norm: float | int = 2,
     method: Method = "exact",
@@ -111,7 +112,7 @@ def certify(
             attacks = samples + found.steps.reshape(samples.shape)
             distances, rivals = found.lengths, found.rivals
     if y is not None:
-        y = as_labels(y, len(samples))
+        y = as_labels(y, len(samples), names=carded_classes(model))
         refuse_unknown_classes(y, model.classes)
         radii = np.where(predictions == y, radii, 0.0)
     return Certificates(radii, predictions, attacks, distances, rivals, norm)
@@ -120,7 +121,7 @@ def certify(
 def certified_accuracy(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"],
+    y: Classes,
     radii: Float[ArrayLike, " r"] | Sequence[float] | float,
     *,
     norm: float | int = 2,
@@ -139,7 +140,7 @@ def certified_accuracy(
     wished = np.atleast_1d(np.asarray(as_floats(radii, "radii"), np.float64))
     refuse_negative(wished, "radii")
     found = certify(model, x, y, norm=norm, method=method)
-    right = found.predictions == as_labels(y, len(found.predictions))
+    right = found.predictions == as_labels(y, len(found.predictions), names=carded_classes(model))
     return np.mean(right[None] & (found.radii[None] >= wished[:, None]), axis=1)
 
 
