@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 CASES = (
     *("startup", "epoch", "curved", "em", "em_memory", "som", "predict", "overhead"),
-    *("local_learning", "accuracy", "novelty", "search"),
+    *("local_learning", "tables", "novelty", "search"),
 )
 PACKAGES = (
     "protozoo",
