@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 CASES = (
     *("startup", "epoch", "curved", "em", "em_memory", "som", "predict", "overhead"),
-    *("local_learning", "tables", "novelty", "search"),
+    *("local_learning", "tables", "published", "novelty", "search"),
 )
 PACKAGES = (
     "protozoo",
