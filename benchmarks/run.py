@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 CASES = (
     *("startup", "epoch", "curved", "em", "em_memory", "som", "predict", "overhead"),
-    *("local_learning", "accuracy", "novelty", "conformal", "search", "kmeans", "growth", "host"),
+    *("local_learning", "tables", "published", "novelty", "conformal", "search", "kmeans"),
+    *("growth", "host"),
 )
 PACKAGES = (
     "protozoo",

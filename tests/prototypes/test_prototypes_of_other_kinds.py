@@ -309,6 +309,24 @@ def test_a_reasoning_at_a_bound_takes_the_whole_step(key):
     )
 
 
+def test_every_class_has_a_component_to_start_from(key):
+    sizes = np.array([20, 20, 20, 1])
+    y = np.repeat(np.arange(4), sizes)
+    # The first two classes are so near to each other that D² seeding takes them for one.
+    random = np.random.default_rng(0)
+    x = np.array([0.0, 0.01, 10.0, 20.0])[y, None] + 0.001 * random.normal(size=(len(y), 2))
+    x = x.astype(np.float32)
+    for count, dealt in [
+        (4, [1, 1, 1, 1]),
+        (6, [2, 2, 1, 1]),
+        (9, [3, 3, 2, 1]),
+        (2, [1, 1, 0, 0]),
+    ]:
+        points = np.asarray(pz.zoo.CBC(x, y, key=key, components=count).prototypes.points)
+        owner = y[np.argmin(((points[:, None] - x) ** 2).sum(axis=2), axis=1)]
+        assert np.bincount(owner, minlength=4).tolist() == dealt
+
+
 def test_what_components_refuse():
     with pytest.raises(ValueError, match="`reasoning` holds probabilities"):
         CBC(jnp.full((2, 3, 2), 1.5))

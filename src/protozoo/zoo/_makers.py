@@ -266,6 +266,17 @@ def per_class_means(
 
 
 @explained_by(per_class)
+def per_class_centres(
+    context: Context,
+    *,
+    prototypes_per_class: int | Mapping[int, int] = 1,
+    initialiser: str | Callable = "kmeans",
+) -> Prototypes:
+    """Prototypes for each class, at the centres of its k-means."""
+    return per_class(context, prototypes_per_class=prototypes_per_class, initialiser=initialiser)
+
+
+@explained_by(per_class)
 def clusters(
     context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++"
 ) -> Prototypes:
@@ -280,13 +291,38 @@ def clusters(
 def components(
     context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++"
 ) -> Prototypes:
-    """Components that belong to no class.
+    """Components that belong to no class, and start at as many samples of each as can be.
 
     - `components`: how many. Range: from 1 to the number of samples. Default: twice the number of
       classes.
     """
     count = 2 * context.classes if components is None else components
-    return _chosen(context, count, initialiser, "components", labelled=False)
+    positive_integer(count, "components")
+    if count > len(context.x):
+        return _chosen(context, count, initialiser, "components", labelled=False)
+    # Drawn from all samples, they would leave out a class now and then, which then has nothing to
+    # be told by but what it lacks.
+    y = np.asarray(context.y)
+    dealt = _dealt(count, np.bincount(y))
+    there = np.flatnonzero(dealt)
+    inside = np.isin(y, there)
+    weight = None if context.weight is None else context.weight[inside]
+    some = dataclasses.replace(
+        context, x=np.asarray(context.x)[inside], y=np.searchsorted(there, y[inside]), weight=weight
+    )
+    counts = dict(enumerate(dealt[there].tolist()))
+    chosen = _chosen(some, counts, initialiser, "components")
+    return Prototypes(chosen.points, None, context.space)
+
+
+def _dealt(count: int, sizes: np.ndarray) -> np.ndarray:
+    """How many of `count` places each class is given: they are dealt in turn to the classes that
+    have samples left."""
+    sizes = np.minimum(sizes, count)
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    rounds = np.concatenate([np.arange(size) for size in sizes])
+    first = np.argsort(rounds, kind="stable")[:count]
+    return np.bincount(owners[first], minlength=len(sizes))
 
 
 def _chosen(

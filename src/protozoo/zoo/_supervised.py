@@ -50,6 +50,7 @@ from ._makers import (
     nearest_neighbours,
     omega,
     per_class,
+    per_class_centres,
     per_class_means,
     projection,
     relevance,
@@ -128,9 +129,18 @@ MedianLVQ = _row("MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median)
 
 # Hard winners.
 LVQ1 = _row("LVQ1", [KOHONEN_1990], squared_euclidean, lvq1, _kohonen)
-LVQ21 = _row("LVQ21", [KOHONEN_1990], squared_euclidean, lvq21, _kohonen)
+# A window about the border makes sense once prototypes are where their classes are.
+LVQ21 = _row(
+    "LVQ21", [KOHONEN_1990], squared_euclidean, lvq21, _kohonen, prototypes=per_class_centres
+)
 GLVQ1 = _row("GLVQ1", [SATO_1995, KOHONEN_1990], squared_euclidean, lvq1)
-GLVQ21 = _row("GLVQ21", [SATO_1995, KOHONEN_1990], squared_euclidean, lvq21)
+GLVQ21 = _row(
+    "GLVQ21",
+    [SATO_1995, KOHONEN_1990],
+    squared_euclidean,
+    lvq21,
+    prototypes=per_class_centres,
+)
 GLVQ = _row("GLVQ", [SATO_1995], squared_euclidean, glvq, prototypes=per_class_means)
 GRLVQ = _row("GRLVQ", [HAMMER_2002], relevance, glvq)
 GMLVQ = _row("GMLVQ", [SCHNEIDER_2009], omega, glvq, _matrix)
