@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.datasets import load_iris
 
 import protozoo as pz
 from protozoo.cli import main
+from protozoo.cli._tables import read
 
 
 X, Y = load_iris(return_X_y=True)
@@ -178,6 +180,25 @@ def test_parquet(tmp_path, trained, capsys):
     (tmp_path / "y.parquet").write_bytes((tmp_path / "x.parquet").read_bytes()[:-50])
     said = fails(capsys, "predict", trained, tmp_path / "y.parquet", "--output", tmp_path / "p.csv")
     assert "y.parquet is no whole Parquet file" in said
+
+
+def test_quoted_words(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text('"width, mm","kind of ""leaf"""\n"1.5","red, small"\n2,"two\nlines"\n')
+    table = read(path)
+    assert list(table.columns) == ["width, mm", 'kind of "leaf"']
+    assert table.samples(["width, mm"]).tolist() == [[1.5], [2.0]]
+    assert table.labels('kind of "leaf"', "--target") == ["red, small", "two\nlines"]
+
+
+def test_a_model_that_is_cut(trained, tmp_path, capsys):
+    model = tmp_path / "model"
+    shutil.copytree(trained, model)
+    largest = max((p for p in model.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-10])
+    new = written(tmp_path / "new.csv", X.tolist(), NAMES)
+    said = fails(capsys, "predict", model, new, "--output", tmp_path / "o.csv")
+    assert "model" in said and not (tmp_path / "o.csv").exists()
 
 
 HEADER = "a,b,kind\n"

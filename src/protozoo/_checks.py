@@ -429,14 +429,16 @@ def as_words(y: Any, name: str = "y") -> np.ndarray | None:
 
     **Raises:** `ValueError` for words among which some are missing.
     """
-    if y is None or (isinstance(y, jax.Array) and y.dtype != bool):
+    if y is None or np.ma.isMaskedArray(y) or (isinstance(y, jax.Array) and y.dtype != bool):
         return None
     try:
         labels = np.asarray(y)
     except Exception:  # `as_labels` says what is wrong with it
         return None
-    if labels.dtype.kind == "O" and any(isinstance(one, str) for one in labels.flat):
-        for i, one in enumerate(labels.flat):
+    if labels.ndim != 1 or not labels.size:
+        return None
+    if labels.dtype.kind == "O" and any(isinstance(one, str) for one in labels):
+        for i, one in enumerate(labels):
             if not isinstance(one, str):
                 raise ValueError(
                     f"`{name}` holds words, and {one!r} for sample {i}: leave samples without a "
@@ -447,10 +449,13 @@ def as_words(y: Any, name: str = "y") -> np.ndarray | None:
 
 
 def places_of(words: np.ndarray, names: Sequence[Any], name: str = "y") -> np.ndarray:
-    """The numbers of classes that are called by their names.
+    """The numbers of classes that are called by their names; of two classes, truth values are
+    numbers, too.
 
     **Raises:** `ValueError` for a name that is none of them.
     """
+    if words.dtype == bool and len(names) == 2:
+        return words.astype(int)
     place = {str(one): k for k, one in enumerate(names)}
     found, which = np.unique(words, return_inverse=True)
     for one in map(str, found):

@@ -149,6 +149,13 @@ def test_folds_of_classes_that_are_words():
 def test_words_that_do_not_fit_are_refused(unchecked):
     model = pz.fit("GLVQ", X, WORDS, class_names=["cat", "dog", "ant"], epochs=1).model
     assert card_of(model).classes == ("cat", "dog", "ant")
+    truths = pz.fit("GLVQ", X, Y > 0, class_names=["other", "dog"], epochs=1).model
+    assert truths.predict(X[Y == 0], names=True)[0] == "other"
+    for y in ("dog", WORDS[:, None], WORDS[:0], np.ma.masked_array(WORDS, Y == 1), WORDS[:7]):
+        with pytest.raises(ValueError, match="`y`"):
+            pz.fit("GLVQ", X, y, epochs=1)
+    with pytest.raises(ValueError, match="`y` has class 'False', and classes are cat, dog, ant"):
+        pz.evaluate(model, X, Y > 0)
     some = WORDS.astype(object)
     some[7] = None
     unknown = np.where(Y == 1, "bee", WORDS)
