@@ -7,18 +7,20 @@ learned from; where a feature does not vary among them, it keeps its unit. Rows 
 quantisation also learn from outliers; SVDD, OCKMeans and scikit-learn's models see targets alone.
 One table of settings serves all models: three prototypes, and otherwise each library's own
 defaults; prosemble trains for as many epochs as our trainer of that row. An arrow marks where ours
-is worse by more than one standard error of the difference.
+is worse by more than two standard errors of the difference, corrected for training sets that
+overlap (see `tables.py`).
 """
 
 import inspect
 import os
+import statistics
 import traceback
 from collections.abc import Iterator
 
 import numpy as np
 
 from ._measure import cache_compilations
-from .accuracy import cells
+from .tables import difference
 
 
 REPEATS = 1  # folds are the repetitions, and nothing here is a matter of luck
@@ -156,3 +158,19 @@ def report(samples: dict) -> tuple[list[str], list[list[str]]]:
             pairs = [(ours.get(name, []), (theirs or {}).get(name, [])) for name in DATA]
             lines.append([row, library, *(cell for pair in pairs for cell in cells(*pair))])
     return header, lines
+
+
+def cells(ours: list[float] | None, theirs: list[float] | None) -> tuple[str, str]:
+    worse = ""
+    if ours and theirs:
+        mean, error, _ = difference(ours, theirs)
+        worse = " ↓" if -mean > 2 * error else ""
+    return text(ours) + worse, text(theirs)
+
+
+def text(areas: list[float] | None) -> str:
+    """Mean and standard error, in per cent."""
+    if not areas:
+        return "failed" if areas is None else ""
+    error = statistics.stdev(areas) / len(areas) ** 0.5
+    return f"{100 * statistics.mean(areas):.1f} ± {100 * error:.1f}"

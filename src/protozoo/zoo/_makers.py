@@ -306,13 +306,18 @@ def components(
     dealt = _dealt(count, np.bincount(y))
     there = np.flatnonzero(dealt)
     inside = np.isin(y, there)
-    weight = None if context.weight is None else context.weight[inside]
-    some = dataclasses.replace(
-        context, x=np.asarray(context.x)[inside], y=np.searchsorted(there, y[inside]), weight=weight
+    points, _ = initialise(
+        np.asarray(context.x)[inside],
+        np.searchsorted(there, y[inside]),
+        dict(enumerate(dealt[there].tolist())),
+        context.key,
+        initialiser,
+        context.space,
+        None if context.weight is None else context.weight[inside],
+        "components",
+        STARTS,
     )
-    counts = dict(enumerate(dealt[there].tolist()))
-    chosen = _chosen(some, counts, initialiser, "components")
-    return Prototypes(chosen.points, None, context.space)
+    return Prototypes(points, None, context.space)
 
 
 def _dealt(count: int, sizes: np.ndarray) -> np.ndarray:

@@ -79,7 +79,8 @@ _matrix = adam({"metric": 5e-3, "rest": 2e-2})
 _local = adam({"metric": 1e-3, "rest": 1e-2})
 # Distances respond exponentially to what adapts them.
 _kernel = adam({"metric": 3e-3, "rest": 2e-2})
-# The likelihood ratio has no bound: prototypes that are trained for long leave the data.
+# The likelihood ratio has no bound, and a window's differences have no minimum: prototypes that are
+# trained for long leave the data.
 _brief = adam(2e-2, epochs=30)
 _network = adam(1e-2, epochs=100)
 # Components are found more slowly than reasons that tell them apart: else they follow the first
@@ -139,6 +140,7 @@ GLVQ21 = _row(
     [SATO_1995, KOHONEN_1990],
     squared_euclidean,
     lvq21,
+    _brief,
     prototypes=per_class_centres,
 )
 GLVQ = _row("GLVQ", [SATO_1995], squared_euclidean, glvq, prototypes=per_class_means)
