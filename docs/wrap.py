@@ -30,11 +30,17 @@ def pages() -> list[Path]:
 
 def paragraphs(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
     """Lines that belong together, and whether they are a paragraph or an item of a list."""
-    fence, formula, held = "", False, []
+    fence, formula, within, held = "", False, False, []
     for line in lines:
         bare = line.strip()
         opens = re.match(r"(?:`{3,}|~{3,})", bare)
-        special = bool(fence or formula or opens or bare in ("\\[", "\\]") or APART.match(line))
+        # What is indented is code, unless it belongs to an item of a list or an admonition.
+        if bare and not line.startswith("    "):
+            within = bool(MARKER.match(line) or re.match(r"!!!|\?\?\?|===", line)) or (
+                within and line.startswith(" ")
+            )
+        code = line.startswith("    ") and not within
+        special = bool(code or fence or formula or opens or APART.match(line))
         if fence:
             fence = "" if bare == fence else fence
         elif opens:
