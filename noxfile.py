@@ -12,10 +12,18 @@ nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 HEADLESS = {"MPLBACKEND": "Agg"}
-#: The tests' programs run for milliseconds: machine code of the last percent is not worth its
-#: compilation, a third of the suite's time. The nightly session compiles as users do.
+#: The programs of tests and pages run for milliseconds: machine code of the last percent is not
+#: worth its compilation. Without these, compiling takes five times as long, and is half of the
+#: suite's time. The nightly session compiles as users do.
 COMPILED_QUICKLY = {
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    "XLA_FLAGS": " ".join(
+        (
+            "--xla_backend_optimization_level=0",
+            "--xla_llvm_disable_expensive_passes=true",
+            "--xla_cpu_use_fusion_emitters=false",
+            "--xla_cpu_parallel_codegen_split_count=1",
+        )
+    )
 }
 
 
@@ -79,6 +87,17 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def oldest(session: nox.Session) -> None:
+    """The estimators with the oldest scikit-learn that they support: every check of it, every
+    row."""
+    install(session, "tests", project=".")
+    (supported,) = PYPROJECT["project"]["optional-dependencies"]["sklearn"]
+    session.install(supported.replace(">=", "==") + ".*")
+    command = ("pytest", "tests/test_sklearn.py", "-m", "nightly or not nightly")
+    session.run(*command, *session.posargs, env={**compiled_once(session), **COMPILED_QUICKLY})
+
+
+@nox.session
 def onnx(session: nox.Session) -> None:
     """Every row as an ONNX graph, in ONNX Runtime."""
     install(session, "onnx", project=".")
@@ -102,7 +121,7 @@ def docs(session: nox.Session) -> None:
     link."""
     install(session, "docs", project=".[all]")
     # The examples and many pages are run, and show what comes of it.
-    env = {**compiled_once(session), "NO_MKDOCS_2_WARNING": "1"}
+    env = {**compiled_once(session), **COMPILED_QUICKLY, "NO_MKDOCS_2_WARNING": "1"}
     session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
     session.run("python", "docs/check_coverage.py", "site")
     session.run("python", "docs/check_links.py", "site")

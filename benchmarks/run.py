@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 CASES = (
     *("startup", "epoch", "curved", "em", "em_memory", "som", "predict", "overhead"),
-    *("local_learning", "accuracy", "novelty", "search", "kmeans", "growth", "host"),
+    *("local_learning", "tables", "published", "novelty", "conformal", "search", "kmeans"),
+    *("growth", "host"),
 )
 PACKAGES = (
     "protozoo",
@@ -40,12 +41,14 @@ PACKAGES = (
     "scikit-learn",
     "sklvq",
     "minisom",
+    "mapie",
 )
 MODULES = {
     "prosemble": "prosemble",
     "scikit-learn": "sklearn",
     "sklvq": "sklvq",
     "MiniSom": "minisom",
+    "mapie": "mapie",
 }  # of the contenders that may be missing
 THREADS = (
     "OMP_NUM_THREADS",

@@ -18,6 +18,8 @@ from typing import Any
 
 
 WIDTHS = {"desk": 1440, "telephone": 390}
+#: Milliseconds: how long a page may take, also where much else is going on.
+PATIENCE = 300_000
 SCHEMES: dict[Any, str] = {"light": "default", "dark": "slate"}
 
 #: Everything that is wrong with the page as it is shown now.
@@ -113,6 +115,7 @@ def problems(site: Path, screenshots: Path | None = None) -> Iterator[str]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         # A worker of a service would ask behind the back of the route.
         page = browser.new_context(service_workers="block").new_page()
+        page.set_default_timeout(PATIENCE)
         page.route("**/*", local)
         page.on("pageerror", lambda error: said.append(f"a script fails: {error}"))
         for path in sorted(site.rglob("*.html")):
@@ -149,9 +152,13 @@ def main(site: Path, screenshots: Path | None = None) -> int:
     """Print what is wrong; the exit status."""
     if screenshots is not None:
         screenshots.mkdir(parents=True, exist_ok=True)
-    found = list(problems(site, screenshots))
-    print("\n".join(found) or "every page shows as it should, at both widths, light and dark")
-    return 1 if found else 0
+    found = False
+    for problem in problems(site, screenshots):
+        print(problem, flush=True)
+        found = True
+    if not found:
+        print("every page shows as it should, at both widths, light and dark")
+    return int(found)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from protozoo.training._loop import run_epochs
 
 #: Neither is a multiple of eight.
 N, BATCH = 59, 22
+#: Held out are as many as eight devices do not share evenly, either.
+HELD_OUT, METRICS = 19, ("accuracy", "balanced_accuracy", "calibration_error")
 
 
 def mesh() -> jax.sharding.Mesh:
@@ -28,12 +30,21 @@ def mesh() -> jax.sharding.Mesh:
 
 
 def fit(
-    case: Case, model: pz.PrototypeModel, sharding: jax.sharding.Mesh | None, batch_size: int | None
+    case: Case,
+    model: pz.PrototypeModel,
+    sharding: jax.sharding.Mesh | None,
+    batch_size: int | None,
+    measured: bool,
 ) -> pz.training.Fit:
-    """Rows train by the rule that they name."""
-    trainer = case.recipe.trainer(epochs=2, sharding=sharding, batch_size=batch_size)
-    y = None if case.y is None else case.y[:N]
-    return trainer.fit(model, case.x[:N].astype(float), y, key=jax.random.key(0))
+    """Rows train by the rule that they name; `measured`: the metrics of held-out samples are
+    told."""
+    options: dict[str, Any] = {"epochs": 2, "sharding": sharding, "batch_size": batch_size}
+    x, y, held_out = case.x.astype(float), case.y, None
+    if measured and y is not None:
+        options["metrics"], held_out = METRICS, (x[HELD_OUT:], y[HELD_OUT:])
+    y = None if y is None else y[:N]
+    trainer = case.recipe.trainer(**options)
+    return trainer.fit(model, x[:N], y, key=jax.random.key(0), validation=held_out)
 
 
 def compare(one: pz.training.Fit, other: pz.training.Fit) -> None:
@@ -50,15 +61,15 @@ def compare(one: pz.training.Fit, other: pz.training.Fit) -> None:
 
 
 def rows(*names: str) -> None:
-    """Rows, on eight devices as on one: all samples at once, and every third row in batches,
-    too."""
+    """Rows, on eight devices as on one: all samples at once, and every third row in batches and
+    with metrics, too."""
     assert len(jax.devices()) == 8
     jax.config.update("jax_enable_x64", True)
     for i, case in enumerate(case for case in CASES if str(case) in names):
         still = isinstance(case.recipe.rule, pz.MedianOptimization | pz.Lazy)
         model = case.recipe(case.x.astype(float), case.y, key=jax.random.key(3), **case.options)
         for size in (None,) if still or i % 3 else (None, BATCH):
-            one, other = (fit(case, model, sharding, size) for sharding in (None, mesh()))
+            one, other = (fit(case, model, s, size, i % 3 == 0) for s in (None, mesh()))
             compare(one, other)
             assert still or not eqx.tree_equal(one.model.prototypes.points, model.prototypes.points)
         print(case, flush=True)

@@ -86,8 +86,28 @@ def test_what_a_model_is(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     for text in ("GMLVQ", "petal width", "virginica", "metric: Omega", "epochs"):
         assert text in said
-    picture = tmp_path / "pictures" / "relevance_matrix.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    pictures = sorted((tmp_path / "pictures").iterdir())
+    assert [picture.stem for picture in pictures] == [
+        "prototypes",
+        "relevance_bars",
+        "relevance_matrix",
+        "relevance_spectrum",
+    ]
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_a_model_is_validated_by_folds(iris, tmp_path, capsys):
+    arguments = ["fit", str(iris), "--target", "species", "--drop", "id", "--model", "GLVQ"]
+    arguments += ["--folds", "3", "--set", "epochs=20", "--output", str(tmp_path / "model")]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "3 folds" in said and "GLVQ on 150 rows" in said and "held-out" not in said
+    assert 0.8 < float(re.search(r"accuracy\D+([\d.]+)", said)[1]) <= 1
+    assert pz.load(tmp_path / "model").card.samples["count"] == 150
+    clusters = ["--model", "HCM", "--drop", "species", "--folds", "3", "--output", tmp_path / "m"]
+    assert "--folds: without classes" in fails(capsys, "fit", iris, *clusters)
+    said = fails(capsys, *arguments, "--held-out", "0.5")
+    assert "--held-out: not allowed with argument --folds" in said
 
 
 def test_relevances_say_which_they_are(trained, iris, capsys):

@@ -45,7 +45,7 @@ def latent(case: Case) -> tuple[eqx.Module, np.ndarray]:
 
 
 OWN = ("hidden", "channels", "activation", "pool", "latent_dim")  # of the rows' networks
-WITH_NETWORK = [case for case in CASES if case.recipe.encoder.__name__ != "no_encoder"]
+WITH_NETWORK = [case for case in CASES if case.encoded]
 WITHOUT = [case for case in CASES if case not in WITH_NETWORK]
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_readme import ROOT, run
+from pages import ROOT, run
 from zoo import CASES, blobs
 
 import protozoo as pz

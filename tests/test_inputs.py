@@ -98,6 +98,8 @@ CLASSES: dict[type, dict[str, Any]] = {
     pz.losses.OneClass: {"visibility": RADII},
     pz.losses.OpenSet: {"decision": pz.losses.GLVQ(), "visibility": RADII},
     pz.losses.Radii: {"radii": np.ones(3)},
+    pz.losses.RobustStableCBC: {"log_reasoning": np.zeros((3, 4, 2))},
+    pz.losses.StableCBC: {"log_reasoning": np.zeros((3, 4, 2))},
     pz.losses.RejectedShare: {"share": 0.1},
     pz.losses.SVQOCC: {"visibility": RADII},
     pz.losses.Cooperative: {"cooperation": pz.WinnerTakesAll()},
@@ -314,7 +316,8 @@ def test_every_public_class_is_given_what_it_cannot_take():
         for name, value in inspect.getmembers(module, inspect.ismethod)
         if not name.startswith("_")
     }
-    assert makers - {pz.losses.CBC.from_data} <= {*FUNCTIONS}
+    components = (pz.losses.CBC, pz.losses.StableCBC, pz.losses.RobustStableCBC)
+    assert makers - {one.from_data for one in components} <= {*FUNCTIONS}
 
 
 @pytest.mark.parametrize("make", [*CLASSES, *FUNCTIONS], ids=lambda make: make.__qualname__)

@@ -1,22 +1,13 @@
 """What the README and the guide say works."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import ROOT, run
 
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-
-
-def run(page: Path) -> dict:
-    """Execute the code of a page from top to bottom; what it defines."""
-    names: dict = {"__name__": page.stem}
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
-        exec(compile(block, str(page), "exec"), names)
-    return names
 
 
 def test_the_example_runs(capsys):
@@ -26,6 +17,12 @@ def test_the_example_runs(capsys):
     assert names["custom"].predict(names["x"]).shape == (150,)
 
 
+PAGES = sorted((ROOT / "docs").glob("tutorials/*.md")) + sorted(
+    (ROOT / "docs").glob("families/*.md")
+)
+
+
+@pytest.mark.nightly  # every build of the documentation runs it, without checks of shapes
 def test_every_recipe_of_the_guide_runs(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # some write files
     names = run(ROOT / "docs" / "training.md")
@@ -38,11 +35,6 @@ def test_every_recipe_of_the_guide_runs(capsys, monkeypatch, tmp_path):
         "live.png",
         "runs",
     }
-
-
-PAGES = sorted((ROOT / "docs").glob("tutorials/*.md")) + sorted(
-    (ROOT / "docs").glob("families/*.md")
-)
 
 
 @pytest.mark.nightly  # every build of the documentation runs them, without checks of shapes

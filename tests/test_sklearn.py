@@ -26,6 +26,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from zoo import CASES, Case, blobs
 
@@ -469,3 +470,36 @@ def test_a_compiled_search_leaves_out_what_does_not_go_together():
     assert compiled.programs_ == 0
     with pytest.raises(TypeError, match="`estimator` must be one of `protozoo.sklearn`"):
         ps.CompiledGridSearchCV(LogisticRegression(), {}).fit(IRIS, NAMES)
+
+
+# Samples that are rows of dissimilarities.
+
+
+def test_folds_of_dissimilarities_are_cut_out_of_both_axes():
+    x, y = IRIS[::3], NAMES[::3]
+    d = ((x[:, None] - x[None]) ** 2).sum(axis=-1)
+    estimator = ps.PrototypeClassifier("RGLVQ", **FEW)
+    folds = list(StratifiedKFold(2).split(x, y))
+    scores = [
+        clone(estimator).fit(d[np.ix_(a, a)], y[a]).score(d[np.ix_(b, a)], y[b]) for a, b in folds
+    ]
+    np.testing.assert_array_equal(cross_val_score(estimator, d, y, cv=folds), scores)
+    for kind in (GridSearchCV, ps.CompiledGridSearchCV):
+        search = kind(estimator, {"prototypes_per_class": [1]}, cv=folds).fit(d, y)
+        np.testing.assert_allclose(search.best_score_, np.mean(scores))
+        assert search.best_estimator_.n_features_in_ == len(d)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "pairwise"),
+    [
+        ("GLVQ", {}, False),
+        ("KNN", {}, False),
+        ("KNN", {"precomputed": True}, True),
+        ("MedianKMeans", {"precomputed": True}, True),
+        ("KGLVQ", {}, True),
+        ("RelationalFCM", {}, True),
+    ],
+)
+def test_estimators_say_whether_they_take_dissimilarities(name, options, pairwise):
+    assert get_tags(for_row(name, **options)).input_tags.pairwise is pairwise

@@ -172,6 +172,37 @@ def test_packages_are_entered_through_their_doors():
     assert shared == used
 
 
+def test_nothing_is_written_twice():
+    """No six lines in a row of one function are those of another."""
+    seen: dict[tuple[str, ...], str] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        lines = [line.strip() for line in text.split("\n")]
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            said = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            numbers = range(said[0].lineno, node.end_lineno + 1) if said else ()
+            numbers = [i for i in numbers if lines[i - 1] and not lines[i - 1].startswith("#")]
+            for start in range(len(numbers) - 5):
+                here = f"{path.relative_to(SOURCE)}:{numbers[start]}"
+                code = tuple(lines[i - 1] for i in numbers[start : start + 6])
+                there = seen.setdefault(code, here)
+                assert there == here, f"{there} and {here} begin six lines that are the same"
+
+
+def test_lines_of_pages_fit():
+    """As those of code do; `python docs/wrap.py` wraps them. Rows of tables cannot be wrapped."""
+    root = SOURCE.parents[1]
+    long = [
+        f"{path.relative_to(root)}:{number}"
+        for path in [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+        if len(line) > 100 and not line.lstrip().startswith("|")
+    ]
+    assert not long, f"longer than 100 characters: {', '.join(long)}"
+
+
 def test_importing_loads_nothing_heavy_and_computes_nothing():
     code = (
         "import sys, protozoo\n"

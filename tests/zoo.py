@@ -106,7 +106,17 @@ class Case:
     @property
     def flat(self) -> bool:
         """Points are compared where the samples live, in a flat space."""
-        return self.data is blobs and self.recipe.encoder.__name__ == "no_encoder"
+        return self.data is blobs and not self.encoded
+
+    @property
+    def encoded(self) -> bool:
+        """A network stands before the metric."""
+        return self.recipe.encoder.__name__ != "no_encoder"
+
+    @property
+    def of_pairs(self) -> bool:
+        """Its kernel is a function of the pair, and not of the difference."""
+        return self.recipe.metric.__name__ == "exponential_kernel"
 
     @property
     def arranged(self) -> bool:
@@ -116,7 +126,7 @@ class Case:
     @property
     def translation_invariant(self) -> bool:
         """Distances depend on differences alone."""
-        return self.flat and "DKGM" not in self.name
+        return self.flat and not self.of_pairs
 
     @property
     def quadratic(self) -> bool:
@@ -129,7 +139,7 @@ class Case:
         become right."""
         return self.name not in ("LVQ1", "GLVQ1") and self.learns
 
-    @property
+    @functools.cached_property  # asked while tests are collected, and a rule has parts to make
     def learns(self) -> bool:
         return not isinstance(self.recipe.rule, pz.Lazy)
 
@@ -161,7 +171,7 @@ CASES = [
         "LVQMLN", "PLVQ", "SiameseGLVQ", "SiameseGMLVQ", "SiameseGTLVQ", hidden=(8,), latent_dim=4
     ),
     *_labelled("ImageGLVQ", "ImageGMLVQ", "ImageGTLVQ", data=images, channels=(4,), latent_dim=4),
-    Case("CBC", options={"components": 4}),
+    *[Case(name, options={"components": 4}) for name in ("CBC", "StableCBC", "RobustStableCBC")],
     Case("ImageCBC", options={"components": 4, "channels": (4,), "latent_dim": 4}, data=images),
     *_labelled(
         "RiemannianSRNG", "RiemannianSMNG", "RiemannianSLNG", "RiemannianSTNG", data=matrices
@@ -177,6 +187,7 @@ CASES = [
     ],
     *[Case(name, options={"prototypes": 4}) for name in ("HCM", "FCM", "NeuralGas")],
     Case("KMeans", options={"prototypes": 4}),
+    *[Case(name, options={"prototypes": 4}) for name in ("MedianKMeans", "MedianNeuralGas")],
     *[
         Case(name, options={"prototypes": 3})
         for name in ("PCM", "FPCM", "PFCM", "AFCM", "IPCM", "IPCM2", "BGPC")

@@ -424,11 +424,48 @@ def refuse_empty_samples(x: ArrayLike, name: str = "x") -> None:
         )
 
 
-def as_labels(y: Any, n: int, name: str = "y") -> np.ndarray:
-    """`y` as n integers 0…c-1.
+def as_words(y: Any, name: str = "y") -> np.ndarray | None:
+    """Labels that are words or truth values; `None` for all others.
+
+    **Raises:** `ValueError` for words among which some are missing.
+    """
+    if y is None or (isinstance(y, jax.Array) and y.dtype != bool):
+        return None
+    try:
+        labels = np.asarray(y)
+    except Exception:  # `as_labels` says what is wrong with it
+        return None
+    if labels.dtype.kind == "O" and any(isinstance(one, str) for one in labels.flat):
+        for i, one in enumerate(labels.flat):
+            if not isinstance(one, str):
+                raise ValueError(
+                    f"`{name}` holds words, and {one!r} for sample {i}: leave samples without a "
+                    "class out, and call each class by a word."
+                )
+        return labels.astype(str)
+    return labels if labels.dtype.kind in "UTb" else None
+
+
+def places_of(words: np.ndarray, names: Sequence[Any], name: str = "y") -> np.ndarray:
+    """The numbers of classes that are called by their names.
+
+    **Raises:** `ValueError` for a name that is none of them.
+    """
+    place = {str(one): k for k, one in enumerate(names)}
+    found, which = np.unique(words, return_inverse=True)
+    for one in map(str, found):
+        if one not in place:
+            raise ValueError(f"`{name}` has class {one!r}, and classes are {', '.join(place)}.")
+    return np.array([place[str(one)] for one in found], int)[which]
+
+
+def as_labels(y: Any, n: int, name: str = "y", names: Sequence[Any] | None = None) -> np.ndarray:
+    """`y` as n integers 0…c-1; where classes have names, they may be called by them.
 
     **Raises:** `ValueError` naming what is wrong, and how labels of another kind are encoded.
     """
+    if names is not None and (words := as_words(y, name)) is not None:
+        y = places_of(words, names, name)
     if not isinstance(y, jax.Array) or jnp.issubdtype(y.dtype, jax.dtypes.prng_key):
         try:
             y = as_numbers(y, name) if isinstance(y, jax.Array) else _as_numpy(y, name)
@@ -465,7 +502,7 @@ def refuse_unknown_classes(y: np.ndarray, classes: int, name: str = "y") -> None
 
 def refuse_single_class(y: np.ndarray, name: str = "y") -> None:
     """Raise `ValueError` if all samples are of one class."""
-    if y.min() == y.max():
+    if (y == y[0]).all():
         raise ValueError(
             f"`{name}` has the single class {y[0]}; a classifier needs two. For one class, cluster "
             "it: `pz.zoo.HCM`, or describe it: `pz.zoo.SVDD`."
@@ -480,7 +517,7 @@ def refuse_missing_classes(y: np.ndarray, name: str = "y") -> None:
         raise ValueError(
             f"`{name}` has no sample of class {int(np.flatnonzero(counts == 0)[0])}: classes must "
             f"be 0…{len(counts) - 1} without gaps; `classes, {name} = np.unique({name}, "
-            "return_inverse=True)` closes them."
+            f"return_inverse=True)` closes them, and `{name}.astype(str)` makes them names."
         )
 
 
@@ -514,11 +551,13 @@ def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
     return weight
 
 
-def counted(x: Any, y: Any, weight: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
+def counted(
+    x: Any, y: Any, weight: Any, names: Sequence[Any] | None = None
+) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
     """Samples, their labels and their weights without those whose weight is zero: they are not
     there."""
     x = sample_numbers(x)
-    y = None if y is None else as_labels(y, len(x))
+    y = None if y is None else as_labels(y, len(x), names=names)
     if weight is None:
         return x, y, None
     weight, x, y = counting(as_weights(weight, len(x)), x, y)

@@ -248,6 +248,13 @@ SARALAJEW_2019 = Source(
     "NeurIPS",
     2019,
 )
+SARALAJEW_2025 = Source(
+    "inproceedings",
+    "S. Saralajew, A. Rana, T. Villmann, A. Shaker",
+    "A robust prototype-based network with interpretable RBF classifier foundations",
+    "AAAI",
+    2025,
+)
 QIN_2004 = Source(
     "inproceedings",
     "A. K. Qin, P. N. Suganthan",

@@ -24,7 +24,7 @@ from ._checks import (
 from ._namespace import public
 from ._reports import aligned, estimate, plain
 from ._statistics import counting
-from ._types import Array, ArrayLike, Float, Int, Labels, PerSample, Scalar, Scores
+from ._types import Array, ArrayLike, Classes, Float, Labels, PerSample, Scalar, Scores
 from .models import AbstractTrainable
 from .models.internal import carded_classes, decided, probabilities, refuse_no_classifier
 
@@ -163,7 +163,7 @@ class Evaluation:
     def of_probabilities(
         cls,
         probabilities: Float[ArrayLike, "n c"],
-        y: Int[ArrayLike, " n"] | Sequence[int],
+        y: Classes,
         sample_weight: ArrayLike | None = None,
         *,
         class_names: Sequence[str] | None = None,
@@ -220,7 +220,7 @@ class Evaluation:
 def evaluate(
     model: AbstractTrainable,
     x: ArrayLike,
-    y: Int[ArrayLike, " n"] | Sequence[int],
+    y: Classes,
     sample_weight: ArrayLike | None = None,
     *,
     class_names: Sequence[str] | None = None,
@@ -235,7 +235,8 @@ def evaluate(
 
     - `model`: any classifier that has `predict_proba`: prototypes with classes, networks, models of
       one class (0 for targets, 1 for others), models that know "none of these" as their last class.
-    - `x`, `y`: samples that it was not trained with, and their classes 0…c-1.
+    - `x`, `y`: samples that it was not trained with, and their classes, by numbers 0…c-1 or by
+      their names.
     - `sample_weight`: how many copies of each sample there are, `(n,)`.
     - `class_names`: the classes' names; those on the model's card by default.
     - `bins`: of confidence, for the calibration error.
@@ -245,7 +246,7 @@ def evaluate(
     """
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
     class_names = carded_classes(model) if class_names is None else class_names
-    x, labels, weight = counted(x, y, sample_weight)
+    x, labels, weight = counted(x, y, sample_weight, class_names)
     answers: Any = model
     return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, class_names, bins)
 
@@ -266,7 +267,7 @@ class RejectCurve(NamedTuple):
 def reject_curve(
     model: AbstractTrainable,
     x: ArrayLike,
-    y: Int[ArrayLike, " n"] | Sequence[int],
+    y: Classes,
 ) -> RejectCurve:
     """The accuracy–reject curve: a classifier rejects the samples that it is least sure of, and is
     right more often on the others.
@@ -286,7 +287,7 @@ def reject_curve(
     """
     refuse_no_classifier(model, "nothing that it says is right or wrong")
     answers: Any = model
-    labels = as_labels(y, len(sample_numbers(x)))
+    labels = as_labels(y, len(sample_numbers(x)), names=carded_classes(model))
     refuse_unknown_classes(labels, model.classes)
     right = np.asarray(answers.predict(x)) == labels
     sure = np.asarray(answers.confidence(x), float)
@@ -303,7 +304,7 @@ def _evaluation(
     if p.ndim != 2:
         raise ValueError(f"`probabilities` must have shape (n, classes), got {p.shape}.")
     (n, count), tiny = p.shape, float(np.finfo(p.dtype).tiny)
-    labels = as_labels(y, n)
+    labels = as_labels(y, n, names=names)
     refuse_unknown_classes(labels, count)
     weight, p, labels = counting(as_weights(sample_weight, n), np.asarray(p, float), labels)
     if names is not None and len(names) != count:

@@ -24,10 +24,11 @@ One letter means one axis, everywhere:
 | `PerPrototype`    | `Float[Array, " p"]`      | a number for each prototype                |
 | `Mask`            | `Bool[Array, " n"]`       | some of the samples                        |
 | `Scalar`          | `Float[Array, ""]`        | one number                                 |
+| `Classes`         | numbers or words          | classes, by their numbers or their names   |
 | `MaybeLabels`     | `Int[Array, " n"] | None` | classes, where a loss may learn without    |
 
-`Array`, `ArrayLike`, `Bool`, `Float`, `Int`, `Num`, `PRNGKeyArray` and `PyTree` are those of
-jaxtyping.
+`Array`, `ArrayLike`, `Bool`, `Float`, `Int`, `Num`, `PRNGKeyArray`, `PyTree` and `Shaped` are those
+of jaxtyping.
 
 Shapes are checked while a program runs if it asks for that, of your functions and of protozoo's:
 
@@ -47,6 +48,7 @@ from ._types import (
     Array as Array,
     ArrayLike as ArrayLike,
     Bool as Bool,
+    Classes as Classes,
     Dissimilarities as Dissimilarities,
     Float as Float,
     Int as Int,
@@ -63,5 +65,6 @@ from ._types import (
     Samples as Samples,
     Scalar as Scalar,
     Scores as Scores,
+    Shaped as Shaped,
     __all__ as __all__,
 )

@@ -70,10 +70,16 @@ def _parser() -> _Parser:
     fit.add_argument("--target", metavar="COLUMN", help="the column of the classes")
     fit.add_argument("--targets", metavar="CLASS", help="for models of one class: which it is")
     _about_data(fit)
-    fit.add_argument(
+    tested = fit.add_mutually_exclusive_group()
+    tested.add_argument(
         "--held-out",
         type=_share,
         help="the share of rows that are kept for testing (default: 0.2, where there are classes)",
+    )
+    tested.add_argument(
+        "--folds",
+        type=_count,
+        help="validate by so many folds instead, and learn from all rows",
     )
     fit.add_argument("--overwrite", action="store_true", help="replace a model that is there")
 
@@ -86,11 +92,7 @@ def _parser() -> _Parser:
 
     show = command(_commands.show, "show", "print what a saved model is")
     show.add_argument("model", type=Path, help="the directory of the model")
-    show.add_argument(
-        "--data",
-        type=Path,
-        help="samples: relevances weighted by the features' variances on them, too",
-    )
+    show.add_argument("--data", type=Path, help="samples, for relevances and pictures")
     show.add_argument("--plots", type=Path, metavar="DIR", help="draw pictures there, too")
 
     compare = command(_commands.compare, "compare", "compare models by cross-validation")

@@ -42,6 +42,7 @@ def fit(
     skip_missing: bool,
     standardise: bool,
     held_out: float | None,
+    folds: int | None,
     seed: int,
     options: dict[str, Any],
     overwrite: bool,
@@ -51,6 +52,9 @@ def fit(
     _refuse_taken(output, overwrite)
     table = read(data, header)
     given = _data(table, recipe, target, targets, weight, drop, skip_missing)
+    if folds is not None:
+        print(_by_folds(recipe, given, folds, seed, standardise, options))
+        held_out = 0.0
     train, test = _split(given, held_out, seed)
     y, w = (None if a is None else a[train] for a in (given.y, given.weight))
     print(f"{model} on {_described(given, train)}")
@@ -76,6 +80,25 @@ def fit(
     pz.save(output, result.model, overwrite=overwrite)
     print(f"saved in {output}")
     return 0
+
+
+def _by_folds(
+    recipe: Recipe, given: Data, folds: int, seed: int, standardise: bool, options: dict[str, Any]
+) -> str:
+    """How good such models are on folds that they have not seen."""
+    if given.y is None:
+        raise ValueError("--folds: without classes there is nothing to test; leave it out.")
+    found = pz.cross_validate(
+        recipe,
+        given.x,
+        given.y,
+        folds=folds,
+        key=seed,
+        sample_weight=given.weight,
+        standardise=standardise,
+        **options,
+    )
+    return f"validated, then trained on all rows:\n{found}"
 
 
 def predict(model: Path, data: Path, *, output: Path, header: bool, overwrite: bool) -> int:
@@ -314,9 +337,15 @@ def _relevances(model: pz.PrototypeModel, x: np.ndarray | None) -> dict[str, np.
 def _pictures(
     model: pz.PrototypeModel, names: Sequence[str] | None, x: np.ndarray | None
 ) -> Iterator[tuple[str, Any]]:
-    """Those that a model can be asked for without classes."""
+    """Those that a model can be asked for, of samples if there are some."""
     drawn = {
+        "prototypes": lambda: pz.plots.profiles(model, x, feature_names=names),
+        "prototype_images": lambda: pz.plots.prototype_images(model),
+        "relevance_bars": lambda: pz.plots.relevance_bars(model, x, feature_names=names),
         "relevance_matrix": lambda: pz.plots.relevance_matrix(model, feature_names=names, x=x),
+        "relevance_spectrum": lambda: pz.plots.relevance_spectrum(model),
+        "local_relevances": lambda: pz.plots.local_relevances(model, feature_names=names),
+        "kernel_widths": lambda: pz.plots.kernel_widths(model, x),
         "umatrix": lambda: pz.plots.umatrix(model),
         "component_planes": lambda: pz.plots.component_planes(model, feature_names=names),
     }

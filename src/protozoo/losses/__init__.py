@@ -10,7 +10,13 @@ from ._base import (
     Winners as Winners,
     nearness as nearness,
 )
-from ._cbc import CBC as CBC
+from ._cbc import (
+    CBC as CBC,
+    AbstractComponents as AbstractComponents,
+    AbstractStable as AbstractStable,
+    RobustStableCBC as RobustStableCBC,
+    StableCBC as StableCBC,
+)
 from ._clustering import (
     ClasswiseClustering as ClasswiseClustering,
     Fuzzy as Fuzzy,

@@ -52,7 +52,7 @@ class HypothesisMargin(AbstractWinnerLoss, AbstractHomogeneous):
         entries: Float[Array, "k n"],
         progress: Float[ArrayLike, ""],
     ) -> PerSample:
-        own, rival = _root(entries)
+        own, rival = root(entries)
         return jnp.maximum(self.margin - 0.5 * (rival - own), 0)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
@@ -62,7 +62,7 @@ class HypothesisMargin(AbstractWinnerLoss, AbstractHomogeneous):
         return HypothesisMargin(self.margin / jnp.sqrt(unit))
 
 
-def _root(squared: Float[Array, "k n"]) -> Float[Array, "k n"]:
+def root(squared: Float[Array, "a b"]) -> Float[Array, "a b"]:
     """The square root, with a derivative of zero at zero: a sample on its prototype pulls
     nowhere."""
     positive = squared > 0

@@ -2,6 +2,7 @@
 answers."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -26,6 +27,9 @@ class AbstractManifold(eqx.Module):
     #: Displacements are x - w, entry by entry, so that squares may be expanded into one matrix
     #: product.
     displacement_is_difference: eqx.AbstractClassVar[bool]
+    #: Entries of points are features: in other units, one by one, points are points of the space
+    #: again, so that samples may be scaled.
+    has_features: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod

@@ -29,6 +29,7 @@ class Euclidean(AbstractManifold):
 
     shape: tuple[int, ...] = static()
     displacement_is_difference: ClassVar[bool] = True
+    has_features: ClassVar[bool] = True
 
     def __init__(self, shape: int | tuple[int, ...]):
         sizes = shape if isinstance(shape, tuple | list) else (shape,)

@@ -1,6 +1,5 @@
 """Rotations."""
 
-import functools
 import math
 from typing import ClassVar
 
@@ -12,8 +11,8 @@ from .._checks import positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractSpectral
-from ._functions import orthonormalised, trigonometric
-from ._jacobi import left_svd, pairs, precise_product, right_vectors
+from ._functions import orthonormalised, over_sine, trigonometric
+from ._jacobi import left_svd, pairs, precise_product
 from ._membership import first, known, off_orthonormal, rounding
 
 
@@ -33,7 +32,7 @@ class SO(AbstractSpectral):
 
     A point is an orthogonal matrix (n, n) of determinant one, and has k = n(n-1)/2 coordinates: the
     strict upper triangle of log(RᵀS). Where a plane is turned by π, both ways are shortest, and one
-    of them is taken; in up to three dimensions, distances are exact there.
+    of them is taken.
 
     **Raises:** `ValueError` if `n` is less than two.
 
@@ -188,27 +187,67 @@ def _logarithm_of_three(turns: Float[Array, "*batch 3 3"]) -> Float[Array, "*bat
 
 @jax.custom_jvp
 def _logarithm_of_many(turns: Float[Array, "*batch i i"]) -> Float[Array, "*batch i i"]:
-    """Eight times the logarithm of the eighth root, whose angles are so small that a power series
-    has it."""
+    """In axes in which a turn is blocks of equal angles: the logarithm of cos θ + J sin θ is θ J.
+
+    With J² = -1. Where the angle is small, J sin θ is enough. Where it is nearly π, the sine is
+    nearly nothing: the logarithm is π J, with any J that is near enough, less the small turn that
+    is left. So no more than rounding is lost, up to and including π.
+    """
     unit = jnp.broadcast_to(jnp.eye(turns.shape[-1], dtype=turns.dtype), turns.shape)
-    # The root of a rotation is the polar factor of M + 1. Where an angle is nearly π, it is nearly
-    # singular: singular values to their own precision keep what can be known.
-    shifted = turns + unit
-    # A turn by π exactly has two nearest roots; a little turn beyond chooses one.
-    ones = jnp.ones_like(unit)
-    shifted = shifted + jnp.finfo(turns.dtype).eps * (jnp.triu(ones) - jnp.tril(ones))
-    left, values = left_svd(shifted)
-    root = precise_product(left, right_vectors(shifted, left, values).mT)
-    for cosine in (math.cos(math.pi / 8), math.cos(math.pi / 16)):
-        # Its singular values are about one now.
-        root = (root + unit) / (1 + cosine)
-        root = functools.reduce(lambda r, _: orthonormalised(r), range(5), root)
-    sine = (root - root.mT) / 2
-    squares, power, total = -precise_product(sine, sine), sine, sine
-    for m in range(1, 9 if turns.dtype.itemsize < 8 else 20):
-        power = precise_product(power, squares) * ((2 * m - 1) / (2 * m))
-        total = total + power / (2 * m + 1)
-    return 8 * total
+    little = jnp.finfo(turns.dtype).eps * (jnp.triu(jnp.ones_like(unit)) - unit / 2)
+    little = little - little.mT
+    # Rows that are all zero have no direction; a little turn more gives them one.
+    axes, _ = left_svd(turns + unit + little)
+    turns = precise_product(precise_product(axes.mT, turns), axes)
+    cosines = jnp.diagonal(turns, axis1=-2, axis2=-1)
+    odd = (turns - turns.mT) / 2
+    sines = jnp.sqrt(jnp.sum(odd**2, axis=-1))
+    beyond = cosines < _between_planes(cosines)
+    # The angles themselves, and beyond those that are left to π.
+    left = over_sine(jnp.arctan2(sines, jnp.where(beyond, -cosines, cosines)))
+    factors = jnp.where(beyond, -left, left)
+    both = beyond[..., :, None] & beyond[..., None, :]
+    half = _nearest_orthogonal(jnp.where(both, odd + little / 3, unit))
+    whole = pairs(jnp.add, factors) / 2 * odd + jnp.where(both, math.pi * half, 0)
+    return precise_product(precise_product(axes, whole), axes.mT)
+
+
+def _between_planes(cosines: Float[Array, "*batch i"]) -> Float[Array, "*batch 1"]:
+    """Where the largest gap between cosines is, of angles from 95 to 154 degrees: the two axes of a
+    plane, whose cosines differ by rounding, are on the same side of it."""
+    low, high = -0.9, -0.1
+    ends = [jnp.full_like(cosines[..., :1], end) for end in (low, high)]
+    inside = jnp.sort(jnp.clip(cosines, low, high), axis=-1)
+    steps = jnp.concatenate([ends[0], inside, ends[1]], axis=-1)
+    widest = jnp.argmax(jnp.diff(steps, axis=-1), axis=-1, keepdims=True)
+    middles = (steps[..., :-1] + steps[..., 1:]) / 2
+    return jnp.take_along_axis(middles, widest, axis=-1)
+
+
+def _nearest_orthogonal(matrices: Float[Array, "*batch i i"]) -> Float[Array, "*batch i i"]:
+    """The polar factors of matrices whose singular values are at most one, by Newton's steps.
+
+    They multiply what is small by 3/2, and keep skew what is skew.
+    """
+    rounding, unit = (
+        jnp.finfo(matrices.dtype).eps,
+        jnp.eye(matrices.shape[-1], dtype=matrices.dtype),
+    )
+    most = math.ceil(-1.1 * math.log(rounding) / math.log(1.5)) + 8
+
+    def unfinished(state: tuple) -> Array:
+        i, _, settled = state
+        return (i < most) & ~jnp.all(settled)
+
+    def step(state: tuple) -> tuple:
+        i, m, settled = state
+        off = jnp.max(jnp.abs(precise_product(m.mT, m) - unit), axis=(-2, -1), keepdims=True)
+        moved = jnp.where(settled, m, orthonormalised(m))
+        # Convergence is quadratic: what was so near is there. What is no number never is.
+        return i + 1, moved, ~(off > rounding**0.5)
+
+    start = jnp.zeros((*matrices.shape[:-2], 1, 1), bool)
+    return jax.lax.while_loop(unfinished, step, (0, matrices, start))[1]
 
 
 @_logarithm_of_many.defjvp
@@ -220,7 +259,9 @@ def _logarithm_of_many_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tup
     angles, vectors = jnp.linalg.eigh(jax.lax.complex(jnp.zeros_like(logarithm), -logarithm))
     half = pairs(jnp.subtract, angles) / 2
     flat = jnp.abs(half) < 1e-6
-    away = jnp.where(flat, 1, half)
+    # Where both angles are π, there is no derivative; nearby, it is larger than rounding allows.
+    most = math.pi - jnp.finfo(half.dtype).eps ** 0.5
+    away = jnp.where(flat, 1, jnp.clip(half, -most, most))
     # z / (1 - e^-z) = (z/2) coth(z/2) + z/2 with z = 2i·half: half cot(half) + i half.
     factor = jax.lax.complex(jnp.where(flat, 1, away / jnp.tan(away)), half)
     moved = precise_product(turns.mT, change)

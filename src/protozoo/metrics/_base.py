@@ -147,6 +147,10 @@ class AbstractSeminorm(AbstractMetric):
         """The seminorms, in the order of which samples are near to prototypes."""
 
     @abc.abstractmethod
+    def of_seminorms(self, seminorms: Float[Array, "a b"]) -> Float[Array, "a b"]:
+        """The dissimilarities δ as a function of them."""
+
+    @abc.abstractmethod
     def lipschitz(
         self,
         prototypes: Prototypes,
@@ -254,6 +258,9 @@ class AbstractAdaptation(AbstractQuadratic, AbstractSeminorm, AbstractScaleFree)
 
     def seminorms(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         return jnp.sqrt(self.squared(x, prototypes))
+
+    def of_seminorms(self, seminorms: Float[Array, "a b"]) -> Float[Array, "a b"]:
+        return seminorms**2
 
     def lipschitz(
         self,

@@ -54,6 +54,9 @@ class LpNorm(AbstractSeminorm, AbstractScaleFree):
     def seminorms(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         return self(x, prototypes)
 
+    def of_seminorms(self, seminorms: Float[Array, "a b"]) -> Float[Array, "a b"]:
+        return seminorms
+
     def lipschitz(
         self,
         prototypes: Prototypes,

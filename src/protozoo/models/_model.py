@@ -29,7 +29,18 @@ from .._module import all_finite, as_dtype, declarations, part, replaced, said, 
 from .._products import accumulated, flattened
 from .._schedules import within
 from .._sources import bibtex, sources_of
-from .._types import Array, ArrayLike, Bool, Float, Int, MaybeLabels, PerSample, PyTree, Scalar
+from .._types import (
+    Array,
+    ArrayLike,
+    Bool,
+    Classes,
+    Float,
+    Int,
+    MaybeLabels,
+    PerSample,
+    PyTree,
+    Scalar,
+)
 from ..backbones import AbstractLocalEncoder, AbstractScale, Rematerialised
 from ..losses import (
     AbstractDecision,
@@ -713,7 +724,7 @@ class PrototypeModel(AbstractTrainable):
         return bibtex(sources_of(self))
 
     def win_ratios(
-        self, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | None = None
+        self, x: Float[ArrayLike, "n ..."], y: Classes | None = None
     ) -> Float[Array, " p"]:
         """The share of all samples that each prototype is nearest to; with `y`, counting only those
         of its own class.
@@ -725,7 +736,7 @@ class PrototypeModel(AbstractTrainable):
         winner = np.asarray(self.ask(_winner, x))
         n = len(winner)
         if y is not None:
-            labels = as_labels(y, n)
+            labels = as_labels(y, n, names=None if self.card is None else self.card.classes)
             refuse_unknown_classes(labels, self.classes)
             winner = winner[self.prototypes.labels[winner] == labels]
         return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
@@ -1058,7 +1069,7 @@ def _refuse_unscalable(model: PrototypeModel) -> None:
         return
     if model.metric.takes_dissimilarities:
         raise ValueError("`scale`: dissimilarities are compared as they are.")
-    if not isinstance(space, Euclidean):
+    if not space.has_features:
         raise ValueError(f"`scale`: points of {space} have no features that could be scaled.")
     if scale.shape != space.point_shape:
         raise ValueError(

@@ -12,6 +12,7 @@ from .._checks import as_labels
 from .._types import ArrayLike
 from ..manifolds import curved_coordinates, karcher_mean
 from ..models import PrototypeModel
+from ..models.internal import carded_classes
 from ..prototypes import Prototypes
 
 
@@ -76,7 +77,7 @@ def some_of(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """As many samples as can be told apart in a picture, spread over all."""
     x = np.asarray(model.check_values(x))
-    y = None if y is None else as_labels(y, len(x))
+    y = None if y is None else as_labels(y, len(x), names=carded_classes(model))
     step = -(-len(x) // DRAWN)
     return x[::step], None if y is None else y[::step]
 

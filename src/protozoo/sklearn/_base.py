@@ -25,6 +25,7 @@ from ..zoo.internal import (
     mixture,
     no_lattice,
     prepared,
+    relational,
     trainer_settings,
 )
 
@@ -116,6 +117,8 @@ class PrototypeEstimator(BaseEstimator):
         tags, row = BaseEstimator.__sklearn_tags__(self), self._known_row()
         tags.input_tags.two_d_array = row is None or takes_vectors(row)
         tags.input_tags.three_d_array = True
+        # So that scikit-learn cuts folds out of both axes of a matrix of dissimilarities.
+        tags.input_tags.pairwise = row is not None and takes_pairs(row, self._options)
         return tags
 
     # Data.
@@ -224,3 +227,9 @@ def takes_vectors(row: Recipe) -> bool:
     except ValueError:
         return False
     return row.encoder is not cnn
+
+
+def takes_pairs(row: Recipe, options: dict[str, Any]) -> bool:
+    """Whether a sample is its row of dissimilarities, or of values of a kernel, to those of
+    `fit`."""
+    return row.metric is relational or bool(options.get("precomputed", False))

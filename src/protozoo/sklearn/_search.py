@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing, get_tags, indexable
 
 from .._module import replaced
 from ..models import PrototypeModel
@@ -27,8 +27,8 @@ class CompiledGridSearchCV(GridSearchCV):
     Arguments and results are those of scikit-learn's. A fold is a matter of weights: samples that
     are held out weigh nothing, so that rounding differs from that of training without them, and
     with mini-batches their order. What cannot be trained so (callbacks and checkpoints, folds
-    without some of the classes) is trained by itself. The program's time is shared among its fits
-    in `mean_fit_time`; `n_jobs` has no meaning.
+    without some of the classes, dissimilarities) is trained by itself. The program's time is shared
+    among its fits in `mean_fit_time`; `n_jobs` has no meaning.
 
     **Attributes:** as those of `GridSearchCV`, and `programs_`, how many structures there were.
 
@@ -109,6 +109,8 @@ def _members(
     candidate: PrototypeEstimator, some: Sequence[Any], whole: PrototypeEstimator
 ) -> list[tuple]:
     """What a candidate trains on some samples, for each start: trainer, model, weights, key."""
+    if get_tags(candidate).input_tags.pairwise:  # each fold has reference samples of its own
+        return []
     try:
         x, labels, weight = candidate._read(*some)
         trainer, models, key = prepared(

@@ -12,6 +12,7 @@ from .._checks import (
     as_parts,
     as_weights,
     on_device,
+    places_of,
     refuse_unknown_classes,
     sample_numbers,
 )
@@ -21,14 +22,14 @@ from .._types import Array, ArrayLike, PyTree
 from ..backbones import AbstractScale
 from ..metrics import AbstractMixing
 from ..models import AbstractTrainable, PrototypeModel
-from ..models.internal import inside, map_chunks, rows_per_chunk
+from ..models.internal import carded_classes, inside, map_chunks, rows_per_chunk
 from ._averaging import innermost
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
 
 
-#: A weight for each class: by a mapping, in an array, or `"balanced"`.
-ClassWeight = str | Mapping[int, float] | Sequence[float] | ArrayLike | None
+#: A weight for each class: by a mapping (from numbers or names), in an array, or `"balanced"`.
+ClassWeight = str | Mapping[int, float] | Mapping[str, float] | Sequence[float] | ArrayLike | None
 
 
 def as_batch(
@@ -52,7 +53,8 @@ def as_batch(
         if labels is None:
             raise ValueError("`class_weight` needs classes, and this model learns without labels.")
         weight = weight / weight.max()
-        weight = weight * of_classes(labels, model.classes, class_weight, weight)[labels]
+        names = carded_classes(model)
+        weight = weight * of_classes(labels, model.classes, class_weight, weight, names)[labels]
         if not weight.any():
             raise ValueError(
                 "`class_weight`: the weights of all samples are zero: nothing can be learned."
@@ -91,7 +93,7 @@ def classes_of(
         y = np.zeros(n, int)
     if y is None:
         raise ValueError(f"`{name}y` is missing: {model.loss_name} learns from labelled samples.")
-    labels = as_labels(y, n, f"{name}y")
+    labels = as_labels(y, n, f"{name}y", carded_classes(model))
     refuse_unknown_classes(labels, model.classes, f"{name}y")
     return labels
 
@@ -161,7 +163,11 @@ def _encode(model: AbstractTrainable, x: Array) -> Array:
 
 
 def of_classes(
-    y: np.ndarray, classes: int, class_weight: ClassWeight, weight: np.ndarray
+    y: np.ndarray,
+    classes: int,
+    class_weight: ClassWeight,
+    weight: np.ndarray,
+    names: Sequence[str] | None = None,
 ) -> np.ndarray:
     """The weight of each class; those that balance them are for samples of these weights."""
     if isinstance(class_weight, str):
@@ -173,6 +179,9 @@ def of_classes(
         masses = np.bincount(y, weight, classes)
         return masses.sum() / (classes * np.where(masses > 0, masses, 1))
     if isinstance(class_weight, Mapping):
+        if names is not None and all(isinstance(key, str) for key in class_weight):
+            called = places_of(np.array(list(class_weight)), names, "class_weight").tolist()
+            class_weight = dict(zip(called, class_weight.values(), strict=True))
         if set(class_weight) != set(range(classes)):
             raise ValueError(
                 f"`class_weight` must name every class 0…{classes - 1} once, got "

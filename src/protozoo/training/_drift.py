@@ -22,6 +22,7 @@ from .._module import buffer, hyper, part, replaced, static
 from .._schedules import as_scalar, within
 from .._types import Array, ArrayLike, Float, Int, Scalar
 from ..models import PrototypeModel, Selection
+from ..models.internal import carded_classes
 from ._freeze import Freeze, trainable_mask
 from ._gradient import GradientDescent
 from ._trainer import Trainer, TrainState
@@ -251,7 +252,7 @@ class AdaptiveLVQ(eqx.Module):
         """
         model = self.state.model
         samples = np.asarray(model.check_values(x))
-        labels = as_labels(y, len(samples))
+        labels = as_labels(y, len(samples), names=carded_classes(model))
         refuse_unknown_classes(labels, len(np.asarray(self.living)))
         errors = int(np.sum(np.asarray(model.predict(samples)) != labels))
         detector, drift = self.detector.updated(errors, len(samples))

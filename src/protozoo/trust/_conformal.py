@@ -14,7 +14,7 @@ from .._checks import as_labels, of_kind, truth
 from .._module import buffer, hyper, part, static
 from .._reports import aligned, estimate, plain
 from .._schedules import as_scalar
-from .._types import Array, ArrayLike, Bool, Float, Int, Scalar
+from .._types import Array, ArrayLike, Bool, Classes, Float, Int, Scalar
 from ..losses.internal import refuse_no_share
 from ..models import AbstractTrainable, PrototypeModel
 from ..models.internal import carded_classes, refuse_no_classifier, transformable
@@ -213,7 +213,7 @@ class SetEvaluation:
 def evaluate_sets(
     classifier: ConformalClassifier,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | Sequence[int] | None = None,
+    y: Classes | None = None,
 ) -> SetEvaluation:
     """Coverage and size of the sets of a conformal classifier, altogether and class by class.
 
@@ -266,7 +266,7 @@ def _known_samples(model: AbstractTrainable, x: Any, y: Any, suffix: str) -> tup
     x, classes = model.check_values(x, f"x{suffix}"), _known(model)
     if y is None and classes == 1:
         return x, np.zeros(len(x), int)
-    y = as_labels(y, len(x), f"y{suffix}")
+    y = as_labels(y, len(x), f"y{suffix}", carded_classes(model))
     if y.max() >= classes:
         raise ValueError(
             f"`y{suffix}` has class {y.max()}, but the model has been shown classes "

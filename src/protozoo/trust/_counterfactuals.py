@@ -11,10 +11,9 @@ import numpy as np
 from .._checks import as_labels, as_numbers, refuse_unknown_classes
 from .._module import replaced
 from .._types import Array, ArrayLike, Bool, Float, Int
-from ..metrics import AbstractQuadratic, AbstractSeminorm
 from ..models import PrototypeModel
 from ._certificates import certify
-from ._geometry import Crossing, Exact, check_norm, into, shortest
+from ._geometry import Crossing, Exact, check_norm, into, no_planes, plain, shortest
 
 
 #: By how much more than half the difference of δ a point is pushed over the boundary, as a share of
@@ -106,7 +105,7 @@ def counterfactuals(
     still = _places(model, frozen, flat.shape[1], "frozen")
     whole = _places(model, integers, flat.shape[1], "integers")
     lower[:, still] = upper[:, still] = 0.0
-    way: Any = _Planes if _made_of_planes(model) else _Slopes
+    way: Any = _Planes if no_planes(plain(model)) is None else _Slopes
     search = _Search(way(model, samples, own, wanted, norm), norm)
     return search.found(lower, upper, whole & ~still)
 
@@ -235,9 +234,9 @@ class _Planes:
         norm: float | int,
     ):
         self.model, self.x, self.own, self.wanted, self.norm = model, x, own, wanted, norm
-        exact = Exact(model)
+        exact = Exact(plain(model))
         self.labels = exact.prototypes.labels
-        self.planes = exact.planes("counterfactuals")
+        self.planes = exact.planes()
         self.adapted = self.planes.adapted(x.astype(float))
 
     def contests(self, free: Bool[np.ndarray, " k"]):
@@ -307,13 +306,11 @@ class _Slopes:
         self.model, self.x, self.own, self.wanted, self.norm = model, x, own, wanted, norm
         classes = np.arange(model.classes)
         self.wins = classes != own[:, None] if wanted is None else classes == wanted[:, None]
-        self.least = np.zeros(len(x))
-        if isinstance(model.metric, AbstractSeminorm) and model.decides.nearest_wins:
-            try:
-                radii = certify(model, x, norm=norm, method="margin").radii
-            except ValueError:  # nothing is known of the encoder, or the space is curved
-                radii = self.least
-            self.least = radii if wanted is None else np.where(own == wanted, 0, radii)
+        try:
+            radii = certify(model, x, norm=norm, method="margin").radii
+        except ValueError:  # nothing is known of the decision, the metric, the space or the encoder
+            radii = np.zeros(len(x))
+        self.least = radii if wanted is None else np.where(own == wanted, 0, radii)
 
     def excess(
         self, steps: Float[np.ndarray, "n k"]
@@ -408,16 +405,6 @@ def _excess(
 
     (_, value), slope = jax.value_and_grad(total, has_aux=True)(x)
     return value, slope
-
-
-def _made_of_planes(model: PrototypeModel) -> bool:
-    """Whether decisions of a model change at planes between samples."""
-    metric: Any = model.metric
-    flat = model.prototypes.space.displacement_is_difference
-    adapted = isinstance(metric, AbstractQuadratic) and isinstance(metric, AbstractSeminorm)
-    return (
-        model.decides.nearest_wins and flat and not model.has_encoder and adapted
-    ) and not metric.local
 
 
 def _wanted(model: PrototypeModel, target: Any, n: int) -> Int[np.ndarray, " n"] | None:

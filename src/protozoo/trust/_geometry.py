@@ -6,14 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._module import as_dtype
+from .._module import as_dtype, replaced
 from .._types import Float, Int
 from ..backbones import lipschitz
-from ..metrics import AbstractQuadratic, AbstractSeminorm
+from ..losses import AbstractComponents
+from ..metrics import AbstractKernel, AbstractQuadratic, AbstractSeminorm
 from ..metrics.internal import matrices_of, operator_norms
 from ..models import PrototypeModel
 from ..prototypes import Prototypes
 from ._convex import Problems, feasible, least, solve, split
+from ._selective import Tempered
 
 
 #: How many numbers of planes are held at a time, and how many seminorms.
@@ -38,31 +40,67 @@ def check_norm(norm: Any, known: tuple[float | int, ...] = (1, 2, np.inf)) -> fl
     return norm
 
 
-def refuse_undecided(model: PrototypeModel, asked: str) -> None:
-    """Raise `ValueError` unless the nearest prototype wins, all are compared by one function of
-    seminorms, and points have coordinates."""
-    decision = type(model.decides).__name__
-    if not model.decides.nearest_wins:
-        raise ValueError(
-            f"`{asked}` is about decisions by the nearest prototype, and {decision} decides by "
-            "more than that: give the model `decision=pz.losses.GLVQ()`, if that is what it should "
-            "do."
+def plain(model: PrototypeModel) -> PrototypeModel:
+    """The model without what changes none of its decisions: temperatures, and kernels of one
+    bandwidth for all prototypes, if the nearest one wins."""
+    decision, metric = model.decides, model.metric
+    while isinstance(decision, Tempered):
+        decision = decision.decision
+    while decision.nearest_wins and isinstance(metric, AbstractKernel):
+        if np.ptp(np.asarray(metric.log_bandwidths)) > 0:
+            break
+        metric = metric.metric
+    return replaced(model, decision=decision, metric=metric)
+
+
+def unproven(model: PrototypeModel) -> str | None:
+    """Why nothing can be proven of the decisions of a plain model; `None` if something can."""
+    decision, metric = model.decides, type(model.metric).__name__
+    space = model.encoded_prototypes().space
+    if not decision.nearest_wins and not isinstance(decision, AbstractComponents):
+        return (
+            f"{type(decision).__name__} decides by more than the nearest prototype: give the model "
+            "`decision=pz.losses.GLVQ()`, if that is what it should do."
         )
-    if not model.encoded_prototypes().space.displacement_is_difference:
-        raise ValueError(
-            f"`{asked}` needs a flat space: in {model.encoded_prototypes().space}, nothing is "
-            "known of the distance that a change of numbers makes."
+    if not space.displacement_is_difference:
+        return (
+            f"in {space}, which is not flat, nothing is known of the distance that a change of "
+            "numbers makes."
         )
     if not isinstance(model.metric, AbstractSeminorm):
-        raise ValueError(
-            f"`{asked}`: δ of {type(model.metric).__name__} is not one function of a seminorm for "
-            "all prototypes: train with `SquaredEuclidean`, `Omega`, `Relevance`, `Tangent` or "
-            "`LpNorm`."
+        return (
+            f"δ of {metric} is not one function of a seminorm for all prototypes: train with "
+            "`SquaredEuclidean`, `Omega`, `Relevance`, `Tangent` or `LpNorm`, or with a kernel of "
+            "one bandwidth."
         )
+    return None
+
+
+def no_planes(model: PrototypeModel) -> str | None:
+    """Why decisions of a plain model do not change at planes between samples; `None` if they do."""
+    decision, metric = type(model.decides).__name__, type(model.metric).__name__
+    if (reason := unproven(model)) is not None:
+        return reason
+    if not model.decides.nearest_wins:
+        return (
+            f"{decision} decides by all components, so that decisions change at no planes: ask for "
+            '`method="margin"`.'
+        )
+    if model.has_encoder:
+        return (
+            f"behind its {type(model.encoder).__name__}, the model decides by no planes between "
+            "samples."
+        )
+    if not isinstance(model.metric, AbstractQuadratic):
+        return f"{metric} decides by no planes."
+    if model.metric.local:
+        return f"{metric} has a map for each prototype, so that decisions change at no planes."
+    return None
 
 
 class Exact:
-    """A model's arithmetic in float64: its numbers as they are, none of them rounded further."""
+    """A plain model's arithmetic in float64: its numbers as they are, none of them rounded
+    further."""
 
     def __init__(self, model: PrototypeModel):
         with jax.enable_x64(True):
@@ -84,6 +122,21 @@ class Exact:
                 for start in range(0, len(x), step)
             ]
         return np.concatenate(found)
+
+    def detected(self, seminorms: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n p"]:
+        """How probably components at these seminorms are detected."""
+        metric: Any = self.model.metric
+        decision: Any = self.model.decides
+        with jax.enable_x64(True):
+            delta = metric.of_seminorms(jnp.asarray(seminorms, jnp.float64))
+            return np.asarray(decision.detected(delta))
+
+    def reasons(self) -> tuple[Float[np.ndarray, "c p"], Float[np.ndarray, " c"]]:
+        """What classes make of that (`losses.AbstractComponents`)."""
+        decision: Any = self.model.decides
+        with jax.enable_x64(True):
+            slopes, offsets = decision.reasons()
+        return np.asarray(slopes), np.asarray(offsets)
 
     def constants(self, norm: float | int, size: int) -> Float[np.ndarray, " p"]:
         """By how much the seminorm of each prototype changes at most, where a sample of so many
@@ -116,24 +169,9 @@ class Exact:
             jacobian = jax.jacfwd(scale)(jnp.zeros(scale.shape, jnp.float64))
         return np.asarray(jacobian, np.float64).reshape(size, size).T
 
-    def planes(self, asked: str) -> "Planes":
-        """The planes between prototypes.
-
-        **Raises:** `ValueError` unless there is one linear map for all of them, and no encoder.
-        """
-        metric, model = self.model.metric, self.model
-        if model.has_encoder:
-            raise ValueError(
-                f"{asked}: behind its {type(model.encoder).__name__}, the model decides by no "
-                "planes between samples."
-            )
-        if not isinstance(metric, AbstractQuadratic):
-            raise ValueError(f"{asked}: {type(metric).__name__} decides by no planes.")
-        if metric.local:
-            raise ValueError(
-                f"{asked}: {type(metric).__name__} has a map for each prototype, so that decisions "
-                "change at no planes."
-            )
+    def planes(self) -> "Planes":
+        """The planes between prototypes, if there are any (`no_planes`)."""
+        metric: Any = self.model.metric
         with jax.enable_x64(True):
             (matrix,) = matrices_of(metric, self.prototypes)
         points = np.asarray(self.prototypes.points, np.float64).reshape(len(self.prototypes), -1)

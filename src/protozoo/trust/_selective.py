@@ -3,7 +3,7 @@ cost or by risk."""
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -20,11 +20,11 @@ from .._module import (
     with_parts_in_units,
 )
 from .._schedules import as_scalar, positive
-from .._types import Array, ArrayLike, Float, Int, PerSample, Scalar
+from .._types import Array, ArrayLike, Classes, Float, Int, PerSample, Scalar
 from ..losses import AbstractDecision
 from ..losses.internal import log_total, refuse_no_share, with_none
 from ..models import PrototypeModel
-from ..models.internal import decided, refuse_no_classifier
+from ..models.internal import carded_classes, decided, refuse_no_classifier
 
 
 #: Log-odds of which float32 tells no larger ones apart: all that is surer is equally sure.
@@ -75,6 +75,11 @@ class Tempered(AbstractDecision, AbstractHomogeneous):
     def relative(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether the decision is one by differences."""
         return self.decision.relative
+
+    @property
+    def nearest_wins(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the nearest prototype decides."""
+        return self.decision.nearest_wins
 
     def scores(
         self, delta: Float[Array, "n p"], labels: Int[np.ndarray, " p"]
@@ -140,9 +145,7 @@ class Selective(AbstractDecision, AbstractHomogeneous):
         return with_parts_in_units(self, unit)
 
 
-def tempered(
-    model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Int[ArrayLike, " n"] | Sequence[int]
-) -> PrototypeModel:
+def tempered(model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Classes) -> PrototypeModel:
     """The model whose probabilities fit these samples best: its scores are divided by the one
     temperature with the largest likelihood. It predicts what it did.
 
@@ -177,7 +180,7 @@ def tempered(
 def reject_by_cost(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | Sequence[int],
+    y: Classes,
     cost: float,
     per_class: bool = False,
 ) -> PrototypeModel:
@@ -220,7 +223,7 @@ def reject_by_cost(
 def reject_by_risk(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    y: Int[ArrayLike, " n"] | Sequence[int],
+    y: Classes,
     risk: float,
     delta: float = 0.1,
     per_class: bool = False,
@@ -401,7 +404,7 @@ def _inverse_temperature(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarra
 def _labels(model: PrototypeModel, x: Any, y: Any) -> np.ndarray:
     """The classes of samples, known to the model."""
     refuse_no_classifier(model, "clusters have no errors that could be rejected")
-    labels = as_labels(y, len(sample_numbers(x)))
+    labels = as_labels(y, len(sample_numbers(x)), names=carded_classes(model))
     refuse_unknown_classes(labels, model.classes)
     return labels
 

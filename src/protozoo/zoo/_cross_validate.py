@@ -14,7 +14,7 @@ from .._types import ArrayLike, PRNGKeyArray
 from ..evaluation import MORE_IS_BETTER, Evaluation
 from ..models import PrototypeModel
 from ..training import Fit, Trainer, fit_many
-from ._fit import Maker, look_up, trainer_settings
+from ._fit import Maker, by_numbers, look_up, trainer_settings
 from ._origin import carded
 from ._recipe import Recipe, taken
 
@@ -100,8 +100,8 @@ def cross_validate(
 
     - `model`: a name of the table, a row of your own (`Recipe`), or a function
       `(x, y, *, key, **options)` that composes a model; of those that learn from labels.
-    - `x`, `y`: samples and their classes 0…c-1. They are scaled within the folds by the option
-      `standardise=True` (see `pz.fit`).
+    - `x`, `y`: samples and their classes, numbers 0…c-1 or words. Samples are scaled within the
+      folds by the option `standardise=True` (see `pz.fit`).
     - `folds`: how many; no class may be smaller.
     - `key`: a random key; `jax.random.key(0)` by default.
     - `sample_weight`: how many copies of each sample there are, `(n,)`, in building, training and
@@ -115,7 +115,7 @@ def cross_validate(
     recipe = look_up(model)
     if not recipe.supervised:
         raise ValueError(f"{recipe.name} learns without labels: there is no accuracy to validate.")
-    given = x
+    given, (y, class_names) = x, by_numbers(recipe, y)
     x, labels, weight = taken(recipe, x, y, sample_weight)
     there = np.ones(len(x), bool) if sample_weight is None else np.asarray(sample_weight) > 0
     sizes = np.bincount(labels)
@@ -142,7 +142,7 @@ def cross_validate(
         own = host[fold != i]
         one = recipe(own, labels[fold != i], key=keys[i], **told[i], **options)
         names = column_names(given)
-        models.append(carded(one, recipe, trainer, own, options, feature_names=names))
+        models.append(carded(one, recipe, trainer, own, options, class_names, names))
     seen = np.where(fold != np.arange(folds)[:, None], weight, 0)
     fits = sorted(
         fit_many(trainer, models, x, labels, key=keys[-2], sample_weight=seen),
@@ -151,7 +151,9 @@ def cross_validate(
     # Of all samples, so that all folds ask one compiled program.
     answers = [np.asarray(fit.model.predict_proba(x)) for fit in fits]
     evaluations = [
-        Evaluation.of_probabilities(answer[fold == i], labels[fold == i], weight[fold == i])
+        Evaluation.of_probabilities(
+            answer[fold == i], labels[fold == i], weight[fold == i], class_names=class_names
+        )
         for i, answer in enumerate(answers)
     ]
     of_all = np.full(len(there), -1)
@@ -277,7 +279,7 @@ def compare(
     - `models`: names of the table, rows of your own, and functions that compose a model, as
       `cross_validate` takes them; each alone, or with options of its own,
       `("GMLVQ", {"latent_dim": 2})`. A mapping says what they are called.
-    - `x`, `y`: samples and their classes 0…c-1.
+    - `x`, `y`: samples and their classes, numbers 0…c-1 or words.
     - `folds`, `key`, `sample_weight`: as `cross_validate` has them.
     - `measure`: of `Evaluation`: `"accuracy"`, `"balanced_accuracy"`, `"log_loss"`,
       `"brier_score"`, `"calibration_error"`.

@@ -6,8 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import jax
+import numpy as np
 
-from .._checks import as_key, as_samples, counted, positive_integer
+from .._checks import (
+    as_key,
+    as_samples,
+    as_words,
+    counted,
+    places_of,
+    positive_integer,
+    refuse_single_class,
+)
 from .._keys import split
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import AbstractTrainable, PrototypeModel
@@ -44,8 +53,9 @@ def fit(
     - `model`: a name of the table (`pz.zoo.names()`), a row of your own (`Recipe`), or a function
       `(x, y, *, key, **options)` that composes a model (or another `AbstractTrainable`, such as a
       network); what trains it is then among the options, `rule` and `epochs` at least.
-    - `x`, `y`: samples and, for supervised models, their classes 0…c-1; for models of one class 0
-      for targets and 1 for others, and without labels all are targets.
+    - `x`, `y`: samples and, for supervised models, their classes: numbers 0…c-1, or words (or
+      truth values), which become the names of the classes, in their order; for models of one class
+      0 for targets and 1 for others, and without labels all are targets.
     - `key`: a random key; `jax.random.key(0)` by default.
     - `validation`: held-out data; see `Trainer.fit`.
     - `sample_weight`: how many copies of each sample there are, `(n,)`, when the model is built and
@@ -58,8 +68,10 @@ def fit(
       `True` for mean zero and variance one (`backbones.Standardise`), `"minmax"`, `"robust"`,
       `"whitening"`, or a scale that was found elsewhere. It is that of the samples here, by their
       weights. `model.in_data_units()` are the prototypes in the units of the data.
-    - `class_names`: the names of the classes 0…c-1: `class_names, y = np.unique(labels,
-      return_inverse=True)` finds both. `model.predict(x, names=True)` answers with them.
+    - `class_names`: the names of the classes 0…c-1; if `y` holds words, these in their order by
+      default. `model.predict(x, names=True)` answers with them, and `model.predict(x)` with
+      numbers. (Numbers with gaps are no names, so that a number always means the same:
+      `y.astype(str)` are some.)
     - `feature_names`: the names of the features; of a data frame, its columns by default. A model
       that knows them takes data frames of these columns alone.
     - `options`: the row's options (`prototypes_per_class`, `latent_dim` …) and the trainer's
@@ -69,6 +81,7 @@ def fit(
     for `standardise` where samples have no units.
     """
     recipe = look_up(model)
+    y, class_names = by_numbers(recipe, y, class_names)
     key = 0 if key is None else key
     options.update(restarts=restarts, standardise=standardise)
     names = class_names, feature_names
@@ -96,6 +109,27 @@ def fit(
         validation=cast(Any, validation),
     )
     return best
+
+
+def by_numbers(
+    recipe: "Recipe | Composition", y: Any, class_names: Names = None
+) -> tuple[Any, Names]:
+    """The numbers of classes that are called by words, and the names that these are.
+
+    **Raises:** `ValueError` for words that are not among the names, and of targets.
+    """
+    words = as_words(y) if recipe.supervised else None
+    if words is None:
+        return y, class_names
+    if isinstance(recipe, Recipe) and recipe.one_class:
+        raise ValueError(
+            f"`y` must be 0 for targets and 1 for all others, got {words.dtype}: choose the "
+            "target, such as `(y != 'normal').astype(int)`."
+        )
+    if class_names is None:
+        refuse_single_class(words)
+        class_names = np.unique(words).tolist()
+    return places_of(words, list(class_names)), class_names
 
 
 def prepared(

@@ -35,7 +35,9 @@ from ..losses import (
     Cooperative,
     CrossEntropy,
     NearestNeighbours,
+    RobustStableCBC,
     SoftLVQ,
+    StableCBC,
 )
 from ..manifolds import AbstractManifold, AbstractSpectral, Euclidean
 from ..metrics import (
@@ -264,6 +266,17 @@ def per_class_means(
 
 
 @explained_by(per_class)
+def per_class_centres(
+    context: Context,
+    *,
+    prototypes_per_class: int | Mapping[int, int] = 1,
+    initialiser: str | Callable = "kmeans",
+) -> Prototypes:
+    """Prototypes for each class, at the centres of its k-means."""
+    return per_class(context, prototypes_per_class=prototypes_per_class, initialiser=initialiser)
+
+
+@explained_by(per_class)
 def clusters(
     context: Context, *, prototypes: int = 3, initialiser: str | Callable = "kmeans++"
 ) -> Prototypes:
@@ -278,13 +291,38 @@ def clusters(
 def components(
     context: Context, *, components: int | None = None, initialiser: str | Callable = "kmeans++"
 ) -> Prototypes:
-    """Components that belong to no class.
+    """Components that belong to no class, and start at as many samples of each as can be.
 
     - `components`: how many. Range: from 1 to the number of samples. Default: twice the number of
       classes.
     """
     count = 2 * context.classes if components is None else components
-    return _chosen(context, count, initialiser, "components", labelled=False)
+    positive_integer(count, "components")
+    if count > len(context.x):
+        return _chosen(context, count, initialiser, "components", labelled=False)
+    # Drawn from all samples, they would leave out a class now and then, which then has nothing to
+    # be told by but what it lacks.
+    y = np.asarray(context.y)
+    dealt = _dealt(count, np.bincount(y))
+    there = np.flatnonzero(dealt)
+    inside = np.isin(y, there)
+    weight = None if context.weight is None else context.weight[inside]
+    some = dataclasses.replace(
+        context, x=np.asarray(context.x)[inside], y=np.searchsorted(there, y[inside]), weight=weight
+    )
+    counts = dict(enumerate(dealt[there].tolist()))
+    chosen = _chosen(some, counts, initialiser, "components")
+    return Prototypes(chosen.points, None, context.space)
+
+
+def _dealt(count: int, sizes: np.ndarray) -> np.ndarray:
+    """How many of `count` places each class is given: they are dealt in turn to the classes that
+    have samples left."""
+    sizes = np.minimum(sizes, count)
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    rounds = np.concatenate([np.arange(size) for size in sizes])
+    first = np.argsort(rounds, kind="stable")[:count]
+    return np.bincount(owners[first], minlength=len(sizes))
 
 
 def _chosen(
@@ -716,12 +754,51 @@ def cbc(context: Context, *, margin: float = 0.3, variance: float | None = None)
     """
     variance = context.scale() if variance is None else variance
     positive(variance, "variance")
+    return CBC(_reasons(context, CBC, margin, variance).reasoning, margin, variance)
+
+
+def stable_cbc(
+    context: Context, *, margin: float = 0.3, bandwidth: float | None = None
+) -> AbstractLoss:
+    """Classification by components with stable reasons (`losses.StableCBC`).
+
+    - `margin`: by how much the right class should be more probable than others. Range: from 0 to
+      1.
+    - `bandwidth`: at which distance a component is detected with probability 1/e, in the units of
+      distances. Range: above 0. Default: the root of the mean dissimilarity between a sample and
+      its nearest component.
+    """
+    return _stable(context, StableCBC, margin, bandwidth)
+
+
+@explained_by(stable_cbc)
+def robust_stable_cbc(
+    context: Context, *, margin: float | None = None, bandwidth: float | None = None
+) -> AbstractLoss:
+    """Classification by components with large radii (`losses.RobustStableCBC`).
+
+    - `margin`: the radius within which no change of a sample should change its class, in the units
+      of distances. Range: above 0. Default: half the root of the mean dissimilarity between a
+      sample and its nearest component.
+    """
+    margin = 0.5 * context.scale() ** 0.5 if margin is None else margin
+    return _stable(context, RobustStableCBC, margin, bandwidth)
+
+
+def _stable(context: Context, loss: Any, margin: float, bandwidth: float | None) -> AbstractLoss:
+    bandwidth = context.scale() ** 0.5 if bandwidth is None else bandwidth
+    positive(bandwidth, "bandwidth")
+    reasons = _reasons(context, loss, margin, bandwidth, 0.5).log_reasoning
+    return loss(reasons, margin, bandwidth)
+
+
+def _reasons(context: Context, loss: Any, margin: float, width: float, power: float = 1.0) -> Any:
+    """What classes make of components at first, which has no unit: found in units of which numbers
+    are neither large nor small, as `width` is in their `power`."""
     delta, y, weight, factor, _ = context.distances()
     assert y is not None
-    started = eqx.filter_jit(CBC.from_data)(
-        on_device(delta), on_device(y), context.classes, margin, variance / factor, weight
-    )
-    return CBC(started.reasoning, margin, variance)
+    given = on_device(delta), on_device(y), context.classes, margin, width / factor**power, weight
+    return eqx.filter_jit(loss.from_data)(*given)
 
 
 def nearest_neighbours(context: Context, *, neighbours: int = 5) -> AbstractLoss:

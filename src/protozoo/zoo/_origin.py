@@ -70,7 +70,10 @@ def carded(
     if not isinstance(model, PrototypeModel):
         for name, given in (("class_names", class_names), ("feature_names", feature_names)):
             if given is not None:
-                raise ValueError(f"`{name}`: {type(model).__name__} has no card to write it on.")
+                raise ValueError(
+                    f"`{name}`: {type(model).__name__} has no card to write it on. Classes are its "
+                    "numbers 0…c-1."
+                )
         return model
     defaults = getattr(row, "options", {})
     # A sample without weight is not there.

@@ -238,7 +238,7 @@ class Recipe:
         return dataclasses.replace(trainer, rule=instead)
 
     def _refuse_unscalable(self, space: AbstractManifold) -> None:
-        if not isinstance(space, Euclidean):
+        if not space.has_features:
             raise ValueError(
                 f"`standardise`: {self.name} compares points of {space}, which have no features "
                 "that could be scaled."

@@ -83,6 +83,14 @@ class _CbcOptions(TypedDict, total=False):
     margin: float
     variance: float | None
 
+class _StableCbcOptions(TypedDict, total=False):
+    margin: float
+    bandwidth: float | None
+
+class _RobustStableCbcOptions(TypedDict, total=False):
+    margin: float | None
+    bandwidth: float | None
+
 class _MlpOptions(TypedDict, total=False):
     hidden: tuple[int, ...]
     latent_dim: int
@@ -394,6 +402,20 @@ class _CBC(Recipe):
         self, x: ArrayLike, y: ArrayLike, **options: Unpack[_CBCArguments]
     ) -> PrototypeModel: ...
 
+class _StableCBCArguments(_Arguments, _ComponentsOptions, _StableCbcOptions, total=False): ...
+
+class _StableCBC(Recipe):
+    def __call__(  # type: ignore[override]
+        self, x: ArrayLike, y: ArrayLike, **options: Unpack[_StableCBCArguments]
+    ) -> PrototypeModel: ...
+
+class _RobustStableCBCArguments(_Arguments, _ComponentsOptions, _RobustStableCbcOptions, total=False): ...
+
+class _RobustStableCBC(Recipe):
+    def __call__(  # type: ignore[override]
+        self, x: ArrayLike, y: ArrayLike, **options: Unpack[_RobustStableCBCArguments]
+    ) -> PrototypeModel: ...
+
 class _LVQMLNArguments(_Arguments, _MlpOptions, _PerClassOptions, _GlvqOptions, total=False): ...
 
 class _LVQMLN(Recipe):
@@ -604,6 +626,20 @@ class _NeuralGas(Recipe):
         self, x: ArrayLike, y: None = None, **options: Unpack[_NeuralGasArguments]
     ) -> PrototypeModel: ...
 
+class _MedianKMeansArguments(_Arguments, _ClustersOptions, _EuclideanOrGivenOptions, total=False): ...
+
+class _MedianKMeans(Recipe):
+    def __call__(  # type: ignore[override]
+        self, x: ArrayLike, y: None = None, **options: Unpack[_MedianKMeansArguments]
+    ) -> PrototypeModel: ...
+
+class _MedianNeuralGasArguments(_Arguments, _ClustersOptions, _EuclideanOrGivenOptions, _NeuralGasOptions, total=False): ...
+
+class _MedianNeuralGas(Recipe):
+    def __call__(  # type: ignore[override]
+        self, x: ArrayLike, y: None = None, **options: Unpack[_MedianNeuralGasArguments]
+    ) -> PrototypeModel: ...
+
 class _GaussianMixtureArguments(_Arguments, _GaussianComponentsOptions, _MahalanobisOptions, _MixtureOptions, total=False): ...
 
 class _GaussianMixture(Recipe):
@@ -791,6 +827,8 @@ WGLVQ: _GLVQ
 WGRLVQ: _GLVQ
 WGMLVQ: _GMLVQ
 CBC: _CBC
+StableCBC: _StableCBC
+RobustStableCBC: _RobustStableCBC
 LVQMLN: _LVQMLN
 PLVQ: _PLVQ
 SiameseGLVQ: _LVQMLN
@@ -840,6 +878,8 @@ IPCM2: _IPCM2
 KIPCM2: _KIPCM2
 BGPC: _BGPC
 NeuralGas: _NeuralGas
+MedianKMeans: _MedianKMeans
+MedianNeuralGas: _MedianNeuralGas
 GaussianMixture: _GaussianMixture
 KohonenSOM: _KohonenSOM
 HeskesSOM: _KohonenSOM

@@ -13,6 +13,7 @@ from .._sources import (
     NEBEL_2015,
     SARALAJEW_2016,
     SARALAJEW_2019,
+    SARALAJEW_2025,
     SATO_1995,
     SCHNEIDER_2009,
     SEO_2003,
@@ -49,13 +50,16 @@ from ._makers import (
     nearest_neighbours,
     omega,
     per_class,
+    per_class_centres,
     per_class_means,
     projection,
     relevance,
+    robust_stable_cbc,
     rslvq,
     rslvq_neural_gas,
     soft_lvq,
     squared_euclidean,
+    stable_cbc,
     supervised_neural_gas,
     tangent,
     wasserstein,
@@ -125,9 +129,18 @@ MedianLVQ = _row("MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median)
 
 # Hard winners.
 LVQ1 = _row("LVQ1", [KOHONEN_1990], squared_euclidean, lvq1, _kohonen)
-LVQ21 = _row("LVQ21", [KOHONEN_1990], squared_euclidean, lvq21, _kohonen)
+# A window about the border makes sense once prototypes are where their classes are.
+LVQ21 = _row(
+    "LVQ21", [KOHONEN_1990], squared_euclidean, lvq21, _kohonen, prototypes=per_class_centres
+)
 GLVQ1 = _row("GLVQ1", [SATO_1995, KOHONEN_1990], squared_euclidean, lvq1)
-GLVQ21 = _row("GLVQ21", [SATO_1995, KOHONEN_1990], squared_euclidean, lvq21)
+GLVQ21 = _row(
+    "GLVQ21",
+    [SATO_1995, KOHONEN_1990],
+    squared_euclidean,
+    lvq21,
+    prototypes=per_class_centres,
+)
 GLVQ = _row("GLVQ", [SATO_1995], squared_euclidean, glvq, prototypes=per_class_means)
 GRLVQ = _row("GRLVQ", [HAMMER_2002], relevance, glvq)
 GMLVQ = _row("GMLVQ", [SCHNEIDER_2009], omega, glvq, _matrix)
@@ -208,6 +221,12 @@ WGMLVQ = _row("WGMLVQ", [SCHNEIDER_2009, VILLANI_2009], wasserstein(omega), glvq
 
 # Components that belong to no class.
 CBC = _row("CBC", [SARALAJEW_2019], squared_euclidean, cbc, prototypes=components)
+StableCBC = _row(
+    "StableCBC", [SARALAJEW_2025], squared_euclidean, stable_cbc, prototypes=components
+)
+RobustStableCBC = _row(
+    "RobustStableCBC", [SARALAJEW_2025], squared_euclidean, robust_stable_cbc, prototypes=components
+)
 
 # Behind neural networks.
 LVQMLN = _row("LVQMLN", [VILLMANN_2017], squared_euclidean, glvq, _network, encoder=mlp)

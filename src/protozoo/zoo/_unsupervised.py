@@ -14,13 +14,14 @@ from .._sources import (
     LLOYD_1982,
     MARTINETZ_1993,
     MASULLI_2006,
+    NEBEL_2015,
     PAL_1997,
     PAL_2005,
     ZHANG_2003,
     ZHANG_2004,
     Source,
 )
-from ..training import AlternatingOptimization, Stopping, Trainer
+from ..training import AlternatingOptimization, MedianOptimization, Stopping, Trainer
 from ._clusters import (
     centres_of_fcm,
     fuzzy,
@@ -40,7 +41,7 @@ from ._clusters import (
     volumes,
     well_separated,
 )
-from ._makers import clusters, neural_gas, squared_euclidean
+from ._makers import clusters, euclidean_or_given, neural_gas, squared_euclidean
 from ._recipe import Recipe
 
 
@@ -118,6 +119,22 @@ NeuralGas = _row(
     tolerance=None,
     prototypes=clusters,
 )
+
+
+# Prototypes that are samples.
+def _median(
+    name: str, sources: list[Source], loss: Callable, epochs: int, tolerance: float | None
+) -> Recipe:
+    def training() -> Trainer:
+        return Trainer(MedianOptimization(), epochs, stopping=Stopping(tolerance=tolerance))
+
+    parts = clusters, euclidean_or_given, loss, training
+    return Recipe(name, (*sources, NEBEL_2015), *parts, supervised=False)
+
+
+MedianKMeans = _median("MedianKMeans", [LLOYD_1982], hard_clustering, 50, 0.0)
+MedianNeuralGas = _median("MedianNeuralGas", [COTTRELL_2006], neural_gas, 30, None)
+
 GaussianMixture = _row(
     "GaussianMixture",
     [DEMPSTER_1977],

@@ -8,3 +8,4 @@ from ._fit import (
     trainer_settings as trainer_settings,
 )
 from ._makers import cnn as cnn, no_lattice as no_lattice
+from ._relational import relational as relational

@@ -5,28 +5,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from decided import LABELS, LOCAL, OMEGA, POINTS, RELEVANCE, TANGENT, X, Y, model
 from scipy.optimize import linprog, minimize
 
 import protozoo as pz
+from protozoo.testing import check_loss
 from protozoo.trust import certified_accuracy, certify
 
 
 NORMS = (1, 2, np.inf)
-RNG = np.random.default_rng(0)
-LABELS = np.repeat([0, 1, 2], 3)
-POINTS = RNG.normal(size=(9, 4)).astype(np.float32)
-X = RNG.normal(size=(40, 4)).astype(np.float32)
-Y = RNG.integers(0, 3, 40)
-OMEGA = pz.metrics.Omega(RNG.normal(size=(4, 3)).astype(np.float32))
-LOCAL = pz.metrics.LocalOmega(RNG.normal(size=(9, 4, 3)).astype(np.float32))
-TANGENT = pz.metrics.Tangent(np.linalg.qr(RNG.normal(size=(9, 4, 2)))[0].astype(np.float32))
-RELEVANCE = pz.metrics.Relevance(np.array([0.5, -1.0, 2.0, 0.0], np.float32))
-
-
-def model(metric=None, points=POINTS, labels=LABELS, loss=None, **parts) -> pz.PrototypeModel:
-    metric = pz.metrics.SquaredEuclidean() if metric is None else metric
-    loss = pz.losses.GLVQ() if loss is None else loss
-    return pz.PrototypeModel(pz.Prototypes(points, labels), metric, loss, **parts)
+REASONS = np.random.default_rng(5).normal(0, 2, (3, 9, 2)).astype(np.float32)
+OLD_REASONS = np.random.default_rng(6).uniform(size=(3, 9, 2)).astype(np.float32)
 
 
 def decisions(x: np.ndarray, points: np.ndarray, omega: np.ndarray, labels: np.ndarray):
@@ -197,6 +186,10 @@ MARGINS = {
     "scaled norm": lambda: model(
         pz.metrics.LpNorm(3.0), scale=pz.backbones.Whitening.from_data(X * [1, 5, 0.2, 3])
     ),
+    "components": lambda: model(LOCAL, loss=pz.losses.StableCBC(REASONS, bandwidth=3.0)),
+    "components behind a network": lambda: model(
+        loss=pz.losses.CBC(OLD_REASONS, variance=2.0), encoder=Stretched()
+    ),
 }
 
 
@@ -225,7 +218,125 @@ def test_the_margin_is_half_the_difference_of_the_two_nearest():
         np.testing.assert_allclose(certify(pair, on_line, method=method).radii[1], 0.75)
 
 
+# Decisions by components.
+
+
+def agreements(x: np.ndarray, points: np.ndarray, loss) -> np.ndarray:
+    """By definition: whatever is wanted is detected, and whatever is unwanted is not."""
+    far = np.sqrt(((x[..., None, :] - points) ** 2).sum(axis=-1))
+    if isinstance(loss, pz.losses.CBC):
+        seen = np.exp(-(far**2) / (2 * float(loss.variance)))
+        wanted, against = np.moveaxis(np.asarray(loss.reasoning, float), -1, 0)
+        unwanted = (1 - wanted) * against
+    else:
+        seen = np.exp(-far / float(loss.bandwidth))
+        raw = np.exp(np.asarray(loss.log_reasoning, float))
+        wanted, unwanted = np.moveaxis(raw / raw.sum(axis=(1, 2), keepdims=True), -1, 0)
+    share = (wanted + unwanted).sum(axis=1)
+    return (seen @ wanted.T + (1 - seen) @ unwanted.T) / share
+
+
+COMPONENTS = {
+    "StableCBC": pz.losses.StableCBC(REASONS, bandwidth=0.8),
+    "RobustStableCBC": pz.losses.RobustStableCBC(REASONS, bandwidth=0.8),
+    "CBC": pz.losses.CBC(OLD_REASONS, variance=0.5),
+}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_no_point_of_the_plane_within_the_radius_agrees_more_with_another_class(name):
+    rng = np.random.default_rng(3)
+    points, x = (rng.normal(size=(n, 2)).astype(np.float32) for n in (9, 12))
+    asked = model(points=points, loss=COMPONENTS[name])
+    found = certify(asked, x, method="margin")
+    assert (found.radii > 0).all() and np.isfinite(found.radii).any()
+    angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+    ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    shares = np.linspace(0, 1 - 1e-6, 25)
+    beyond = []
+    for sample, radius in zip(x.astype(float), found.radii, strict=True):
+        lengths = min(radius, 50.0) * np.append(shares, 6.0)
+        reached = sample + lengths[:, None, None] * ways[None]
+        best = agreements(reached, points.astype(float), asked.loss).argmax(axis=-1)
+        assert (best[:-1] == best[0, 0]).all()
+        beyond.append((best[-1] != best[0, 0]).any())
+    assert np.mean(beyond) > 0.25  # radii are no smaller than they have to be by orders
+
+
+def test_where_one_component_decides_the_radius_is_attained():
+    """Between two classes, of which one wants what the other does not, the border is the sphere on
+    which the component is detected with probability one half."""
+    reasons = np.log([[[0.8, 0.2]], [[0.2, 0.8]]]).astype(np.float32)
+    border = 0.7 * np.log(2)
+    x = np.array([[0.1, 0.0], [0.0, 0.3], [0.6, 0.8], [3.0, 0.0]], np.float32)
+    size = np.linalg.norm(x.astype(float), axis=1)
+    for loss in (pz.losses.StableCBC, pz.losses.RobustStableCBC):
+        asked = model(points=np.zeros((1, 2)), labels=None, loss=loss(reasons, bandwidth=0.7))
+        found = certify(asked, x, method="margin")
+        np.testing.assert_array_equal(found.predictions, (size > border).astype(int))
+        np.testing.assert_allclose(found.radii, np.abs(size - border), rtol=1e-5)
+        step = x * ((border - size) / size * (1 + 1e-4))[:, None]
+        np.testing.assert_array_equal(
+            asked.predict((x + step).astype(np.float32)), 1 - found.predictions
+        )
+
+
+def test_the_loss_of_components_is_what_the_closed_form_of_the_radius_lacks():
+    """It is the certificate, but for the latter's knowledge that no probability exceeds one."""
+    loss = pz.losses.RobustStableCBC(REASONS, margin=0.4, bandwidth=0.8)
+    asked = model(loss=loss)
+    found = certify(asked, X, method="margin")
+    delta = asked.distances(X)
+    closed = np.asarray(loss.radii(delta, jnp.asarray(found.predictions)), float)
+    assert (closed > 0).all() and (closed <= found.radii * (1 + 1e-4) + 1e-6).all()
+    far = np.sqrt(np.asarray(delta, float)).min(axis=1) >= found.radii
+    assert 3 < far.sum()
+    np.testing.assert_allclose(closed[far], found.radii[far], rtol=1e-3, atol=1e-5)
+    right = np.asarray(loss.radii(delta, jnp.asarray(Y))) > 0
+    np.testing.assert_array_equal(right, found.predictions == Y)
+    lack = np.maximum(0.4 - np.asarray(loss.radii(delta, jnp.asarray(Y)), float), 0)
+    np.testing.assert_allclose(
+        loss(delta, LABELS, jnp.asarray(Y)), lack / 0.8, rtol=1e-5, atol=1e-7
+    )
+    check_loss(loss, LABELS, Y)
+    check_loss(pz.losses.StableCBC(REASONS), LABELS, Y)
+    # At a component, and where none can be seen.
+    slopes = jax.grad(lambda d: loss(d, LABELS, jnp.asarray(Y)).sum())(
+        delta.at[0].set(0.0).at[1].set(1e6)
+    )
+    assert np.isfinite(np.asarray(slopes)).all()
+    np.testing.assert_allclose(np.asarray(loss.reasoning).sum(axis=(1, 2)), 1, rtol=1e-6)
+
+
 # What changes nothing.
+
+
+KERNELS = (pz.metrics.GaussianKernel, pz.metrics.TangentExponentialKernel)
+
+
+@pytest.mark.parametrize("method", ["exact", "planes", "margin"])
+def test_temperatures_and_kernels_of_one_bandwidth_change_no_radius(method):
+    expected = certify(model(OMEGA), X, method=method)
+    warmer = pz.trust.Tempered(pz.losses.GLVQ(), 3.0)
+    for asked in (
+        model(OMEGA, decision=pz.trust.Tempered(warmer, 0.5)),
+        *(model(kernel(OMEGA, width)) for kernel in KERNELS for width in (1.0, np.full(9, 1.0))),
+    ):
+        found = certify(asked, X, method=method)
+        np.testing.assert_array_equal(found.predictions, expected.predictions)
+        np.testing.assert_allclose(found.radii, expected.radii, rtol=1e-12)
+    changed = pz.trust.counterfactuals(model(KERNELS[0](OMEGA, 1.0), decision=warmer), X[:4])
+    assert changed.exact.all()
+    np.testing.assert_allclose(changed.least, certify(model(OMEGA), X[:4]).radii, rtol=1e-6)
+
+
+def test_a_temperature_of_components_changes_no_radius():
+    loss = COMPONENTS["StableCBC"]
+    found = certify(model(loss=loss, decision=pz.trust.Tempered(loss, 2.0)), X, method="margin")
+    np.testing.assert_array_equal(found.radii, certify(model(loss=loss), X, method="margin").radii)
+    changed = pz.trust.counterfactuals(model(loss=loss), X[:4])
+    assert not changed.exact.any() and (changed.least <= changed.distances).all()
+    np.testing.assert_allclose(changed.least, found.radii[:4], rtol=1e-9)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -297,6 +408,12 @@ def test_certified_accuracy_begins_with_accuracy_and_falls():
         (lambda: model(LOCAL), {}, "LocalOmega has a map for each prototype"),
         (lambda: model(pz.metrics.LpNorm(1.0)), {}, "LpNorm decides by no planes"),
         (lambda: model(pz.metrics.Cosine()), {}, "not one function of a seminorm"),
+        (
+            lambda: model(KERNELS[0](OMEGA, np.arange(9.0))),
+            {"method": "margin"},
+            "GaussianKernel is not one function of a seminorm",
+        ),
+        (lambda: model(loss=COMPONENTS["CBC"]), {}, 'CBC decides by all .* `method="margin"`'),
         (lambda: model(loss=pz.losses.RSLVQ()), {}, "RSLVQ decides by more"),
         (lambda: model().open_set(X), {}, "OpenSet decides by more"),
         (lambda: MARGINS["network"](), {}, "behind its MLP"),

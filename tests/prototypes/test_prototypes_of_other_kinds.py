@@ -1,6 +1,8 @@
 """Models whose prototypes are samples, means or components; samples with gaps; encoders with a
 state."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -205,6 +207,23 @@ def test_rows_take_dissimilarities_if_they_are_told_to(name, key):
     assert isinstance(row(d, Y, key=key, precomputed=False).metric, SquaredEuclidean)
 
 
+@pytest.mark.parametrize("name", ["MedianKMeans", "MedianNeuralGas"])
+def test_median_clusters_are_samples_that_no_other_sample_could_replace(name, key):
+    row, d = getattr(pz.zoo, name), np.square(X[:, None] - X[None]).sum(axis=-1)
+    row = row.trainer(epochs=8), functools.partial(row, key=key, prototypes=3)
+    for x, how in ((X, {}), (d, {"precomputed": True})):
+        trainer, start = row
+        model = trainer.fit(start(x, **how), x, key=key).model
+        chosen = [
+            int(np.flatnonzero((x == w).all(axis=1))[0])
+            for w in np.asarray(model.prototypes.points)
+        ]
+        best = d[:, chosen].min(axis=1).mean()
+        for j, i in np.ndindex(3, len(X)):
+            others = [*np.delete(chosen, j), i]
+            assert d[:, others].min(axis=1).mean() >= best * (1 - 1e-5)
+
+
 def test_prototypes_that_are_no_samples_become_samples(key):
     model = pz.zoo.MedianLVQ(X, Y, key=key, initialiser="means")
     after = pz.Trainer(pz.MedianOptimization(), 1).fit(model, X, Y, key=key).model
@@ -288,6 +307,24 @@ def test_a_reasoning_at_a_bound_takes_the_whole_step(key):
     np.testing.assert_allclose(
         fit.model.loss.reasoning, jnp.clip(certain - 0.1 * slope, 0, 1), rtol=1e-5, atol=1e-6
     )
+
+
+def test_every_class_has_a_component_to_start_from(key):
+    sizes = np.array([20, 20, 20, 1])
+    y = np.repeat(np.arange(4), sizes)
+    # The first two classes are so near to each other that D² seeding takes them for one.
+    random = np.random.default_rng(0)
+    x = np.array([0.0, 0.01, 10.0, 20.0])[y, None] + 0.001 * random.normal(size=(len(y), 2))
+    x = x.astype(np.float32)
+    for count, dealt in [
+        (4, [1, 1, 1, 1]),
+        (6, [2, 2, 1, 1]),
+        (9, [3, 3, 2, 1]),
+        (2, [1, 1, 0, 0]),
+    ]:
+        points = np.asarray(pz.zoo.CBC(x, y, key=key, components=count).prototypes.points)
+        owner = y[np.argmin(((points[:, None] - x) ** 2).sum(axis=2), axis=1)]
+        assert np.bincount(owner, minlength=4).tolist() == dealt
 
 
 def test_what_components_refuse():

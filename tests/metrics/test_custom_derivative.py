@@ -14,7 +14,7 @@ from zoo import blobs
 import protozoo as pz
 
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "custom_derivative.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_derivative.py"
 X, Y = blobs()
 
 

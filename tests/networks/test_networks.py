@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 from compilations import count_compilations
-from test_readme import ROOT, run
+from pages import ROOT, run
 
 import protozoo as pz
 from protozoo import testing
@@ -673,6 +673,7 @@ def test_a_map_is_a_mapping_and_a_table():
     pz.plots.settling(network().settling(X))
 
 
+@pytest.mark.nightly  # every build of the documentation runs it, without checks of shapes
 def test_the_page_about_networks_runs(capsys):
     run(ROOT / "docs" / "networks.md")
     assert "accuracy 0.9" in capsys.readouterr().out

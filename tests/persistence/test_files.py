@@ -31,7 +31,7 @@ from protozoo.persistence import _files, _lock, digest
 from protozoo.persistence._structure import layout
 
 
-DATA = Path(__file__).parent / "data" / "format-1"
+DATA = Path(__file__).parents[1] / "data" / "format-1"
 OLD, NEW = (
     {"weights": jnp.arange(300.0), "name": "old"},
     {"weights": jnp.ones((7, 50)), "bias": np.ones(3), "name": "new"},

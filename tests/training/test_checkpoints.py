@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from test_resume import TRAIN, VALIDATION, X, Y, assert_same, build, steps, train
+from interrupted import ENVIRONMENT, TRAIN, VALIDATION, X, Y, assert_same, build, steps, train
 
 import protozoo as pz
 from protozoo.training import Checkpoints, HistoryFile, TensorBoard
@@ -25,7 +25,7 @@ from protozoo.training._checkpoints import Store, occupied
 
 
 EPOCHS, EVERY = 8, 3
-OLD = Path(__file__).parent / "data" / "checkpoints-1"
+OLD = Path(__file__).parents[1] / "data" / "checkpoints-1"
 
 
 class Killed(BaseException):
@@ -187,13 +187,10 @@ def test_phases_that_were_killed_after_any_epoch_get_to_the_same_end(tmp_path, a
 def test_a_program_that_is_killed_at_random_moments_gets_to_the_same_end(tmp_path):
     """From before it has imported anything to the end of its second phase."""
     chance = random.Random(0)
-    path = os.pathsep.join([str(Path(pz.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     for attempt in range(5):
         place = tmp_path / str(attempt)
         for _ in range(8):
-            with subprocess.Popen(
-                [sys.executable, __file__, place], env=os.environ | {"PYTHONPATH": path}
-            ) as process:
+            with subprocess.Popen([sys.executable, __file__, place], env=ENVIRONMENT) as process:
                 time.sleep(chance.uniform(2, 20))
                 process.kill()
         assert_same(phases(place, True), phases(None, False))

@@ -8,6 +8,8 @@ import pickle
 import equinox as eqx
 import jax
 import numpy as np
+import pandas
+import polars
 import pytest
 from compilations import count_compilations
 from zoo import CASES, Case, blobs, sampled
@@ -106,6 +108,62 @@ def test_classes_are_answered_by_name():
     np.testing.assert_array_equal(numbered.predict(X, names=True), labels[numbered.predict(X)])
     with pytest.raises(ValueError, match="`names`: the classes of this model have no names"):
         pz.fit("GLVQ", X, Y, epochs=1).model.predict(X, names=True)
+
+
+WORDS = np.array(["dog", "ant", "cat"])[Y]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [WORDS, WORDS.tolist(), pandas.Series(WORDS), polars.Series(WORDS), Y > 0],
+    ids=["array", "list", "pandas", "polars", "truths"],
+)
+def test_classes_may_be_words(labels, unchecked):
+    names, places = np.unique(np.asarray(labels).astype(str), return_inverse=True)
+    weight = dict(zip(names.tolist(), range(1, 4), strict=False))
+    options = {"class_weight": None if labels is not WORDS else weight, "epochs": 2}
+    model = pz.fit("GLVQ", X, labels, validation=(X, labels), **options).model
+    options["class_weight"] = None if labels is not WORDS else [1, 2, 3]
+    numbered = pz.fit("GLVQ", X, places, validation=(X, places), **options).model
+    np.testing.assert_array_equal(model.prototypes.points, numbered.prototypes.points)
+    np.testing.assert_array_equal(
+        model.predict(X, names=True), np.unique(np.asarray(labels))[model.predict(X)]
+    )
+    by_name, by_number = pz.evaluate(model, X, labels), pz.evaluate(model, X, places)
+    np.testing.assert_array_equal(by_name.confusion, by_number.confusion)
+    assert by_name.classes == tuple(names)
+    assert pz.evaluation.reject_curve(model, X, labels).accuracy[0] == by_number.accuracy
+
+
+def test_folds_of_classes_that_are_words():
+    options = {"folds": 2, "epochs": 2}
+    by_name = pz.cross_validate("GLVQ", X, WORDS, **options)
+    names, places = np.unique(WORDS, return_inverse=True)
+    by_number = pz.cross_validate("GLVQ", X, places, **options)
+    np.testing.assert_array_equal(by_name.scores, by_number.scores)
+    assert by_name.evaluations[0].classes == card_of(by_name.fits[1].model).classes == tuple(names)
+    compared = pz.compare(["GLVQ"], X, WORDS, **options)
+    np.testing.assert_array_equal(compared.results["GLVQ"].scores, by_number.scores)
+
+
+def test_words_that_do_not_fit_are_refused(unchecked):
+    model = pz.fit("GLVQ", X, WORDS, class_names=["cat", "dog", "ant"], epochs=1).model
+    assert card_of(model).classes == ("cat", "dog", "ant")
+    some = WORDS.astype(object)
+    some[7] = None
+    unknown = np.where(Y == 1, "bee", WORDS)
+    with pytest.raises(ValueError, match="`y` has class 'bee', and classes are cat, dog, ant"):
+        pz.evaluate(model, X, unknown)
+    with pytest.raises(ValueError, match="`validation y` has class 'bee'"):
+        pz.fit("GLVQ", X, WORDS, validation=(X, unknown), epochs=1)
+    with pytest.raises(ValueError, match="`y` holds words, and None for sample 7"):
+        pz.fit("GLVQ", X, some, epochs=1)
+    with pytest.raises(ValueError, match="`y` has the single class dog"):
+        pz.fit("GLVQ", X, np.full(len(X), "dog"), epochs=1)
+    with pytest.raises(ValueError, match=r"choose the target, such as `\(y != 'normal'\)"):
+        pz.fit("OCGLVQ", X, WORDS, epochs=1)
+    with pytest.raises(ValueError, match="must hold integers 0…c-1, got <U3"):
+        pz.evaluate(pz.fit("GLVQ", X, Y, epochs=1).model, X, WORDS)
 
 
 def test_names_that_do_not_fit_are_refused(unchecked):

@@ -333,13 +333,13 @@ def test_one_thing_has_one_name(name):
 
 
 def test_the_page_of_pictures_names_all_of_them():
-    page = (Path(__file__).parents[1] / "docs" / "pictures.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text()
     assert [name for name in plots.__all__ if name not in page] == []
 
 
 @pytest.mark.nightly
 def test_the_page_about_choosing_runs(capsys):
-    page = (Path(__file__).parents[1] / "docs" / "choosing.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "choosing.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     exec(compile(code, "choosing.md", "exec"), {})
     accuracies = [float(line.split()[-3]) for line in capsys.readouterr().out.splitlines()]
@@ -349,7 +349,7 @@ def test_the_page_about_choosing_runs(capsys):
 @pytest.mark.parametrize("page", ["choosing.md", "coming_from.md"])
 def test_names_on_the_pages_exist(page):
     """Rows, and dotted names of the library."""
-    text = (Path(__file__).parents[1] / "docs" / page).read_text()
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
     for name in re.findall(r"pz\.([\w.]+)", text):
         thing = pz
         for part in name.split("."):

@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 import pytest
+from decided import LABELS, LOCAL, OMEGA, POINTS, RELEVANCE, X, model
 from scipy.optimize import linprog, minimize
-from test_certificates import LABELS, LOCAL, OMEGA, POINTS, RELEVANCE, X, model
 
 import protozoo as pz
 from protozoo.trust import certify, counterfactuals

@@ -66,13 +66,6 @@ def refuse_or_answer(proba: np.ndarray, label: np.ndarray, confidence: np.ndarra
 
 # Units.
 
-#: Rows that know units, and why.
-WITH_UNITS = {
-    name: "a network has weights and biases for numbers of one size"
-    for name in ("LVQMLN", "PLVQ", "SiameseGLVQ", "SiameseGMLVQ", "SiameseGTLVQ")
-    + ("ImageGLVQ", "ImageGMLVQ", "ImageGTLVQ", "ImageCBC")
-}
-
 
 def scale_free(case: Case, unit: float) -> pz.Trainer:
     """The row's own rule, if it has no step size in the units of the data; otherwise steps by the
@@ -80,7 +73,7 @@ def scale_free(case: Case, unit: float) -> pz.Trainer:
     if not isinstance(case.recipe.rule, pz.GradientDescent):
         return case.recipe.trainer(epochs=3)
     of_points = unit if case.flat else 1.0  # tangents of positive definite matrices have no unit
-    of_metric = 1 / unit if case.name.startswith("DKGM") else 1.0
+    of_metric = 1 / unit if case.of_pairs and case.flat else 1.0
     # An optimiser for what does not learn is refused.
     parts = {
         "prototypes": optax.sign_sgd(0.02 * of_points),
@@ -94,7 +87,7 @@ def scale_free(case: Case, unit: float) -> pz.Trainer:
 
 
 def test_no_unit_of_the_data_matters(case):
-    if case.name in WITH_UNITS:
+    if case.encoded:  # a network has weights and biases for numbers of one size
         for k in (-60, 60):
             x = np.ldexp(case.x, k)
             answer = answers(built(case, x), x)
@@ -151,16 +144,6 @@ def test_each_feature_of_a_mixture_has_a_unit_of_its_own(covariance):
 #: Rows of a curved space.
 CURVED = ("RiemannianSRNG", "RiemannianSMNG", "RiemannianNeuralGas", "RiemannianSOM")
 
-#: Rows whose answers are not a function of differences, so that an offset takes from what they see.
-WITH_ORIGIN = {
-    **WITH_UNITS,
-    **{
-        name: "its kernel is a function of the pair"
-        for name in ("DKGMLVQ", "DKGMLVQ_NG", "OCDKGMLVQ", "OCDKGMLVQ_NG")
-    },
-    **{case.name: "an offset makes other matrices" for case in CASES if case.data is matrices},
-}
-
 
 def moved(case: Case) -> dict[str, np.ndarray]:
     """Samples at offsets of 1e4 and 1e6 standard deviations, and classes as far from each other as
@@ -173,7 +156,8 @@ def moved(case: Case) -> dict[str, np.ndarray]:
 
 def test_where_the_data_are_does_not_matter(case):
     """Of what float32 leaves of such data, answers are those of 64 bits."""
-    if case.name in WITH_ORIGIN:
+    # Of a network, of a kernel of pairs, and of matrices, differences are not all that counts.
+    if case.encoded or case.of_pairs or case.data is matrices:
         if case.data is blobs:
             for x in moved(case).values():
                 answer = answers(built(case, x), x)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from maps import growing, rings, som
 from scipy.sparse.csgraph import connected_components
 from sklearn.datasets import load_iris
 from zoo import blobs, matrices
@@ -29,13 +30,6 @@ LATTICES = [
 
 def iris() -> np.ndarray:
     return load_iris().data.astype(np.float32)
-
-
-def som(
-    points: np.ndarray, cooperation: pz.cooperation.AbstractCooperation, metric=None
-) -> pz.PrototypeModel:
-    metric = pz.metrics.SquaredEuclidean() if metric is None else metric
-    return pz.PrototypeModel(pz.Prototypes(points), metric, pz.losses.Cooperative(cooperation))
 
 
 def squares(x: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -273,15 +267,6 @@ def test_batch_neural_gas_quantises_as_well_as_k_means():
 # A graph that grows.
 
 
-def growing(x: np.ndarray, capacity: int = 12, **parts) -> pz.PrototypeModel:
-    start = np.asarray(x)[np.r_[0, 1, np.zeros(capacity - 2, int)]]
-    graph = pz.cooperation.GraphCooperation.of_edges(np.zeros((0, 2), int), 2, 0.1, capacity)
-    metric = parts.pop("metric", pz.metrics.SquaredEuclidean())
-    return pz.PrototypeModel(
-        pz.Prototypes(start, None, parts.pop("space", None)), metric, pz.losses.Cooperative(graph)
-    )
-
-
 def fritzke(x, points, step, share, interval, max_age, split, decay, capacity):
     """The paper's algorithm, node by node."""
     nodes = {k: points[k].copy() for k in range(2)}
@@ -348,15 +333,6 @@ def test_the_graph_grows_as_in_the_paper(max_age, x64):
         i, j = names.index(one), names.index(other)
         ages[i, j] = ages[j, i] = age
     np.testing.assert_array_equal(graph.ages[mine][:, mine], ages[theirs][:, theirs])
-
-
-def rings() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    angle, radius = rng.uniform(0, 2 * np.pi, 600), np.where(np.arange(600) % 2, 1.0, 3.0)
-    return (
-        np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-        + 0.1 * rng.normal(size=(600, 2))
-    ).astype("f")
 
 
 def test_two_rings_are_two_components():

@@ -3,12 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from maps import growing, rings, som
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.patches import Ellipse
 from scipy.stats import chi2
 from sklearn.datasets import load_iris
 from sklearn.manifold import trustworthiness
-from test_topology import growing, rings, som
 from zoo import blobs, matrices
 
 import protozoo as pz

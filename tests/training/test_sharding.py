@@ -15,7 +15,7 @@ from zoo import CASES, blobs
 import protozoo as pz
 
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def run(*programs: tuple[int, tuple]) -> str:
