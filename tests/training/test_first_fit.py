@@ -8,7 +8,8 @@ from zoo import CASES
 import protozoo as pz
 
 
-#: Rows whose parts start in different ways; `nox -s nightly` tries all.
+#: Rows whose parts start in different ways; `nox -s nightly` tries all. (Chosen here, not by
+#: kinds of parts: so the parameter of the test is no `case`.)
 ROWS = [
     *("LVQ1", "GLVQ", "LGMLVQ", "RSLVQ", "GTLVQ", "CBC", "DKGRLVQ_NG"),
     *("KMeans", "PFCM", "KPCM", "GaussianMixture"),
@@ -16,19 +17,19 @@ ROWS = [
 
 
 @pytest.mark.parametrize(
-    "case",
+    "row",
     [
         pytest.param(case, id=str(case), marks=() if str(case) in ROWS else pytest.mark.nightly)
         for case in CASES
     ],
 )
-def test_a_first_fit_has_at_most_four_programs_and_a_prediction_one(case):
-    given = (case.x,) if case.y is None else (case.x, case.y)
-    epochs = {"epochs": 2} if case.learns else {}
+def test_a_first_fit_has_at_most_four_programs_and_a_prediction_one(row):
+    given = (row.x,) if row.y is None else (row.x, row.y)
+    epochs = {"epochs": 2} if row.learns else {}
     jax.clear_caches()
     with count_compilations() as fitting:
-        model = pz.zoo.fit(case.name, *given, key=0, **epochs, **case.options).model
+        model = pz.zoo.fit(row.name, *given, key=0, **epochs, **row.options).model
     assert len(fitting.names) <= 4, fitting.names
     with count_compilations() as predicting:
-        model.predict(case.x)
+        model.predict(row.x)
     assert len(predicting.names) <= 1, predicting.names
