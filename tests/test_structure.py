@@ -182,7 +182,7 @@ def test_nothing_is_written_twice():
             if not isinstance(node, ast.FunctionDef):
                 continue
             said = node.body[1:] if ast.get_docstring(node) is not None else node.body
-            numbers = range(said[0].lineno, node.end_lineno + 1) if said else ()
+            numbers = range(said[0].lineno, (node.end_lineno or 0) + 1) if said else ()
             numbers = [i for i in numbers if lines[i - 1] and not lines[i - 1].startswith("#")]
             for start in range(len(numbers) - 5):
                 here = f"{path.relative_to(SOURCE)}:{numbers[start]}"

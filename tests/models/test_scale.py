@@ -354,7 +354,10 @@ class Own(pz.manifolds.AbstractManifold):
     size: int = pz.static()
     displacement_is_difference: ClassVar[bool] = True
     has_features: ClassVar[bool] = True
-    injectivity_radius: ClassVar[float] = np.inf
+
+    @property
+    def injectivity_radius(self):
+        return np.inf
 
     @property
     def point_shape(self):

@@ -113,7 +113,7 @@ def fit(
 
 def by_numbers(
     recipe: "Recipe | Composition", y: Any, class_names: Names = None
-) -> tuple[Any, Names]:
+) -> tuple[Any, Any]:
     """The numbers of classes that are called by words, and the names that these are.
 
     **Raises:** `ValueError` for words that are not among the names, and of targets.
@@ -126,10 +126,11 @@ def by_numbers(
             f"`y` must be 0 for targets and 1 for all others, got {words.dtype}: choose the "
             "target, such as `(y != 'normal').astype(int)`."
         )
-    if class_names is None:
-        refuse_single_class(words)
-        class_names = np.unique(words).tolist()
-    return places_of(words, list(class_names)), class_names
+    if class_names is not None:
+        return places_of(words, list(class_names)), class_names
+    refuse_single_class(words)
+    names = np.unique(words).tolist()
+    return places_of(words, names), names
 
 
 def prepared(

@@ -101,7 +101,8 @@ class Context:
         step = -(-len(self.x) // 4096)
         found = measured(self.metric, on_device(self.x[::step]), self.prototypes, sharing)
         y, weight = (None if a is None else np.asarray(a)[::step] for a in (self.y, self.weight))
-        delta, shares = (None if a is None else np.asarray(a) for a in (found.delta, found.shares))
+        delta = np.asarray(found.delta)
+        shares = None if found.shares is None else np.asarray(found.shares)
         weight = np.ones(len(delta)) if weight is None else weight
         return Distances(delta, y, weight, float(found.factor), shares)
 
@@ -786,12 +787,12 @@ def robust_stable_cbc(
       of distances. Range: above 0. Default: half the root of the mean dissimilarity between a
       sample and its nearest component.
     """
-    margin = 0.5 * context.scale() ** 0.5 if margin is None else margin
+    margin = 0.5 * math.sqrt(context.scale()) if margin is None else margin
     return _stable(context, RobustStableCBC, margin, bandwidth)
 
 
 def _stable(context: Context, loss: Any, margin: float, bandwidth: float | None) -> AbstractLoss:
-    bandwidth = context.scale() ** 0.5 if bandwidth is None else bandwidth
+    bandwidth = math.sqrt(context.scale()) if bandwidth is None else bandwidth
     positive(bandwidth, "bandwidth")
     reasons = _reasons(context, loss, margin, bandwidth, 0.5).log_reasoning
     return loss(reasons, margin, bandwidth)
