@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from zoo import CASES, Case, kernels, matrices, relations, sampled
+from zoo import CASES, Case, sampled
 
 import protozoo as pz
 
@@ -40,21 +39,6 @@ for n in (1, 7, None):
 np.savez(sys.argv[3], **answers)
 assert not {"protozoo", "equinox"} & set(sys.modules)
 """
-
-
-#: Families of rows, and what ONNX cannot express of them: this is what docs/export.md says.
-FAMILIES: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
-    "covariance matrices": (lambda case: case.data is matrices, frozenset()),
-    "dissimilarities and kernels": (lambda case: case.data in (relations, kernels), frozenset()),
-    "behind networks": (lambda case: case.model.has_encoder, frozenset()),
-    "one class": (lambda case: case.recipe.one_class, frozenset()),
-    "supervised": (lambda case: case.recipe.supervised, frozenset()),
-    "clusterings, maps, mixtures": (lambda case: True, frozenset()),
-}
-
-
-def family(case: Case) -> str:
-    return next(name for name, (has, _) in FAMILIES.items() if has(case))
 
 
 def unequal() -> tuple[pz.PrototypeModel, np.ndarray]:
