@@ -4,7 +4,7 @@ import ast
 import csv
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,7 +53,14 @@ def fit(
     table = read(data, header)
     given = _data(table, recipe, target, targets, weight, drop, skip_missing)
     if folds is not None:
-        print(_by_folds(recipe, given, folds, seed, standardise, options))
+        how: dict[str, Any] = {
+            "folds": folds,
+            "seed": seed,
+            "standardise": standardise,
+            "options": options,
+        }
+        found = _by_folds(pz.cross_validate, recipe, given, **how)
+        print(f"validated, then trained on all rows:\n{found}")
         held_out = 0.0
     train, test = _split(given, held_out, seed)
     y, w = (None if a is None else a[train] for a in (given.y, given.weight))
@@ -83,13 +90,21 @@ def fit(
 
 
 def _by_folds(
-    recipe: Recipe, given: Data, folds: int, seed: int, standardise: bool, options: dict[str, Any]
-) -> str:
-    """How good such models are on folds that they have not seen."""
+    ask: Callable[..., Any],
+    what: Any,
+    given: Data,
+    *,
+    folds: int,
+    seed: int,
+    standardise: bool,
+    options: dict[str, Any],
+) -> Any:
+    """What `pz.cross_validate` says of a model, or `pz.compare` of some, on folds that they have
+    not seen."""
     if given.y is None:
         raise ValueError("--folds: without classes there is nothing to test; leave it out.")
-    found = pz.cross_validate(
-        recipe,
+    return ask(
+        what,
         given.x,
         given.y,
         folds=folds,
@@ -98,7 +113,6 @@ def _by_folds(
         standardise=standardise,
         **options,
     )
-    return f"validated, then trained on all rows:\n{found}"
 
 
 def predict(model: Path, data: Path, *, output: Path, header: bool, overwrite: bool) -> int:
@@ -178,18 +192,13 @@ def compare(
     table = read(data, header)
     given = _data(table, recipes[0], target, None, weight, drop, skip_missing)
     print(f"{folds} folds of {_described(given, np.ones(len(given.x), bool))}")
-    assert given.y is not None  # of rows that learn classes
-    found = pz.compare(
-        list(models),
-        given.x,
-        given.y,
-        folds=folds,
-        key=seed,
-        sample_weight=given.weight,
-        standardise=standardise,
-        **options,
-    )
-    print(found)
+    how: dict[str, Any] = {
+        "folds": folds,
+        "seed": seed,
+        "standardise": standardise,
+        "options": options,
+    }
+    print(_by_folds(pz.compare, list(models), given, **how))
     return 0
 
 
