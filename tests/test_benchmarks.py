@@ -1,5 +1,6 @@
 """The statistics of the benchmark tables, and that an interrupted run goes on where it stopped."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def tables(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import cases.tables as tables
+    tables = importlib.import_module("cases.tables")
 
     def data() -> tuple[np.ndarray, np.ndarray]:
         """Two classes on a line."""
@@ -33,13 +34,11 @@ def tables(monkeypatch):
 
 
 def test_standard_error_is_corrected_for_overlap(tables):
-    from cases._records import corrected_error
-
     values = [1.0, 2.0, 3.0, 6.0]
     # The variance is 14/3; four folds of one quarter as many held out as learned from.
-    assert corrected_error(values, 0.25) == pytest.approx(((0.25 + 0.25) * 14 / 3) ** 0.5)
+    assert tables.corrected_error(values, 0.25) == pytest.approx(((0.25 + 0.25) * 14 / 3) ** 0.5)
     # Without held-out samples, the common standard error.
-    assert corrected_error(values, 0.0) == pytest.approx((14 / 3 / 4) ** 0.5)
+    assert tables.corrected_error(values, 0.0) == pytest.approx((14 / 3 / 4) ** 0.5)
 
 
 def test_interrupted_run_goes_on_where_it_stopped(tables, tmp_path):
