@@ -65,6 +65,6 @@ def test_page_compares_fold_by_fold_and_says_what_is_missing(tables, tmp_path):
     assert cell == "100.0 / 50.0<br>+50.0 ± 0.0 ↑"
     assert total == "+50.0 ± 0.0 ↑"
     tables.measure("numpy", **{**settings, "model": "GLVQ"})
-    page = tables.page(tables.Records(file))
-    assert "Not measured yet: GLVQ on line." in page
+    page = tables.page(tables.Records(file), ["NPC", "GLVQ", "GRLVQ"])
+    assert "Not measured yet: GLVQ on line, GRLVQ." in page
     assert "`line`: Two classes on a line." in page

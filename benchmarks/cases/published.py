@@ -243,7 +243,9 @@ def report(samples: dict) -> tuple[list[str], list[list[str]]]:
     lines = []
     for name, ((found,),) in ((name, taken.values()) for name, taken in samples.items()):
         one = EXPERIMENTS[name]
-        said = "failed" if found is None else ", ".join(f"{k} {v:.1f}" for k, v in found.items())
+        said = (
+            "not measured" if found is None else ", ".join(f"{k} {v:.1f}" for k, v in found.items())
+        )
         same = "" if found is None else "yes" if one.holds(found) else "no"
         lines.append([one.source, one.published, said, same, one.protocol])
     if samples.keys() == EXPERIMENTS.keys():

@@ -232,8 +232,13 @@ def report(samples: dict) -> tuple[list[str], list[list[str]]]:
     files = {sample["file"] for row in samples.values() for (sample,) in row.values() if sample}
     records = Records(Path(*files))
     if records.path == RESULTS:
-        PAGE.write_text(page(records), encoding="utf-8")
+        PAGE.write_text(page(records, named(samples)), encoding="utf-8")
     return table(records)
+
+
+def named(plan: dict) -> list[str]:
+    """The rows of the zoo that a plan is about."""
+    return list(dict.fromkeys(key.partition(",")[0] for key in plan))
 
 
 def table(records: Records) -> tuple[list[str], list[list[str]]]:
@@ -272,8 +277,8 @@ def table(records: Records) -> tuple[list[str], list[list[str]]]:
     return ["", "beside", *DATA, "ours - theirs"], lines
 
 
-def page(records: Records) -> str:
-    """The page of the documentation."""
+def page(records: Records, names: Sequence[str]) -> str:
+    """The page of the documentation, about rows of these names."""
     header, lines = table(records)
     title, _, text = __doc__.strip().partition("\n")
     versions = sorted({(at.library, at.version) for at in records.found})
@@ -282,11 +287,12 @@ def page(records: Records) -> str:
         f"- `{name}`: {' '.join((load.__doc__ or '').split())}" for name, load in DATA.items()
     )
     empty = [
-        f"{row} on {data}"
-        for row, *cells in ((line[0], *line[2:]) for line in lines)
-        for data, cell in zip(DATA, cells, strict=False)
-        if not cell and not (row.startswith("Image") and data != "digits")
+        f"{line[0]} on {data}"
+        for line in lines
+        for data, cell in zip(DATA, line[2:-1], strict=True)
+        if not cell and not (line[0].startswith("Image") and data != "digits")
     ]
+    empty += [name for name in names if name not in {line[0] for line in lines}]
     missing = f"Not measured yet: {', '.join(dict.fromkeys(empty))}.\n\n" if empty else ""
     return (
         f"# {title}\n\n"
@@ -303,4 +309,4 @@ def page(records: Records) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(Records(RESULTS)), encoding="utf-8")
+    PAGE.write_text(page(Records(RESULTS), named(rows(quick=False))), encoding="utf-8")
