@@ -129,7 +129,7 @@ ELSEWHERE = [
 )
 def test_rows_of_flat_spaces_work_in_curved_ones(name, space, options):
     x, row = classes_in(space), getattr(pz.zoo, name)
-    y = Y if row.supervised else None
+    y = (Y != 0).astype(int) if row.one_class else Y if row.supervised else None
     fit = row.trainer(epochs=20).fit(row(x, y, key=KEY, space=space, **options), x, y, key=KEY)
     assert fit.reason in ("max epochs", "converged")
     assert (
@@ -164,7 +164,7 @@ def test_points_stay_in_their_space_however_they_are_trained(space, epochs, tmp_
     adam = pz.GradientDescent("adam", 0.1)
     rules = pz.Averaged(adam, 0.9), pz.Lookahead(adam, 5, 0.5)
 
-    def trained(resume: bool) -> pz.Fit:
+    def trained(resume: bool) -> pz.training.Fit:
         phases = [pz.Trainer(rule, epochs) for rule in rules]
         checkpoints = pz.Checkpoints(tmp_path / "run", every=epochs // 2)
         return pz.Phases(phases, checkpoints).fit(model, x, Y, key=KEY, resume=resume)
