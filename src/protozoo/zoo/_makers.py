@@ -101,7 +101,8 @@ class Context:
         step = -(-len(self.x) // 4096)
         found = measured(self.metric, on_device(self.x[::step]), self.prototypes, sharing)
         y, weight = (None if a is None else np.asarray(a)[::step] for a in (self.y, self.weight))
-        delta, shares = (None if a is None else np.asarray(a) for a in (found.delta, found.shares))
+        delta = np.asarray(found.delta)
+        shares = None if found.shares is None else np.asarray(found.shares)
         weight = np.ones(len(delta)) if weight is None else weight
         return Distances(delta, y, weight, float(found.factor), shares)
 
