@@ -23,7 +23,7 @@ def seconds(function: Callable, *arguments: object) -> float:
 
 
 def milliseconds_per_epoch(
-    fit: Callable[[int], None], short: int, long: int, pairs: int, memory: "Memory | None" = None
+    fit: Callable[[int], object], short: int, long: int, pairs: int, memory: "Memory | None" = None
 ) -> float:
     """The steady state: what the epochs between a short fit and a long one take, once nothing is
     left to compile.

@@ -15,6 +15,7 @@ import math
 import statistics
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -121,9 +122,8 @@ def scikit_learn(
         nearest = KNeighborsClassifier(1, algorithm="brute").fit(points, labels)
         return repeated(lambda: nearest.predict(x))
     if task == "k-means":
-        return lambda steps: KMeans(
-            p, init=points, n_init=1, max_iter=steps, tol=0, algorithm="lloyd"
-        ).fit(x)
+        start: dict[str, Any] = {"init": points, "n_init": 1, "tol": 0, "algorithm": "lloyd"}
+        return lambda steps: KMeans(p, max_iter=steps, **start).fit(x)
     precisions = np.linalg.inv(covariances(x, p))
     return lambda steps: GaussianMixture(
         p,

@@ -9,6 +9,7 @@ them to the end, once everything is compiled, and the mean squared distance that
 import statistics
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def protozoo(x: np.ndarray, start: np.ndarray | None) -> Callable[[int], np.ndar
 def scikit_learn(x: np.ndarray, start: np.ndarray | None) -> Callable[[int], np.ndarray]:
     from sklearn.cluster import KMeans
 
-    options = (
+    options: dict[str, Any] = (
         {"n_init": 10, "random_state": 0}
         if start is None
         else {"init": start, "n_init": 1, "tol": 0}

@@ -342,7 +342,9 @@ def _between(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "p 
 
 
 @eqx.filter_jit
-def _apart(points: Float[Array, "n ..."], i: Array, space: AbstractManifold) -> Float[Array, " n"]:
+def _apart(
+    points: Float[Array, "n ..."], i: ArrayLike, space: AbstractManifold
+) -> Float[Array, " n"]:
     """The squared distances of all points from the i-th."""
     return SquaredEuclidean()(points, Prototypes(points[i][None], None, space))[:, 0]
 
