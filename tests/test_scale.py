@@ -2,7 +2,6 @@
 is on scaled data."""
 
 import dataclasses
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -346,59 +345,6 @@ def test_a_run_with_another_scale_is_another_run(tmp_path):
     other = dataclasses.replace(model, scale=pz.backbones.MinMax.from_data(RAW))
     with pytest.raises(ValueError, match="belongs to another run: its scale differs"):
         trainer.fit(other, batches, key=0, resume=True)
-
-
-class Own(pz.manifolds.AbstractManifold):
-    """A flat space of one's own."""
-
-    size: int = pz.static()
-    displacement_is_difference: ClassVar[bool] = True
-    has_features: ClassVar[bool] = True
-    injectivity_radius: ClassVar[float] = np.inf
-
-    @property
-    def point_shape(self):
-        return (self.size,)
-
-    @property
-    def dimension(self):
-        return self.size
-
-    @property
-    def coordinate_size(self):
-        return self.size
-
-    @property
-    def origin(self):
-        return jnp.zeros(self.size)
-
-    def coordinates(self, points, x):
-        return x[:, None] - points[None]
-
-    def squared_distances(self, points, x):
-        return jnp.sum(self.coordinates(points, x) ** 2, axis=-1)
-
-    def exp(self, points, coordinates):
-        return points + coordinates
-
-    def project(self, points):
-        return points
-
-    def violation(self, points):
-        return None
-
-    def random_points(self, key, count):
-        return jax.random.normal(key, (count, self.size))
-
-
-def test_a_space_says_itself_whether_it_can_be_scaled():
-    own = pz.zoo.GLVQ(RAW, Y, key=0, standardise=True, space=Own(5))
-    flat = pz.zoo.GLVQ(RAW, Y, key=0, standardise=True)
-    assert isinstance(own.prototypes.space, Own)
-    np.testing.assert_allclose(own.distances(RAW), flat.distances(RAW), rtol=1e-4, atol=1e-4)
-    shares = np.abs(X) / np.abs(X).sum(axis=1, keepdims=True)
-    with pytest.raises(ValueError, match="`standardise`: GLVQ compares points of Simplex"):
-        pz.zoo.GLVQ(shares, Y, key=0, standardise=True, space=pz.manifolds.Simplex(5))
 
 
 def test_gaps_go_through_a_scale():
