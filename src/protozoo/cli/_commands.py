@@ -53,13 +53,7 @@ def fit(
     table = read(data, header)
     given = _data(table, recipe, target, targets, weight, drop, skip_missing)
     if folds is not None:
-        how: dict[str, Any] = {
-            "folds": folds,
-            "seed": seed,
-            "standardise": standardise,
-            "options": options,
-        }
-        found = _by_folds(pz.cross_validate, recipe, given, **how)
+        found = _by_folds(pz.cross_validate, recipe, given, folds, seed, standardise, options)
         print(f"validated, then trained on all rows:\n{found}")
         held_out = 0.0
     train, test = _split(given, held_out, seed)
@@ -93,7 +87,6 @@ def _by_folds(
     ask: Callable[..., Any],
     what: Any,
     given: Data,
-    *,
     folds: int,
     seed: int,
     standardise: bool,
@@ -192,13 +185,7 @@ def compare(
     table = read(data, header)
     given = _data(table, recipes[0], target, None, weight, drop, skip_missing)
     print(f"{folds} folds of {_described(given, np.ones(len(given.x), bool))}")
-    how: dict[str, Any] = {
-        "folds": folds,
-        "seed": seed,
-        "standardise": standardise,
-        "options": options,
-    }
-    print(_by_folds(pz.compare, list(models), given, **how))
+    print(_by_folds(pz.compare, list(models), given, folds, seed, standardise, options))
     return 0
 
 
