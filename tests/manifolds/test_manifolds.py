@@ -796,6 +796,44 @@ def test_rotations_of_more_dimensions_agree_with_general_logarithms(n, angles, t
     )
 
 
+#: How far from half a turn: from plainly away to exactly there.
+GAPS = (0.3, 1e-2, 1e-4, 1e-6, 1e-8, 1e-12, 0)
+
+
+@pytest.mark.parametrize(
+    ("n", "planes"),
+    [
+        (4, lambda near: [near, 0.5]),
+        (5, lambda near: [near, near]),
+        pytest.param(5, lambda near: [near, 2.0], marks=pytest.mark.nightly),
+        pytest.param(10, lambda near: [near, 0.2, near, near, 2.5], marks=pytest.mark.nightly),
+    ],
+)
+def test_rotations_are_told_up_to_half_a_turn_inclusive(n, planes, tolerance):
+    """Where general logarithms lose what the distance to half a turn takes."""
+    unit = np.eye(n, dtype=jnp.result_type(float))[None]
+    angles = [planes(np.pi - gap) for gap in GAPS]
+    turns = np.stack([turned(n, some, unit.dtype) for some in angles])
+
+    @jax.jit
+    def everything(w, x):
+        space = SO(n)
+        c = space.coordinates(w, x)
+        slopes = jax.grad(lambda w: space.squared_distances(w, x).sum())(w)
+        steep = jax.grad(lambda w: space.coordinates(w, x).sum())(w)
+        walked = space.exp(jnp.broadcast_to(w, x.shape), c[:, 0])
+        return c[:, 0], space.squared_distances(w, x)[:, 0], walked, slopes, steep
+
+    c, squares, walked, slopes, steep = map(np.asarray, everything(unit, turns))
+    lengths = np.linalg.norm(angles, axis=1)
+    np.testing.assert_allclose(np.sqrt(squares), lengths, rtol=0.1 * tolerance)
+    np.testing.assert_allclose(np.linalg.norm(c, axis=1), lengths, rtol=0.1 * tolerance)
+    np.testing.assert_allclose(walked, turns, atol=0.1 * tolerance)
+    assert np.isfinite(slopes).all() and np.isfinite(steep).all()
+    # Of a sum of squares, the derivative is that of a sum of lengths of ways, also there.
+    assert np.abs(slopes).max() < 2 * lengths.sum()
+
+
 def test_half_turns_of_whole_spaces_are_told():
     for turn in (-np.eye(4), np.diag([1.0, -1, 1, -1]), np.diag([-1.0, -1, -1, -1, 1])):
         unit, turn = np.eye(len(turn), dtype=np.float32)[None], turn.astype(np.float32)[None]
