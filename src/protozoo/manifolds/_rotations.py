@@ -121,7 +121,10 @@ class SO(AbstractSpectral):
         q, r = jnp.linalg.qr(jax.random.normal(key, (count, self.n, self.n)))
         # A factorisation chooses signs, and so a part of the group; they are given back.
         q = q * jnp.sign(jnp.diagonal(r, axis1=1, axis2=2))[:, None, :]
-        return q.at[:, :, 0].multiply(jnp.sign(jnp.linalg.det(q))[:, None])
+        # Scattered into q, this was compiled wrongly for a single matrix.
+        return (
+            q * jnp.where(jnp.arange(self.n) == 0, jnp.sign(jnp.linalg.det(q))[:, None], 1)[:, None]
+        )
 
 
 def _between(points: Float[Array, "p i i"], x: Float[Array, "n i i"]) -> Float[Array, "n p i i"]:
