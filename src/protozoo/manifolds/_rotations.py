@@ -230,11 +230,13 @@ def _between_planes(cosines: Float[Array, "*batch i"]) -> Float[Array, "*batch 1
 def _nearest_orthogonal(matrices: Float[Array, "*batch i i"]) -> Float[Array, "*batch i i"]:
     """The polar factors of matrices whose singular values are at most one, by Newton's steps.
 
-    They multiply what is small by 3/2, and keep skew what is skew, but for rounding.
+    They multiply what is small by 3/2, and keep skew what is skew, but for rounding. What is left
+    of planes that are turned by π is rounding, and may happen to be singular but for a little more:
+    hardly any needs as many steps as there may be.
     """
     rounding = jnp.finfo(matrices.dtype).eps
     unit = jnp.broadcast_to(jnp.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
-    most = math.ceil(-1.1 * math.log(rounding) / math.log(1.5)) + 8
+    most = math.ceil(-1.1 * math.log(rounding) / math.log(1.5)) + 50
 
     def unfinished(state: tuple) -> Array:
         i, _, settled = state
