@@ -283,7 +283,7 @@ def test_where_one_component_decides_the_radius_is_attained():
 
 def test_the_loss_of_components_is_what_the_closed_form_of_the_radius_lacks():
     """It is the certificate, but for the latter's knowledge that no probability exceeds one."""
-    loss = pz.losses.RobustStableCBC(REASONS, margin=0.4, bandwidth=0.8)
+    loss = pz.losses.RobustStableCBC(REASONS, margin=0.4, bandwidth=3.0)
     asked = model(loss=loss)
     found = certify(asked, X, method="margin")
     delta = asked.distances(X)
@@ -296,7 +296,7 @@ def test_the_loss_of_components_is_what_the_closed_form_of_the_radius_lacks():
     np.testing.assert_array_equal(right, found.predictions == Y)
     lack = np.maximum(0.4 - np.asarray(loss.radii(delta, jnp.asarray(Y)), float), 0)
     np.testing.assert_allclose(
-        loss(delta, LABELS, jnp.asarray(Y)), lack / 0.8, rtol=1e-5, atol=1e-7
+        loss(delta, LABELS, jnp.asarray(Y)), lack / 3.0, rtol=1e-5, atol=1e-7
     )
     check_loss(loss, LABELS, Y)
     check_loss(pz.losses.StableCBC(REASONS), LABELS, Y)
