@@ -1,6 +1,7 @@
 """Classification by components."""
 
 import abc
+import math
 from typing import ClassVar, TypeVar
 
 import equinox as eqx
@@ -18,9 +19,6 @@ from ._pooling import own_class
 
 
 Stable = TypeVar("Stable", bound="AbstractStable")
-
-#: Detections below e^-40 count as that much: squares of their inverse stay within float32.
-FARTHEST = 40.0
 
 
 class AbstractComponents(AbstractSampleLoss, AbstractHomogeneous):
@@ -308,7 +306,9 @@ class RobustStableCBC(AbstractStable):
             as_logarithm(jnp.einsum("np,nkp->nk", seen, jnp.maximum(sign * ahead, 0))) - least
             for sign in (1, -1)
         )
-        inverse = jnp.exp(jnp.minimum(-(gains + losses) / 2, FARTHEST))
+        # Its square, which the derivative has, stays a number.
+        farthest = -0.49 * math.log(jnp.finfo(delta.dtype).tiny)
+        inverse = jnp.exp(jnp.minimum(-(gains + losses) / 2, farthest))
         ratios = (gains - losses) / 2 + jnp.arcsinh(constant / 2 * inverse)
         return self.bandwidth * jnp.min(jnp.where(own > 0, jnp.inf, ratios), axis=1)
 
