@@ -2,7 +2,7 @@
 
 import abc
 import math
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax
@@ -180,7 +180,8 @@ class AbstractStable(AbstractComponents):
         seen = jnp.exp(-root(delta) / jnp.asarray(bandwidth))
         # Neither is out of reach.
         wanted = jnp.clip(_wanted(seen, y, classes, sample_weight), 0.05, 0.95)
-        return cls(jnp.log(jnp.stack([wanted, 1 - wanted], axis=-1)), margin, bandwidth)
+        made: Any = cls  # whose fields these are
+        return made(jnp.log(jnp.stack([wanted, 1 - wanted], axis=-1)), margin, bandwidth)
 
     @property
     def reasoning(self) -> Float[Array, "c p 2"]:

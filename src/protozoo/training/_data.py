@@ -179,13 +179,13 @@ def of_classes(
         masses = np.bincount(y, weight, classes)
         return masses.sum() / (classes * np.where(masses > 0, masses, 1))
     if isinstance(class_weight, Mapping):
-        if names is not None and all(isinstance(key, str) for key in class_weight):
-            called = places_of(np.array(list(class_weight)), names, "class_weight").tolist()
-            class_weight = dict(zip(called, class_weight.values(), strict=True))
-        if set(class_weight) != set(range(classes)):
+        given: Mapping[Any, Any] = class_weight
+        if names is not None and all(isinstance(key, str) for key in given):
+            called = places_of(np.array(list(given)), names, "class_weight").tolist()
+            given = dict(zip(called, given.values(), strict=True))
+        if set(given) != set(range(classes)):
             raise ValueError(
-                f"`class_weight` must name every class 0…{classes - 1} once, got "
-                f"{list(class_weight)}."
+                f"`class_weight` must name every class 0…{classes - 1} once, got {list(given)}."
             )
-        return as_weights([class_weight[k] for k in range(classes)], classes, "class_weight")
+        return as_weights([given[k] for k in range(classes)], classes, "class_weight")
     return as_weights(class_weight, classes, "class_weight")
