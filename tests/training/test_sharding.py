@@ -33,8 +33,10 @@ def run(*programs: tuple[int, tuple]) -> str:
 def _start(devices: int, arguments: tuple) -> subprocess.Popen:
     environment = {
         **os.environ,
+        # Devices that share few processors may wait long for each other.
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} "
-        f"--xla_force_host_platform_device_count={devices}",
+        f"--xla_force_host_platform_device_count={devices} "
+        "--xla_cpu_collective_call_terminate_timeout_seconds=600",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join([str(HERE.parent / "src"), str(HERE)]),
     }
