@@ -1,7 +1,7 @@
 """An encoder learned on five digits serves the other five, of which only a few images are labelled.
 
 A network is trained on the digits 0-4 as part of a model, frozen and given to another model for the
-digits 5-9; then it is released, with a small learning rate.
+digits 5-9; then it is released, with a smaller learning rate.
 """
 
 import equinox as eqx
@@ -54,7 +54,7 @@ borrowed = pz.zoo.ImageGMLVQ(target[few], labels[few], key=keys[2], encoder=pret
 
 alone = fit(scratch, 3e-3, 60)
 frozen = fit(borrowed, 1e-2, 60, freeze="encoder")
-tuned = fit(frozen, 3e-4, 60)
+tuned = fit(frozen, 3e-3, 60)
 assert eqx.tree_equal(frozen.encoder, pretrained.encoder)
 print(f"5-9 from scratch:              {accuracy(alone):.3f}")
 print(f"5-9 with the frozen encoder:   {accuracy(frozen):.3f}")
