@@ -299,14 +299,13 @@ class RobustStableCBC(AbstractStable):
         """r for each sample, in the units of √δ."""
         slopes, offsets = self.reasons()
         own = jax.nn.one_hot(y, len(offsets), dtype=delta.dtype)
-        ahead, constant = (own @ slopes)[:, None] - slopes[None], (own @ offsets)[:, None] - offsets
         far = root(delta) / self.bandwidth
         least = jax.lax.stop_gradient(jnp.min(far, axis=1, keepdims=True))
         seen = jnp.exp(least - far)
-        gains, losses = (
-            as_logarithm(jnp.einsum("np,nkp->nk", seen, jnp.maximum(sign * ahead, 0))) - least
-            for sign in (1, -1)
-        )
+        # Of all pairs of classes by one matrix product, then of the own class.
+        ahead, constant = slopes[:, None] - slopes[None], (own @ offsets)[:, None] - offsets
+        pairs = (jnp.einsum("np,jkp->njk", seen, jnp.maximum(sign * ahead, 0)) for sign in (1, -1))
+        gains, losses = (as_logarithm(jnp.einsum("nj,njk->nk", own, a)) - least for a in pairs)
         # Its square, which the derivative has, stays a number.
         farthest = -0.49 * math.log(jnp.finfo(delta.dtype).tiny)
         inverse = jnp.exp(jnp.minimum(-(gains + losses) / 2, farthest))
