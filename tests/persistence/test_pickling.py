@@ -298,6 +298,21 @@ def test_states_of_training_go_on(copied):
     assert_same(again.model, state.model)
 
 
+def test_states_of_training_that_an_earlier_version_pickled():
+    """What the rule remembers had the rule's name, and the status was a number."""
+    one = trainer(batch_size=None, restore_best=False)
+    loop = one.init(CASES[1].model, KEY).loop
+
+    def before(fields):
+        (status,) = jax.tree.leaves(loop.status)
+        changed = {n: v for n, v in fields.items() if n not in ("status", "rule_state")}
+        return changed | {"rule": fields["rule_state"], "status": status}
+
+    again = pickled(Rewritten(loop, before))
+    assert_same(again, loop)
+    assert jax.tree.structure(again) == jax.tree.structure(loop)
+
+
 @each_copy
 def test_phases_checkpoints_and_schedules(copied, tmp_path):
     phases = pz.Phases(

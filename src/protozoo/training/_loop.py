@@ -14,6 +14,7 @@ from .._checks import on_device
 from .._module import all_finite, choose, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar, Scores
 from ..models.internal import map_chunks
+from ._fit import Reason
 from ._objective import Batch, Objective
 from ._rule import AbstractRule, take_step
 from ._shuffle import shuffled
@@ -26,7 +27,14 @@ CHUNK = 512
 #: The most numbers that are fetched at once for the next batches.
 FETCHED = 2**19
 
-RUNNING, CONVERGED, PATIENCE, DIVERGED = range(4)
+
+class Status(eqx.Enumeration):
+    """Where a run stands; the message is the `Reason` for which it ended, should it end so."""
+
+    running = Reason.MAX_EPOCHS.value
+    converged = Reason.CONVERGED.value
+    patience = Reason.PATIENCE.value
+    diverged = Reason.DIVERGED.value
 
 
 class Plan(eqx.Module):
@@ -128,7 +136,7 @@ class LoopState(eqx.Module):
     key: Array  # the data of a random key
     epoch: Int[Array, ""]
     step: Int[Array, ""]  # updates so far
-    status: Int[Array, ""]
+    status: Status
     previous: Scalar  # the last epoch's monitored value
     best: Scalar
     best_params: PyTree  # empty unless the best model is asked for
@@ -150,13 +158,24 @@ def start(plan: Plan, params: PyTree, key: Array) -> LoopState:
         key=key,
         epoch=zero,
         step=zero,
-        status=zero,
+        status=jax.tree.map(on_device, Status.running),
         previous=infinity,
         best=infinity,
         best_params=plan.rule.evaluated(params, rule_state) if plan.restore_best else None,
         waited=zero,
         safe=params,
     )
+
+
+def reason(state: LoopState) -> Reason:
+    """Why a run ended that nothing from outside has stopped."""
+    # Not by comparing: that would be one more program to compile.
+    return Reason(Status[state.status])
+
+
+def is_running(state: LoopState) -> bool:
+    """Whether nothing but the number of epochs will end the run."""
+    return reason(state) is Reason.MAX_EPOCHS
 
 
 def returned(plan: Plan, state: LoopState) -> PyTree:
@@ -201,7 +220,7 @@ def run_epochs(
     buffers = {name: jnp.zeros(CHUNK, jnp.result_type(float)) for name in names}
 
     def unfinished(carry: tuple[LoopState, dict]) -> Array:
-        return (carry[0].epoch < limit) & (carry[0].status == RUNNING)
+        return (carry[0].epoch < limit) & (carry[0].status == Status.running)
 
     def body(carry: tuple[LoopState, dict]) -> tuple[LoopState, dict]:
         state, buffers = carry
@@ -276,9 +295,9 @@ def close_epoch(
     rounding = jnp.where(plan.stopping.tolerance >= 0, 4 * jnp.finfo(monitored.dtype).eps, -1)
     change = jnp.abs(state.previous / size - monitored / size)
     converged = change <= jnp.maximum(plan.stopping.tolerance / size, rounding)
-    status = jnp.where(waited >= plan.stopping.patience, PATIENCE, RUNNING)
-    status = jnp.where(converged, CONVERGED, status)
-    status = jnp.where(healthy, status, DIVERGED)
+    status = Status.where(waited >= plan.stopping.patience, Status.patience, Status.running)
+    status = Status.where(converged, Status.converged, status)
+    status = Status.where(healthy, status, Status.diverged)
     safe = choose(sound, scored, state.safe)
     state = LoopState(
         params=choose(healthy, params, safe),
@@ -286,7 +305,7 @@ def close_epoch(
         key=state.key,
         epoch=state.epoch + 1,
         step=step,
-        status=status.astype(state.status.dtype),
+        status=status,
         previous=monitored,
         best=jnp.where(better, monitored, state.best),
         best_params=choose(better, evaluated(scored, scored_rule), state.best_params)

@@ -17,10 +17,18 @@ from ..models import AbstractTrainable
 from ..models.internal import Outside, Trainable, inside
 from ._data import as_batch, as_validation, scaled, training_batch
 from ._fit import Fit
-from ._loop import RUNNING, LoopState, Plan, epochs_per_call, returned, run_epochs, start
+from ._loop import (
+    LoopState,
+    Plan,
+    epochs_per_call,
+    reason,
+    returned,
+    run_epochs,
+    start,
+)
 from ._objective import Batch
 from ._stream import is_stream
-from ._trainer import REASONS, Trainer
+from ._trainer import Trainer
 
 
 def fit_many(
@@ -117,12 +125,11 @@ def fit_many(
         state: LoopState = jax.tree.map(lambda a, i=i: on_device(a[i]), states)
         params = returned(member.plan, state)
         history = {name: values[i][: int(state.epoch)] for name, values in histories.items()}
-        reason = REASONS[int(state.status)]
         model = Outside.of(each_model[i]).around(eqx.combine(params, member.rest))
         fits.append(
             (
                 float(state.best),
-                Fit(model, history, int(state.epoch), reason, member=i),
+                Fit(model, history, int(state.epoch), reason(state), member=i),
             )
         )
     return [fit for _, fit in sorted(fits, key=lambda pair: pair[0])]
@@ -221,7 +228,7 @@ def _drive(members: list[_Member], epochs: int) -> tuple[LoopState, dict[str, np
                 np.nan,
             )
             history[name] = np.concatenate([history[name], new], axis=1) if name in history else new
-        if not (np.asarray(states.status) == RUNNING).any():
+        if (ran < limit - done).all():  # nobody will go on
             break
         elapsed = time.monotonic() - began
         size = epochs_per_call(limit - done, elapsed)

@@ -29,7 +29,7 @@ from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import AbstractTrainable
 from ..models.internal import NOTHING, Outside
 from ._data import ClassWeight, as_batch, of_classes, scaled
-from ._loop import RUNNING, LoopState, Plan, close_epoch, update_key
+from ._loop import LoopState, Plan, close_epoch, is_running, update_key
 from ._objective import Batch
 from ._sharding import placed
 from ._shuffle import shuffled
@@ -336,7 +336,7 @@ def stream_epochs(
         if class_weight is None
         else _class_factors(eqx.combine(state.params, rest), class_weight)
     )
-    while int(state.epoch) < limit and int(state.status) == RUNNING:
+    while int(state.epoch) < limit and is_running(state):
         epoch = int(state.epoch)
         batches = source(epoch) if callable(source) else source
         total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)

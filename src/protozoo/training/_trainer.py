@@ -42,13 +42,12 @@ from ._data import (
 from ._fit import Fit, Reason
 from ._freeze import Freeze, trainable_mask
 from ._loop import (
-    CONVERGED,
-    DIVERGED,
-    PATIENCE,
-    RUNNING,
     LoopState,
     Plan,
+    Status,
     epochs_per_call,
+    is_running,
+    reason,
     replicated,
     returned,
     run_epochs,
@@ -76,13 +75,6 @@ from ._stream import InMemory, OnDisk, Stream, is_stream, stream_epochs
 
 #: What may be monitored: samples with their classes and weights, or a stream of them.
 Validation = Sequence[Any] | ArrayLike | Stream | None
-
-REASONS = {
-    RUNNING: Reason.MAX_EPOCHS,
-    CONVERGED: Reason.CONVERGED,
-    PATIENCE: Reason.PATIENCE,
-    DIVERGED: Reason.DIVERGED,
-}
 
 
 class TrainState(eqx.Module, Generic[Trainable]):
@@ -514,7 +506,7 @@ class Trainer(eqx.Module):
         epoch, size, stopped = int(state.epoch), 1, False
         calls = Calls(callbacks if speaks(plan.sharding) else ())
         calls.start(view)
-        while epoch < self.epochs and int(state.status) == RUNNING and not stopped:
+        while epoch < self.epochs and is_running(state) and not stopped:
             limit = min([self.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
             began = time.monotonic()
             state, buffers = advance(state, limit)
@@ -530,15 +522,15 @@ class Trainer(eqx.Module):
             }
             if store is not None and (epoch % store.where.every == 0):
                 store.save(epoch, state, history)
-            last = epoch >= self.epochs or int(state.status) != RUNNING
+            last = epoch >= self.epochs or not is_running(state)
             stopped = bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
         if store is not None:
             store.save(epoch, state, history)
         calls.end(view)
-        reason = REASONS[int(state.status)]
-        if stopped and epoch < self.epochs and reason is Reason.MAX_EPOCHS:
-            reason = Reason.CALLBACK
-        return Fit(used(returned(plan, state)), history, epoch, reason)
+        why = reason(state)
+        if stopped and epoch < self.epochs and why is Reason.MAX_EPOCHS:
+            why = Reason.CALLBACK
+        return Fit(used(returned(plan, state)), history, epoch, why)
 
 
 @migration(Trainer)
@@ -551,8 +543,12 @@ def _with_an_objective(fields: dict[str, Any]) -> dict[str, Any]:
 
 @migration(LoopState)
 def _with_a_rule_state(fields: dict[str, Any]) -> dict[str, Any]:
-    """What the rule remembers once had the name of the rule."""
-    return {"rule_state" if name == "rule" else name: value for name, value in fields.items()}
+    """What the rule remembers once had the name of the rule, and the status was a number."""
+    fields = {"rule_state" if name == "rule" else name: value for name, value in fields.items()}
+    status = fields["status"]
+    if not isinstance(status, Status):
+        status = jax.tree.map(lambda _: jnp.asarray(status, jnp.int32), Status.running)
+    return fields | {"status": status}
 
 
 @eqx.filter_jit
