@@ -224,3 +224,24 @@ def test_a_frozen_encoder_is_applied_once_and_its_head_is_trained_alone(tmp_path
     )
     again = pz.PrototypeModel(fits[0].model.prototypes, head.metric, head.loss, whole.encoder)
     np.testing.assert_array_equal(again.predict(X), fits[1].model.predict(X))
+
+
+def test_batches_call_classes_by_the_names_that_the_model_knows():
+    words = np.array(["ash", "birch", "cedar"])[Y]
+    named = pz.fit("GLVQ", X, words, key=0, epochs=1).model
+    weights = {"ash": 1.0, "birch": 3.0, "cedar": 0.5}
+    plain = trainer(2).fit(named, Slices(X, Y, batch_size=20), key=0, class_weight=[1.0, 3.0, 0.5])
+    for source, weighed in (
+        (Slices(X, words, batch_size=20), weights),
+        (Slices(X, Y, batch_size=20), weights),
+        (Slices(X, words, batch_size=20), [1.0, 3.0, 0.5]),
+        (iter_again([(X[i : i + 20], words[i : i + 20]) for i in range(0, len(X), 20)]), weights),
+    ):
+        fit = trainer(2).fit(
+            named, source, key=0, class_weight=weighed, validation=[(X[:20], words[:20])]
+        )
+        assert len(fit.history["validation_loss"]) == 2
+        if isinstance(source, Slices):
+            assert eqx.tree_equal(fit.model, plain.model)
+    with pytest.raises(ValueError, match="oak"):
+        trainer(1).fit(named, [(X[:3], np.array(["ash", "birch", "oak"]))], key=0)

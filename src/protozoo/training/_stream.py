@@ -5,7 +5,7 @@ import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -27,7 +27,7 @@ from .._checks import (
 from .._statistics import counting
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import AbstractTrainable
-from ..models.internal import NOTHING, Outside
+from ..models.internal import NOTHING, Outside, carded_classes
 from ._data import ClassWeight, as_batch, of_classes, scaled
 from ._loop import LoopState, Plan, close_epoch, is_running, update_key
 from ._objective import Batch
@@ -334,7 +334,7 @@ def stream_epochs(
     factors = (
         None
         if class_weight is None
-        else _class_factors(eqx.combine(state.params, rest), class_weight)
+        else _ClassFactors.of(within.around(eqx.combine(state.params, rest)), class_weight)
     )
     while int(state.epoch) < limit and is_running(state):
         epoch = int(state.epoch)
@@ -375,15 +375,31 @@ def stream_epochs(
     return state, history
 
 
-def _class_factors(model: AbstractTrainable, class_weight: ClassWeight) -> np.ndarray:
-    if isinstance(class_weight, str):
-        raise ValueError(
-            "`class_weight='balanced'` counts all samples, which a stream shows one after the "
-            "other: pass the weights."
+class _ClassFactors(NamedTuple):
+    """What the weights of samples are multiplied by, for each class; and the names of classes."""
+
+    factors: Float[np.ndarray, " c"]
+    names: Sequence[Any] | None
+
+    @classmethod
+    def of(cls, model: AbstractTrainable, class_weight: ClassWeight) -> "_ClassFactors":
+        if isinstance(class_weight, str):
+            raise ValueError(
+                "`class_weight='balanced'` counts all samples, which a stream shows one after the "
+                "other: pass the weights."
+            )
+        if not model.supervised:
+            raise ValueError("`class_weight` needs classes, and this model learns without labels.")
+        names, nothing = carded_classes(model), np.zeros(0)
+        return cls(
+            of_classes(nothing.astype(int), model.classes, class_weight, nothing, names), names
         )
-    if not model.supervised:
-        raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-    return of_classes(np.zeros(0, int), model.classes, class_weight, np.zeros(0))
+
+    def __call__(self, y: Any, n: int, name: str) -> Float[np.ndarray, " n"]:
+        """The factors of the n samples of a batch."""
+        labels = as_labels(y, n, name, self.names)
+        refuse_unknown_classes(labels, len(self.factors), name)
+        return self.factors[labels]
 
 
 @eqx.filter_jit
@@ -507,7 +523,7 @@ _Parts = tuple[Any, Any, Any]
 
 
 def _groups(
-    batches: Iterable[Piece], name: str, factors: Float[np.ndarray, " c"] | None = None
+    batches: Iterable[Piece], name: str, factors: "_ClassFactors | None" = None
 ) -> Iterator[tuple[list[_Parts], int]]:
     """Batches that are handed over together, and for how many there is room; `factors` weigh their
     classes."""
@@ -521,9 +537,7 @@ def _groups(
             if weight.shape != x.shape[:1] or weight.any():
                 weight = as_weights(weight, len(x), f"{what}: weight")
         if factors is not None and y is not None:
-            labels = as_labels(y, len(x), f"{what}: y")
-            refuse_unknown_classes(labels, len(factors), f"{what}: y")
-            weight = factors[labels] * (1 if weight is None else weight)
+            weight = factors(y, len(x), f"{what}: y") * (1 if weight is None else weight)
         if weight is None or weight.all():
             return x, y, weight
         # Samples without weight are not there, nor is a batch of them.
