@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from pages import ROOT
 from zoo import CASES, Case, sampled
 
 import protozoo as pz
@@ -258,3 +259,9 @@ class TestOnnx:
         ):
             pz.export.onnx(case.model, tmp_path / "model.onnx")
         assert not list(tmp_path.iterdir())
+
+
+def test_the_page_counts_the_cases():
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    assert f"all {len(CASES)} cases of the test suite" in page
+    assert f"of the {len(CASES)} cases" in page

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.export
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -156,18 +157,25 @@ def onnx(
     program, shape = _program(model, outputs, threshold, sample_shape)
 
     def converted(function: Callable, shape: Sequence[int], names: Sequence[str]) -> Any:
+        # Traced before jax2onnx gives functions of JAX other meanings, which types do not survive.
+        spec = jax.ShapeDtypeStruct((*jax.export.symbolic_shape("B"), *shape), _dtype(model))
         with without_loops():
             graph = jax2onnx.to_onnx(
-                function,
-                [("B", *shape)],
+                jax.extend.core.jaxpr_as_fun(jax.make_jaxpr(function)(spec)),
+                [spec],
                 model_name=type(model).__name__,
                 opset=opset,
                 enable_double_precision=_dtype(model) == np.float64,
                 input_names=["x"],
                 output_names=list(names),
             )
-        _refuse_other_answers(runtime, graph, function, np.ones((3, *shape), _dtype(model)))
+        _refuse_other_answers(runtime, graph, function, samples(shape))
         return graph
+
+    def samples(shape: Sequence[int]) -> np.ndarray:
+        # As many as there is nothing else of: no dimension may be taken for another one.
+        n = 1 + max(*shape, len(model.prototypes), model.classes)
+        return np.random.default_rng(0).random((n, *shape)).astype(_dtype(model))
 
     try:
         graph = converted(lambda x: tuple(program(x)[name] for name in outputs), shape, outputs)
@@ -184,22 +192,26 @@ def onnx(
 
 
 def _refuse_other_answers(runtime: Any, graph: Any, function: Callable, x: np.ndarray) -> None:
-    """Run a graph: not all that is converted can be loaded, and run."""
+    """Run a graph on all samples and on one: not all that is converted can be loaded, and run, and
+    be right."""
     del graph.graph.value_info[:]
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     session = runtime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    expected = function(x)
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    for one, other in zip(session.run(None, {"x": x}), expected, strict=True):
-        if one.shape != other.shape:
-            raise ValueError(f"it gives an answer of shape {one.shape} instead of {other.shape}")
-        if jnp.issubdtype(other.dtype, jnp.inexact):
-            scale = float(np.max(np.abs(other), where=np.isfinite(other), initial=0))
-            if not np.allclose(one, other, rtol=1e-3, atol=1e-4 * scale, equal_nan=True):
-                raise ValueError("it gives other answers")
+    for some in (x, x[:1]):
+        expected = jax.jit(function)(some)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for one, other in zip(session.run(None, {"x": some}), expected, strict=True):
+            if one.shape != other.shape:
+                raise ValueError(
+                    f"it gives an answer of shape {one.shape} instead of {other.shape}"
+                )
+            if jnp.issubdtype(other.dtype, jnp.inexact):
+                scale = float(np.max(np.abs(other), where=np.isfinite(other), initial=0))
+                if not np.allclose(one, other, rtol=1e-3, atol=1e-4 * scale, equal_nan=True):
+                    raise ValueError("it gives other answers")
 
 
 def _answers(

@@ -55,9 +55,9 @@ def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
             # One member after the other, for all samples: what is compared stays in a processor's
             # cache.
             other = jax.lax.dynamic_slice_in_dim(group, j, 1, axis=-2)
-            return rank + jnp.where(number > j, other <= group, other < group)
+            return rank + ((other < group) | (number > j) & (other == group))
 
         return jax.lax.fori_loop(0, m, counted, jnp.zeros(group.shape, jnp.int32))
     mine, other = group[..., :, None, :], group[..., None, :, :]
     earlier = jnp.tri(m, k=-1, dtype=bool)[:, :, None]
-    return jnp.sum(jnp.where(earlier, other <= mine, other < mine), axis=-2)
+    return jnp.sum((other < mine) | earlier & (other == mine), axis=-2)

@@ -96,7 +96,8 @@ pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)
 #: \\(\\lVert (x_i - w_j) A_j \\rVert^2\\) from x - w, for one j of each sample: a function of maps,
 #: x, points and j.
 Differences = Callable[
-    [PyTree, Float[Array, "n d"], Float[Array, "p d"], Int[Array, " n"]], Float[Array, " n"]
+    [PyTree, Float[Array, "n d"], Float[Array, "p d"], Int[Array, " n"] | slice],
+    Float[Array, " n"],
 ]
 
 #: An expanded square that is below so many roundings of its terms has lost ten of the bits of its
@@ -147,8 +148,10 @@ def regained(
     """
     if not _WITHOUT_LOOPS.get():
         return _regained(squares, own, others, maps, x, points, differences, subtracted)
-    each = jnp.arange(len(points))
-    of_one = lambda one: differences(maps, jnp.broadcast_to(one, points.shape), points, each)  # noqa: E731
+    all_of_them = slice(None)
+    of_one = lambda one: differences(  # noqa: E731
+        maps, jnp.broadcast_to(one, points.shape), points, all_of_them
+    )
     return jnp.where(own.T == -jnp.inf, squares, jax.vmap(of_one)(x).astype(squares.dtype))
 
 
@@ -223,7 +226,7 @@ def shared_squares(
 
 
 def _shared_differences(
-    linear: Any, x: Array, points: Array, j: Int[Array, " n"]
+    linear: Any, x: Array, points: Array, j: Int[Array, " n"] | slice
 ) -> Float[Array, " n"]:
     v = x - points[j]
     return squared_lengths(v) if linear is None else linear.squared_norm(v)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._module import AbstractScaleFree
 from .._products import accumulated, flattened, is_low
-from .._types import Array, ArrayLike, Bool, Float, Int
+from .._types import Array, ArrayLike, Float, Int
 from ..manifolds import centred, shared_squares
 from ..prototypes import Prototypes
 from ._linear_maps import AbstractLinearMap, Identity
@@ -22,6 +22,13 @@ from ._pairs import chosen_local, chosen_shared
 #: each prototype.
 Columns = slice | Int[Array, "m n"]
 ALL = slice(None)
+
+
+def in_columns(
+    values: Float[Array, "*p"], at: Columns, matrix: Float[Array, "a b"]
+) -> Float[Array, "a b"]:
+    """What each prototype has (or, a scalar, all of them), where its column is in a matrix."""
+    return jnp.broadcast_to(values[at] if values.ndim else values, matrix.shape)
 
 
 class AbstractMetric(eqx.Module):
@@ -114,27 +121,26 @@ def relative_dissimilarities(
     ):
         return accumulated(metric.squared(x, prototypes, relative=True))
 
-    def seen_from(x: Float[Array, "n ..."]) -> tuple[Float[Array, "n p"], Bool[Array, "n p"]]:
+    def seen_from(x: Float[Array, "n ..."]) -> tuple[Float[Array, "n p"], Int[Array, " n"]]:
         delta = accumulated(metric(x, prototypes))
         excess = delta - jnp.min(delta, axis=1, keepdims=True)
-        return excess, excess <= 2.0**4 * jnp.finfo(delta.dtype).eps * jnp.abs(delta)
+        rounding = excess <= 2.0**4 * jnp.finfo(delta.dtype).eps * jnp.abs(delta)
+        return jnp.where(rounding, 0, excess), jnp.sum(rounding, axis=1)
 
-    excess, rounding = seen_from(x)
+    excess, alike = seen_from(x)
     if isinstance(metric, AbstractQuadratic) and prototypes.space.displacement_is_difference:
         reference = prototypes.points.mean(axis=0, keepdims=True)
         axes = tuple(range(1, x.ndim))
         reach = 2.0**11 * jnp.max(jnp.abs(prototypes.points - reference))
         away = jnp.max(jnp.abs(x - reference), axis=axes, keepdims=True)
-        unclear = (jnp.sum(rounding, axis=1) > 1) & (away > reach).reshape(-1)
+        unclear = (alike > 1) & (away > reach).reshape(-1)
 
-        def brought_back() -> tuple[Float[Array, "n p"], Bool[Array, "n p"]]:
-            closer = seen_from(reference + (x - reference) * (reach / away))
-            return jax.tree.map(
-                lambda c, f: jnp.where(unclear[:, None], c, f), closer, (excess, rounding)
-            )
+        def brought_back() -> Float[Array, "n p"]:
+            closer, _ = seen_from(reference + (x - reference) * (reach / away))
+            return jnp.where(unclear[:, None], closer, excess)
 
-        excess, rounding = jax.lax.cond(jnp.any(unclear), brought_back, lambda: (excess, rounding))
-    return jnp.where(rounding, 0, excess)
+        excess = jax.lax.cond(jnp.any(unclear), brought_back, lambda: excess)
+    return excess
 
 
 class AbstractSeminorm(AbstractMetric):

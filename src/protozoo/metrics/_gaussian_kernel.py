@@ -12,7 +12,7 @@ from .._schedules import positive
 from .._statistics import present, weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractQuadratic, Columns
+from ._base import ALL, AbstractQuadratic, Columns, in_columns
 from ._linear_maps import AbstractLinearMap
 from ._units import measured
 
@@ -116,8 +116,7 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
     ) -> Float[Array, "a b"]:
         """\\(s / (2\\sigma_j^2)\\) of the squared norms inside the metric."""
-        precisions = jnp.broadcast_to(jnp.exp(-2 * self.log_bandwidths), len(prototypes))
-        precisions = jnp.broadcast_to(precisions[at], squared.shape)
+        precisions = in_columns(jnp.exp(-2 * self.log_bandwidths), at, squared)
         return 0.5 * precisions * self.metric.radial(squared, prototypes, at)
 
 

@@ -228,12 +228,11 @@ def _horizontal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arra
 
 
 def _local_differences(
-    maps: PyTree, x: Array, points: Array, j: Int[Array, " n"]
+    maps: PyTree, x: Array, points: Array, j: Int[Array, " n"] | slice
 ) -> Float[Array, " n"]:
     """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) for one j of each sample."""
-    return jax.vmap(lambda i, v: jax.tree.map(lambda a: a[i], maps).squared_norm(v))(
-        j, x - points[j]
-    )
+    each = jax.tree.map(lambda a: a[j], maps)
+    return jax.vmap(lambda linear, v: linear.squared_norm(v))(each, x - points[j])
 
 
 class AbstractApplied(AbstractLinearMap):

@@ -20,7 +20,7 @@ from .._module import AbstractHomogeneous, hyper, part, power_of_two, replaced, 
 from .._statistics import blocks, mean_and_variance, present, shares
 from .._types import Array, ArrayLike, Float, Int, Num
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractQuadratic, Columns
+from ._base import ALL, AbstractQuadratic, Columns, in_columns
 from ._closed_form import AbstractClosedForm, Moments, Order, Step
 from ._covariances import (
     KINDS,
@@ -235,12 +235,12 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         if self.normalisation == "none":
             return squared
         d = prototypes.space.dimension
-        log_determinants = jnp.broadcast_to(self.covariance.log_determinants(d), len(prototypes))
+        log_determinants = self.covariance.log_determinants(d)
         if self.normalisation == "volume":
-            return squared * jnp.broadcast_to(jnp.exp(log_determinants / d)[at], squared.shape)
+            return squared * in_columns(jnp.exp(log_determinants / d), at, squared)
         units = 2 * jnp.sum(jnp.log(jnp.broadcast_to(self.unit, d)))
         terms = d * math.log(2 * math.pi) + units + log_determinants
-        return squared + jnp.broadcast_to(terms[at], squared.shape)
+        return squared + in_columns(terms, at, squared)
 
     def refit(self, moments: Moments, moved: Float[Array, "p k"], step: Step) -> "Mahalanobis":
         """Σ_j ← (1-step) Σ_j + step · (`moments.scatter(moved)` + regularisation)."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from .._module import AbstractHomogeneous, learned, part
 from .._types import Array, Float, Scalar
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractAdaptation, AbstractQuadratic, Columns
+from ._base import ALL, AbstractAdaptation, AbstractQuadratic, Columns, in_columns
 from ._linear_maps import AbstractLinearMap
 
 
@@ -62,4 +62,4 @@ class Wasserstein(AbstractQuadratic, AbstractHomogeneous):
         )
         variances = jnp.exp(self.log_variances)
         traces = jnp.sum(variances * jnp.broadcast_to(diagonal, variances.shape), axis=1)
-        return squared + jnp.broadcast_to(traces[at], squared.shape)
+        return squared + in_columns(traces, at, squared)
