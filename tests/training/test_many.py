@@ -1,4 +1,4 @@
-"""Many models as one program are the models one by one."""
+"""Many models by one program are the models one by one: in turns, and side by side."""
 
 import equinox as eqx
 import jax
@@ -9,9 +9,17 @@ from compilations import count_compilations
 from zoo import blobs
 
 import protozoo as pz
+from protozoo.training import _many
 
 
 X, Y = blobs()
+
+
+@pytest.fixture(params=["in turns", "side by side"])
+def together(request, monkeypatch):
+    """`fit_many` as on a processor, and as on an accelerator."""
+    monkeypatch.setattr(_many, "side_by_side", lambda: request.param == "side by side")
+    return pz.fit_many
 
 
 def trainer(rate: float = 1e-2, epochs: int = 12, **settings) -> pz.Trainer:
@@ -46,31 +54,29 @@ def same(one: pz.training.Fit, other: pz.training.Fit) -> None:
 
 @pytest.mark.parametrize("name", ["GLVQ", "GMLVQ", "LGMLVQ", "RSLVQ", "HCM", "GaussianMixture"])
 @pytest.mark.parametrize("batch_size", [None, 25])
-def test_restarts_are_fits_of_their_own(name, batch_size):
+def test_restarts_are_fits_of_their_own(together, name, batch_size):
     models, y = restarts(name), Y if getattr(pz.zoo, name).supervised else None
     one = getattr(pz.zoo, name).trainer(
         epochs=12, batch_size=batch_size, stopping=pz.Stopping(patience=4)
     )
-    together = pz.fit_many(one, models, X, y, key=jax.random.key(5))
-    for fit in together:
+    fits = together(one, models, X, y, key=jax.random.key(5))
+    for fit in fits:
         alone = one.fit(
             models[fit.member], X, y, key=jax.random.split(jax.random.key(5), 3)[fit.member]
         )
         same(fit, alone)
-    best = [fit.history["loss"].min() for fit in together]
+    best = [fit.history["loss"].min() for fit in fits]
     assert best == sorted(best)
 
 
-def test_a_grid_of_numbers_with_an_early_stop_for_each():
+def test_a_grid_of_numbers_with_an_early_stop_for_each(together):
     trainers = [
         trainer(rate, epochs, restore_best=True, stopping=pz.Stopping(patience=p))
         for rate, epochs, p in GRID
     ]
     model = pz.zoo.GMLVQ(X, Y, key=jax.random.key(0))
-    together = pz.fit_many(
-        trainers, model, X, Y, key=jax.random.key(1), validation=(X[::3], Y[::3])
-    )
-    for fit in together:
+    fits = together(trainers, model, X, Y, key=jax.random.key(1), validation=(X[::3], Y[::3]))
+    for fit in fits:
         alone = trainers[fit.member].fit(
             model,
             X,
@@ -79,16 +85,16 @@ def test_a_grid_of_numbers_with_an_early_stop_for_each():
             validation=(X[::3], Y[::3]),
         )
         same(fit, alone)
-    assert len({fit.epochs for fit in together}) > 1
+    assert len({fit.epochs for fit in fits}) > 1
 
 
 GRID = [(1e-3, 12, 3), (1e-1, 40, 3), (5e-1, 40, 2), (1e-2, 7, 3)]
 
 
-def test_folds_are_weights():
+def test_folds_are_weights(together):
     model, folds = pz.zoo.GLVQ(X, Y, key=jax.random.key(0)), np.arange(60) % 4
     weight = (folds != np.arange(4)[:, None]).astype(float)
-    together = pz.fit_many(
+    fits = together(
         trainer(),
         model,
         X,
@@ -98,7 +104,7 @@ def test_folds_are_weights():
         validation=(X, Y),
         validation_weight=1 - weight,
     )
-    for fit in together:
+    for fit in fits:
         inside = folds != fit.member
         alone = trainer().fit(
             model, X[inside], Y[inside], key=jax.random.key(0), validation=(X[~inside], Y[~inside])
@@ -106,11 +112,11 @@ def test_folds_are_weights():
         same(fit, alone)
 
 
-def test_one_program_for_all():
+def test_one_program_for_all(together):
     models = restarts("GLVQ", 4)
-    pz.fit_many(trainer(), models, X, Y, key=jax.random.key(0))
+    together(trainer(), models, X, Y, key=jax.random.key(0))
     with count_compilations() as compiled:
-        pz.fit_many(trainer(3e-2, 11), models, X, Y, key=jax.random.key(1))
+        together(trainer(3e-2, 11), models, X, Y, key=jax.random.key(1))
     assert [name for name in compiled.names if "run" in name] == []
 
 

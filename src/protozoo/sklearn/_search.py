@@ -1,4 +1,4 @@
-"""A grid search that trains all candidates on all folds side by side."""
+"""A grid search of which all candidates, on all folds, share compiled programs."""
 
 import time
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ Search = TypeVar("Search", bound="CompiledGridSearchCV")
 
 
 class CompiledGridSearchCV(GridSearchCV):
-    """`GridSearchCV` for an estimator of this module: all candidates are trained on all folds as
-    one compiled program, or as one for each structure (number of prototypes, dimensions, rule).
+    """`GridSearchCV` for an estimator of this module: all candidates are trained on all folds by
+    one compiled program, or by one for each structure (number of prototypes, dimensions, rule).
 
     Arguments and results are those of scikit-learn's. A fold is a matter of weights: samples that
     are held out weigh nothing, so that rounding differs from that of training without them, and

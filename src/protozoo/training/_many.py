@@ -1,5 +1,6 @@
-"""Many models trained as one program: restarts, folds, grids."""
+"""Many models trained by one program: restarts, folds, grids."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -55,7 +56,9 @@ def fit_many(
     - `sample_weight`: for all, `(n,)`, or for each, `(m, n)`: zeros leave samples out (folds).
     - `validation`: monitored in place of the training loss; `validation_weight` weighs it likewise.
 
-    Each member stops for its own reasons; the program runs until the last one has.
+    Each member stops for its own reasons. An accelerator trains them side by side, until the last
+    one has stopped; a processor one after the other, by the program that trains one alone: side by
+    side, their samples would not stay in its cache.
 
     **Returns:** a list of `Fit`, best monitored loss first; `fit.member` tells which one it is.
 
@@ -118,21 +121,19 @@ def fit_many(
         )
         for i in range(m)
     ]
-    states, histories = _drive(members, max(trainer.epochs for trainer in each_trainer))
-    states = jax.tree.map(np.asarray, states)
-    fits = []
-    for i, member in enumerate(members):
-        state: LoopState = jax.tree.map(lambda a, i=i: on_device(a[i]), states)
-        params = returned(member.plan, state)
-        history = {name: values[i][: int(state.epoch)] for name, values in histories.items()}
-        model = Outside.of(each_model[i]).around(eqx.combine(params, member.rest))
-        fits.append(
-            (
-                float(state.best),
-                Fit(model, history, int(state.epoch), reason(state), member=i),
-            )
-        )
+    _refuse_unlike(members)
+    train = _side_by_side if side_by_side() else _in_turns
+    ended = train(each_trainer, members, [Outside.of(model) for model in each_model])
+    fits = [
+        (float(state.best), dataclasses.replace(fit, member=i))
+        for i, (fit, state) in enumerate(ended)
+    ]
     return [fit for _, fit in sorted(fits, key=lambda pair: pair[0])]
+
+
+def side_by_side() -> bool:
+    """Whether many models are trained in one loop here."""
+    return jax.default_backend() != "cpu"
 
 
 def by_structure(
@@ -199,7 +200,46 @@ def _member(
     return _Member(plan, start(plan, params, jax.random.key_data(key)), rest, data, held_out)
 
 
-def _drive(members: list[_Member], epochs: int) -> tuple[LoopState, dict[str, np.ndarray]]:
+#: How a member ended: its fit, and the state that says how good it was.
+Ended = tuple[Fit, LoopState]
+
+
+def _in_turns(
+    trainers: Sequence[Trainer], members: Sequence[_Member], outsides: Sequence[Outside]
+) -> list[Ended]:
+    """One member after the other."""
+
+    def ended(trainer: Trainer, member: _Member, outside: Outside) -> Ended:
+        plan, state, rest, data, held_out = (
+            getattr(member, field.name) for field in dataclasses.fields(member)
+        )
+
+        def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
+            return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
+
+        history = {name: np.zeros(0) for name in plan.recorded(held_out is not None)}
+        return trainer.drive(plan, state, rest, outside, advance, history)
+
+    return [ended(*one) for one in zip(trainers, members, outsides, strict=True)]
+
+
+def _side_by_side(
+    trainers: Sequence[Trainer], members: Sequence[_Member], outsides: Sequence[Outside]
+) -> list[Ended]:
+    """All members in one loop."""
+    states, histories = _chunks(members, max(trainer.epochs for trainer in trainers))
+    states = jax.tree.map(np.asarray, states)
+    ended = []
+    for i, (member, outside) in enumerate(zip(members, outsides, strict=True)):
+        state: LoopState = jax.tree.map(lambda a, i=i: on_device(a[i]), states)
+        epochs = int(state.epoch)
+        model = outside.around(eqx.combine(returned(member.plan, state), member.rest))
+        history = {name: values[i][:epochs] for name, values in histories.items()}
+        ended.append((Fit(model, history, epochs, reason(state)), state))
+    return ended
+
+
+def _chunks(members: Sequence[_Member], epochs: int) -> tuple[LoopState, dict[str, np.ndarray]]:
     """Chunks of epochs, until all members have ended."""
     stacked, rest = _stacked(members)
     xs = [
@@ -256,7 +296,18 @@ def _run(
     return jax.vmap(one, in_axes=(0, list(axes)))(stacked, xs)
 
 
-def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
+def _refuse_unlike(members: Sequence[_Member]) -> None:
+    """Members that no one program can train."""
+    for i, member in enumerate(members):
+        if not _alike(member, members[0]):
+            raise ValueError(
+                f"member {i} is of another structure than member 0: members may differ in numbers, "
+                "not in kinds, shapes or options; a function that is made anew for each of them "
+                "is another one each time. Train them one by one."
+            )
+
+
+def _stacked(members: Sequence[_Member]) -> tuple[_Member, _Member]:
     """All members' arrays with a leading axis (but the samples), and what is no array."""
 
     def without_samples(member: _Member) -> _Member:
@@ -267,13 +318,6 @@ def _stacked(members: list[_Member]) -> tuple[_Member, _Member]:
     arrays, rest = zip(
         *(eqx.partition(without_samples(member), eqx.is_array) for member in members), strict=True
     )
-    for i, member in enumerate(members):
-        if not _alike(without_samples(member), without_samples(members[0])):
-            raise ValueError(
-                f"member {i} is of another structure than member 0: members may differ in numbers, "
-                "not in kinds, shapes or options; a function that is made anew for each of them "
-                "is another one each time. Train them one by one."
-            )
     return jax.tree.map(lambda *a: on_device(np.stack(list(map(np.asarray, a)))), *arrays), rest[0]
 
 

@@ -357,7 +357,8 @@ class Trainer(eqx.Module):
                     )
                 return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
 
-            return self._drive(plan, state, rest, outside, advance, history, store)
+            fit, _ = self.drive(plan, state, rest, outside, advance, history, store)
+            return fit
         finally:
             if store is not None:
                 store.close()
@@ -473,7 +474,7 @@ class Trainer(eqx.Module):
                     f"{_what(source)}. Batches bring what they need: `(x, y, weight)`."
                 )
 
-    def _drive(
+    def drive(
         self,
         plan: Plan,
         state: LoopState,
@@ -481,9 +482,10 @@ class Trainer(eqx.Module):
         outside: Outside,
         advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
         history: dict[str, np.ndarray],
-        store: Store | None,
-    ) -> Fit[Trainable]:
-        """Run chunks of epochs until something ends training; listen in between."""
+        store: Store | None = None,
+    ) -> tuple[Fit[Trainable], LoopState]:
+        """Run chunks of epochs until something ends training; listen in between. Returns also the
+        state in which it ended."""
 
         def view() -> View:
             resumed = store is not None and store.resume
@@ -530,7 +532,7 @@ class Trainer(eqx.Module):
         why = reason(state)
         if stopped and epoch < self.epochs and why is Reason.MAX_EPOCHS:
             why = Reason.CALLBACK
-        return Fit(used(returned(plan, state)), history, epoch, why)
+        return Fit(used(returned(plan, state)), history, epoch, why), state
 
 
 @migration(Trainer)

@@ -91,7 +91,7 @@ def cross_validate(
     trainer: Trainer | None = None,
     **options: Any,
 ) -> CrossValidation:
-    """Stratified cross-validation; all folds are trained as one program.
+    """Stratified cross-validation; all folds are trained by one program.
 
     Each model starts from its own training samples (prototypes, bandwidths) and learns from them
     alone: the held-out ones have weight zero.
@@ -269,7 +269,7 @@ def compare(
     **options: Any,
 ) -> Comparison:
     """Which of these models does best? All are cross-validated on the same folds, the folds of each
-    as one program.
+    by one program.
 
     `print(pz.compare(["GLVQ", "GMLVQ"], x, y))` is a table of means, standard errors, and
     differences from the best, which are taken fold by fold.

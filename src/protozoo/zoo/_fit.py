@@ -61,8 +61,8 @@ def fit(
     - `sample_weight`: how many copies of each sample there are, `(n,)`, when the model is built and
       when it is trained: a sample of weight zero is not there.
     - `class_weight`: how much each class counts in training; see `Trainer.fit`.
-    - `restarts`: how many models are built from other random numbers and trained side by side, as
-      one program; the one with the lowest monitored loss is returned. By default what the row says:
+    - `restarts`: how many models are built from other random numbers and trained by one
+      program; the one with the lowest monitored loss is returned. By default what the row says:
       1, mostly.
     - `standardise`: whether the scale of the data belongs to the model, which then takes raw data:
       `True` for mean zero and variance one (`backbones.Standardise`), `"minmax"`, `"robust"`,
