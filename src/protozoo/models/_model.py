@@ -841,6 +841,8 @@ class PrototypeModel(AbstractTrainable):
     @property
     def classes(self) -> int:
         """The number of classes that the decision tells apart."""
+        if self.prototypes.labelled:  # then it is no other, as the constructor saw to
+            return self.prototypes.classes + self.decides.open_set
         delta = jax.ShapeDtypeStruct((1, len(self.prototypes)), self.prototypes.points.dtype)
         return jax.eval_shape(
             lambda d: self.decides.scores(d, self.prototypes.labels), delta
