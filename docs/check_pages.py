@@ -78,6 +78,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Patient(http.server.ThreadingHTTPServer):
+    """Does not mind a browser that leaves before it was told everything."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def browser_of_this_machine() -> str:
     """Where Chromium is.
 
@@ -98,7 +106,7 @@ def problems(site: Path, screenshots: Path | None = None) -> Iterator[str]:
 
     program = browser_of_this_machine()
     handler = functools.partial(Quiet, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Patient(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     home = f"http://127.0.0.1:{server.server_port}/"
     said: list[str] = []

@@ -81,8 +81,9 @@ class Moments(eqx.Module):
         displacement μ: \\(S - m\\mu^\\top\\), S the weighted second moment about where they were.
 
         A step η from Σ is then the covariance about the new place of what was seen before, with the
-        share 1-η, and of these samples: \\((1-\\eta)(\\Sigma + mm^\\top) + \\eta\\,(S - m\\mu^\\top
-        - \\mu m^\\top + mm^\\top)\\). After a whole step, it is theirs about their mean.
+        share 1-η, and of these samples; after a whole step, theirs about their mean:
+
+        \\[(1-\\eta)(\\Sigma + mm^\\top) + \\eta\\,(S - m\\mu^\\top - \\mu m^\\top + mm^\\top)\\]
         """
         weight = jnp.where(self.weight > 0, self.weight, 1)
         mean, second = self.mean(), self.second
