@@ -258,9 +258,10 @@ class RobustStableCBC(AbstractStable):
 
     This falls with ε. Times \\(e^{\\varepsilon/\\sigma}\\) it is quadratic in it, and zero at
 
-    \\(\\varepsilon_k = \\sigma \\ln\\dfrac{C + \\sqrt{C^2 + 4A^+A^-}}{2A^-}
+    \\[\\varepsilon_k = \\sigma \\ln\\dfrac{C + \\sqrt{C^2 + 4A^+A^-}}{2A^-}
     = \\sigma\\Bigl(\\tfrac12 \\ln\\dfrac{A^+}{A^-} +
-    \\operatorname{arsinh}\\dfrac{C}{2\\sqrt{A^+A^-}}\\Bigr)\\);
+    \\operatorname{arsinh}\\dfrac{C}{2\\sqrt{A^+A^-}}\\Bigr);\\]
+
     \\(r = \\min_{k \\ne y} \\varepsilon_k\\).
 
     For a wrong decision r is negative: no shorter change can make it right. Reasons that y and k

@@ -51,9 +51,10 @@ class LVQ21(AbstractWinnerLoss, AbstractScaleFree):
     **Arguments:**
 
     - `window`: relative width ω in (0, 1): a sample counts if
-      \\(\\min(d^+/d^-, d^-/d^+) > ((1-\\omega)/(1+\\omega))^2\\) (δ being a squared distance) and
-      its two nearest prototypes are one of its own class and one of another. Without a window (ω =
-      1) the cost has no lower bound, and prototypes of wrong classes are driven to infinity.
+      \\(\\min(d^+/d^-, d^-/d^+) > s^2\\), \\(s = (1-\\omega)/(1+\\omega)\\) (δ being a squared
+      distance), and its two nearest prototypes are one of its own class and one of another. Without
+      a window (ω = 1) the cost has no lower bound, and prototypes of wrong classes are driven to
+      infinity.
 
     **Raises:** `ValueError` for a window outside (0, 1].
 
