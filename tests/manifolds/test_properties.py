@@ -47,6 +47,12 @@ examples = st.tuples(
 
 def reach(space: AbstractManifold, point: np.ndarray) -> float:
     """How long ways from a point may be, so that those between their ends are shortest, too."""
+    if isinstance(space, Product):
+        parts = space.unpacked(jnp.asarray(point[None]))
+        return min(
+            reach(*part)
+            for part in zip(space.spaces, (np.asarray(a[0]) for a in parts), strict=True)
+        )
     inside = point.min() / 2 if isinstance(space, Simplex) else 1.0
     return min(inside, 0.24 * space.injectivity_radius)
 

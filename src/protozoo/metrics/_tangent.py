@@ -84,7 +84,7 @@ class Tangent(AbstractAdaptation):
 
         def varying(mine: np.ndarray, j: int) -> np.ndarray:
             return varying_directions(
-                _displacements(prototypes, j, x[mine]), None if weight is None else weight[mine]
+                displacements_from(prototypes, j, x[mine]), None if weight is None else weight[mine]
             )
 
         nearest, labels, bases = _nearest(prototypes, x, y), prototypes.labels, []
@@ -133,7 +133,7 @@ def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int
     return winner
 
 
-def _displacements(prototypes: Prototypes, j: int, x: np.ndarray) -> Float[np.ndarray, "m k"]:
+def displacements_from(prototypes: Prototypes, j: int, x: np.ndarray) -> Float[np.ndarray, "m k"]:
     """Samples as seen from a prototype; in a flat space, from wherever they are."""
     if prototypes.space.displacement_is_difference:
         return x.reshape(len(x), -1)

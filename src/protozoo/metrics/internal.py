@@ -4,4 +4,5 @@ from ._base import matrices_of as matrices_of, operator_norms as operator_norms,
 from ._closed_form import Order as Order
 from ._mahalanobis import Cells as Cells
 from ._principal import signed as signed, spectrum as spectrum
+from ._tangent import displacements_from as displacements_from
 from ._units import measured as measured

@@ -58,7 +58,7 @@ from ..metrics import (
     TangentExponentialKernel,
     Wasserstein,
 )
-from ..metrics.internal import measured
+from ..metrics.internal import displacements_from, measured
 from ..prototypes import Prototypes
 from ..prototypes.internal import initialise
 from ._options import explained_by, summary, with_options_of
@@ -605,17 +605,14 @@ def wasserstein(inner: Callable) -> Callable:
 
     @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
-        x, labels = np.asarray(context.x), context.prototypes.labels
-        x = x.reshape(len(x), -1)
-        of_class = []
-        for k in range(context.classes):
-            mine = np.asarray(context.y) == k
-            of_class.append(
-                mean_and_variance(
-                    x[mine], None if context.weight is None else context.weight[mine]
-                )[1]
-            )
-        variances = np.stack(of_class)[labels]
+        x, y, prototypes = np.asarray(context.x), np.asarray(context.y), context.prototypes
+        of_each = []
+        for j, label in enumerate(prototypes.labels):
+            mine = y == label
+            weight = None if context.weight is None else context.weight[mine]
+            seen = displacements_from(prototypes, j, x[mine])
+            of_each.append(mean_and_variance(seen, weight)[1])
+        variances = np.stack(of_each)
         # A class of equal samples has no scale of its own; it borrows one from others, or from
         # other features.
         most = variances.max(axis=0, initial=0)
