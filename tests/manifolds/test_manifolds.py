@@ -116,8 +116,9 @@ def tangents(space, points, seed, length=None):
 def beside(space, points, seed):
     """Samples, each so near to the point of its index that ways of one and a half times as long are
     shortest."""
-    if isinstance(space, PoincareBall):
-        # Half as far beyond random points, the border is nearer than rounding tells.
+    if isinstance(space, PoincareBall) and space.dimension > 3:
+        # Random points are far out there: half as far beyond them, the border is nearer than
+        # rounding tells.
         return np.asarray(ask(space, "exp", points, tangents(space, points, seed)))
     if np.isinf(space.injectivity_radius):
         return draw(space, seed)
@@ -154,11 +155,11 @@ def test_shapes(space):
 
 @each
 def test_distances_are_a_metric(space, tolerance):
-    x = draw(space, 0)
+    x = draw(space, 2 if space == SO(2) else 0)  # four angles that are apart
     d = distances(space, x, x)
     np.testing.assert_allclose(d**2, d.T**2, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(np.diagonal(d) ** 2, 0, atol=tolerance)
-    assert (d + np.eye(len(d)) > 1e-3).all()  # four angles may be close to each other
+    assert (d + np.eye(len(d)) > 0.1).all()
     assert (d[:, None, :] <= d[:, :, None] + d[None, :, :] + tolerance).all()
 
 

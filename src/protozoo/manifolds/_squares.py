@@ -94,7 +94,7 @@ pairwise_squares.defjvp(_pairwise_squares_jvp, symbolic_zeros=True)
 
 
 #: \\(\\lVert (x_i - w_j) A_j \\rVert^2\\) from x - w, for one j of each sample: a function of maps,
-#: x, points and j.
+#: x, points and j; with a slice in place of numbers, rows of x and of the points belong together.
 Differences = Callable[
     [PyTree, Float[Array, "n d"], Float[Array, "p d"], Int[Array, " n"] | slice],
     Float[Array, " n"],
@@ -148,10 +148,10 @@ def regained(
     """
     if not _WITHOUT_LOOPS.get():
         return _regained(squares, own, others, maps, x, points, differences, subtracted)
-    all_of_them = slice(None)
-    of_one = lambda one: differences(  # noqa: E731
-        maps, jnp.broadcast_to(one, points.shape), points, all_of_them
-    )
+
+    def of_one(one: Float[Array, " d"]) -> Float[Array, " p"]:
+        return differences(maps, jnp.broadcast_to(one, points.shape), points, slice(None))
+
     return jnp.where(own.T == -jnp.inf, squares, jax.vmap(of_one)(x).astype(squares.dtype))
 
 

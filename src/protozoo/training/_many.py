@@ -29,7 +29,7 @@ from ._loop import (
 )
 from ._objective import Batch
 from ._stream import is_stream
-from ._trainer import Trainer
+from ._trainer import Trainer, drive
 
 
 def fit_many(
@@ -57,8 +57,7 @@ def fit_many(
     - `validation`: monitored in place of the training loss; `validation_weight` weighs it likewise.
 
     Each member stops for its own reasons. An accelerator trains them side by side, until the last
-    one has stopped; a processor one after the other, by the program that trains one alone: side by
-    side, their samples would not stay in its cache.
+    one has stopped; a processor one after the other, by the program that trains one alone.
 
     **Returns:** a list of `Fit`, best monitored loss first; `fit.member` tells which one it is.
 
@@ -210,15 +209,13 @@ def _in_turns(
     """One member after the other."""
 
     def ended(trainer: Trainer, member: _Member, outside: Outside) -> Ended:
-        plan, state, rest, data, held_out = (
-            getattr(member, field.name) for field in dataclasses.fields(member)
-        )
+        plan, rest, data, held_out = member.plan, member.rest, member.data, member.held_out
 
         def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
             return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
 
         history = {name: np.zeros(0) for name in plan.recorded(held_out is not None)}
-        return trainer.drive(plan, state, rest, outside, advance, history)
+        return drive(trainer, plan, member.state, rest, outside, advance, history)
 
     return [ended(*one) for one in zip(trainers, members, outsides, strict=True)]
 
@@ -296,10 +293,16 @@ def _run(
     return jax.vmap(one, in_axes=(0, list(axes)))(stacked, xs)
 
 
+def _without_samples(member: _Member) -> _Member:
+    data = replaced(member.data, x=None)
+    held_out = None if member.held_out is None else replaced(member.held_out, x=None)
+    return replaced(member, data=data, held_out=held_out)
+
+
 def _refuse_unlike(members: Sequence[_Member]) -> None:
     """Members that no one program can train."""
     for i, member in enumerate(members):
-        if not _alike(member, members[0]):
+        if not _alike(_without_samples(member), _without_samples(members[0])):
             raise ValueError(
                 f"member {i} is of another structure than member 0: members may differ in numbers, "
                 "not in kinds, shapes or options; a function that is made anew for each of them "
@@ -309,14 +312,8 @@ def _refuse_unlike(members: Sequence[_Member]) -> None:
 
 def _stacked(members: Sequence[_Member]) -> tuple[_Member, _Member]:
     """All members' arrays with a leading axis (but the samples), and what is no array."""
-
-    def without_samples(member: _Member) -> _Member:
-        data = replaced(member.data, x=None)
-        held_out = None if member.held_out is None else replaced(member.held_out, x=None)
-        return replaced(member, data=data, held_out=held_out)
-
     arrays, rest = zip(
-        *(eqx.partition(without_samples(member), eqx.is_array) for member in members), strict=True
+        *(eqx.partition(_without_samples(member), eqx.is_array) for member in members), strict=True
     )
     return jax.tree.map(lambda *a: on_device(np.stack(list(map(np.asarray, a)))), *arrays), rest[0]
 

@@ -390,10 +390,8 @@ class _ClassFactors(NamedTuple):
             )
         if not model.supervised:
             raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-        names, nothing = carded_classes(model), np.zeros(0)
-        return cls(
-            of_classes(nothing.astype(int), model.classes, class_weight, nothing, names), names
-        )
+        names, none = carded_classes(model), np.zeros(0, int)
+        return cls(of_classes(none, model.classes, class_weight, none, names), names)
 
     def __call__(self, y: Any, n: int, name: str) -> Float[np.ndarray, " n"]:
         """The factors of the n samples of a batch."""
@@ -523,7 +521,7 @@ _Parts = tuple[Any, Any, Any]
 
 
 def _groups(
-    batches: Iterable[Piece], name: str, factors: "_ClassFactors | None" = None
+    batches: Iterable[Piece], name: str, factors: _ClassFactors | None = None
 ) -> Iterator[tuple[list[_Parts], int]]:
     """Batches that are handed over together, and for how many there is room; `factors` weigh their
     classes."""

@@ -357,7 +357,7 @@ class Trainer(eqx.Module):
                     )
                 return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
 
-            fit, _ = self.drive(plan, state, rest, outside, advance, history, store)
+            fit, _ = drive(self, plan, state, rest, outside, advance, history, store)
             return fit
         finally:
             if store is not None:
@@ -474,65 +474,65 @@ class Trainer(eqx.Module):
                     f"{_what(source)}. Batches bring what they need: `(x, y, weight)`."
                 )
 
-    def drive(
-        self,
-        plan: Plan,
-        state: LoopState,
-        rest: Trainable,
-        outside: Outside,
-        advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
-        history: dict[str, np.ndarray],
-        store: Store | None = None,
-    ) -> tuple[Fit[Trainable], LoopState]:
-        """Run chunks of epochs until something ends training; listen in between. Returns also the
-        state in which it ended."""
 
-        def view() -> View:
-            resumed = store is not None and store.resume
-            return View(
-                used(plan.rule.evaluated(state.params, state.rule_state)),
-                history,
-                epoch,
-                self.epochs,
-                resumed,
-            )
+def drive(
+    trainer: Trainer,
+    plan: Plan,
+    state: LoopState,
+    rest: Trainable,
+    outside: Outside,
+    advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
+    history: dict[str, np.ndarray],
+    store: Store | None = None,
+) -> tuple[Fit[Trainable], LoopState]:
+    """Run chunks of epochs until something ends training; listen in between. Returns also the
+    state in which it ended."""
 
-        def used(params: PyTree) -> Trainable:
-            model = eqx.combine(params, rest)
-            return outside.around(model if plan.sharding is None else gathered(model))
+    def view() -> View:
+        resumed = store is not None and store.resume
+        return View(
+            used(plan.rule.evaluated(state.params, state.rule_state)),
+            history,
+            epoch,
+            trainer.epochs,
+            resumed,
+        )
 
-        callbacks = (*self.callbacks, *([Progress()] if self.progress else []))
-        intervals = [c.every for c in callbacks if c.every is not None]
-        if store is not None:
-            intervals.append(store.where.every)
-        epoch, size, stopped = int(state.epoch), 1, False
-        calls = Calls(callbacks if speaks(plan.sharding) else ())
-        calls.start(view)
-        while epoch < self.epochs and is_running(state) and not stopped:
-            limit = min([self.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
-            began = time.monotonic()
-            state, buffers = advance(state, limit)
-            ran = int(state.epoch) - epoch
-            # The host is heard about once a second. The first call may have compiled, and says
-            # nothing of the speed.
-            elapsed = agreed(time.monotonic() - began, plan.sharding)
-            size = epochs_per_call(ran, elapsed) if epoch else 8
-            epoch += ran
-            history = {
-                n: np.concatenate([history[n], np.asarray(b, float)[:ran]])
-                for n, b in buffers.items()
-            }
-            if store is not None and (epoch % store.where.every == 0):
-                store.save(epoch, state, history)
-            last = epoch >= self.epochs or not is_running(state)
-            stopped = bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
-        if store is not None:
+    def used(params: PyTree) -> Trainable:
+        model = eqx.combine(params, rest)
+        return outside.around(model if plan.sharding is None else gathered(model))
+
+    callbacks = (*trainer.callbacks, *([Progress()] if trainer.progress else []))
+    intervals = [c.every for c in callbacks if c.every is not None]
+    if store is not None:
+        intervals.append(store.where.every)
+    epoch, size, stopped = int(state.epoch), 1, False
+    calls = Calls(callbacks if speaks(plan.sharding) else ())
+    calls.start(view)
+    while epoch < trainer.epochs and is_running(state) and not stopped:
+        limit = min([trainer.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
+        began = time.monotonic()
+        state, buffers = advance(state, limit)
+        ran = int(state.epoch) - epoch
+        # The host is heard about once a second. The first call may have compiled, and says
+        # nothing of the speed.
+        elapsed = agreed(time.monotonic() - began, plan.sharding)
+        size = epochs_per_call(ran, elapsed) if epoch else 8
+        epoch += ran
+        history = {
+            n: np.concatenate([history[n], np.asarray(b, float)[:ran]]) for n, b in buffers.items()
+        }
+        if store is not None and (epoch % store.where.every == 0):
             store.save(epoch, state, history)
-        calls.end(view)
-        why = reason(state)
-        if stopped and epoch < self.epochs and why is Reason.MAX_EPOCHS:
-            why = Reason.CALLBACK
-        return Fit(used(returned(plan, state)), history, epoch, why), state
+        last = epoch >= trainer.epochs or not is_running(state)
+        stopped = bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
+    if store is not None:
+        store.save(epoch, state, history)
+    calls.end(view)
+    why = reason(state)
+    if stopped and epoch < trainer.epochs and why is Reason.MAX_EPOCHS:
+        why = Reason.CALLBACK
+    return Fit(used(returned(plan, state)), history, epoch, why), state
 
 
 @migration(Trainer)
