@@ -37,6 +37,9 @@ def _start(devices: int, arguments: tuple) -> subprocess.Popen:
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} "
         f"--xla_force_host_platform_device_count={devices} "
         "--xla_cpu_collective_call_terminate_timeout_seconds=600",
+        # For each sum that is under way, a device waits in a thread of a common pool: where the
+        # pool is as small as the number of devices, two sums can wait for each other for ever.
+        "NPROC": "64",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join([str(HERE.parent / "src"), str(HERE)]),
     }
