@@ -4,6 +4,7 @@ constraints."""
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -69,6 +70,14 @@ def kept(model: eqx.Module, other: eqx.Module) -> bool:
     return all(jax.tree.leaves(same))
 
 
+def projection(leaf: jax.Array, declaration: Any, was: jax.Array) -> jax.Array:
+    """What a leaf of a loaded model must be: fulfil its constraint, or, of whole numbers, be what
+    it was."""
+    if jnp.issubdtype(leaf.dtype, jnp.inexact):
+        return declaration.constraint.project(leaf)
+    return was
+
+
 @pytest.mark.parametrize(("precision", "factor"), [("float16", 2), ("bfloat16", 2), ("int8", 4)])
 def test_files_are_smaller_by_the_expected_factor(tmp_path, precision, factor):
     model = large()
@@ -97,11 +106,7 @@ def test_every_row_is_hardly_another_model(tmp_path, case):
             assert one.dtype == two.dtype == three.dtype and one.shape == three.shape
             np.testing.assert_array_equal(one, two)
         assert kept(case.model, loaded)
-        # Whole numbers are what they were: nothing is to be projected.
-        project = lambda leaf, d, was: (  # noqa: E731
-            d.constraint.project(leaf) if jnp.issubdtype(leaf.dtype, jnp.inexact) else was
-        )
-        projected = jax.tree.map(project, loaded, declarations(loaded), case.model)
+        projected = jax.tree.map(projection, loaded, declarations(loaded), case.model)
         for one, two in zip(*map(jax.tree.leaves, (loaded, projected)), strict=True):
             np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-5)
         before, after = (np.asarray(m.predict_proba(case.x)) for m in (case.model, loaded))

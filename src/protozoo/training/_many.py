@@ -294,6 +294,7 @@ def _run(
 
 
 def _without_samples(member: _Member) -> _Member:
+    """What members have of their own: samples are shared, and large."""
     data = replaced(member.data, x=None)
     held_out = None if member.held_out is None else replaced(member.held_out, x=None)
     return replaced(member, data=data, held_out=held_out)
@@ -301,8 +302,9 @@ def _without_samples(member: _Member) -> _Member:
 
 def _refuse_unlike(members: Sequence[_Member]) -> None:
     """Members that no one program can train."""
+    first = _without_samples(members[0])
     for i, member in enumerate(members):
-        if not _alike(_without_samples(member), _without_samples(members[0])):
+        if not _alike(_without_samples(member), first):
             raise ValueError(
                 f"member {i} is of another structure than member 0: members may differ in numbers, "
                 "not in kinds, shapes or options; a function that is made anew for each of them "
