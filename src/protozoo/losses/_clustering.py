@@ -17,6 +17,7 @@ from ._base import (
     PrototypeLabels,
     Winners,
     nearness,
+    relative_nearness,
 )
 from ._pooling import class_minimum, find_winners
 
@@ -137,13 +138,16 @@ class Fuzzy(AbstractSampleLoss, AbstractMemberships, AbstractScaleFree):
 
 @jax.custom_jvp
 def _fuzzy(delta: Float[Array, "n p"], fuzzifier: Scalar) -> PerSample:
-    # The smallest dissimilarity times a function of ratios.
-    total = jnp.sum(jnp.exp(nearness(delta) / (fuzzifier - 1)).T, axis=0)
+    total = jnp.sum(relative_nearness(delta.T, fuzzifier)[1], axis=0)
     return jnp.min(delta.T, axis=0) * total ** (1 - fuzzifier)
 
 
 @_fuzzy.defjvp
 def _fuzzy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     delta, fuzzifier = primals
-    memberships = jax.nn.softmax((nearness(delta) / (fuzzifier - 1)).T, axis=0)
-    return _fuzzy(delta, fuzzifier), jnp.sum(memberships**fuzzifier * tangents[0].T, axis=0)
+    ratio, power = relative_nearness(delta.T, fuzzifier)
+    total = jnp.sum(power, axis=0)
+    value = jnp.min(delta.T, axis=0) * total ** (1 - fuzzifier)
+    # uᵐ = u·uᵐ⁻¹, and the (m - 1)-th power of what shares are proportional to is the ratio itself.
+    weights = power * ratio * total**-fuzzifier
+    return value, jnp.sum(weights * tangents[0].T, axis=0)

@@ -15,6 +15,7 @@ from ._base import (
     AbstractTypicalities,
     PrototypeLabels,
     nearness,
+    relative_nearness,
 )
 from ._radial import AbstractRadial
 
@@ -184,18 +185,20 @@ class Columnwise(AbstractLoss, AbstractTypicalities, AbstractScaleFree):
 
     def typicalities(self, delta: Float[Array, "n p"]) -> Float[Array, "n p"]:
         share = jnp.full(len(delta), 1 / len(delta), delta.dtype)
-        return _competing(delta, share, self.exponent)[1] / len(delta)
+        _, (_, power, total) = _competing(delta, share, self.exponent)
+        return power / total / len(delta)
 
 
-def _competing(delta: Array, share: Array, exponent: Array) -> tuple[Array, Array]:
-    """The loss of each column, and the typicalities with a mean of one."""
-    there = share > 0
-    rows = jnp.where(there[:, None], delta, jnp.inf)
-    relative = jnp.exp(nearness(rows.T).T / (exponent - 1))
-    total = jnp.sum(jnp.where(there[:, None], share[:, None] * relative, 0), axis=0)
-    return jnp.min(rows, axis=0) * total ** (1 - exponent), jnp.where(
-        there[:, None], relative / total[None], 0
-    )
+def _competing(
+    delta: Array, share: Array, exponent: Array
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    """The loss of each column; ratios and their powers, zero where no sample is, and the sum of
+    what typicalities are the parts of."""
+    there = (share > 0)[:, None]
+    rows = jnp.where(there, delta, jnp.inf)
+    ratio, power = (jnp.where(there, each, 0) for each in relative_nearness(rows, exponent))
+    total = jnp.sum(share[:, None] * power, axis=0)
+    return jnp.min(rows, axis=0) * total ** (1 - exponent), (ratio, power, total)
 
 
 @jax.custom_jvp
@@ -205,5 +208,7 @@ def _columnwise(delta: Array, share: Array, exponent: Array) -> Array:
 
 @_columnwise.defjvp
 def _columnwise_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    value, typicality = _competing(*primals)
-    return value, jnp.sum(primals[1][:, None] * typicality ** primals[2] * tangents[0], axis=0)
+    _, share, exponent = primals
+    value, (ratio, power, total) = _competing(*primals)
+    weights = share[:, None] * power * ratio * total**-exponent  # s·tᵑ
+    return value, jnp.sum(weights * tangents[0], axis=0)

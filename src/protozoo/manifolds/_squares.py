@@ -84,7 +84,9 @@ def _pairwise_squares_jvp(
         change += 2 * (jnp.sum(accumulated(x) * dx, axis=1)[None] - linear_product(dx, points.T).T)
     if not isinstance(dpoints, SymbolicZero):
         others = jnp.sum(accumulated(points) * dpoints, axis=1)[:, None]
-        change += 2 * (others - linear_product(dpoints, x.T))
+        # A product, so that the sum over samples in its transpose is one, too.
+        ones = jnp.ones((1, len(x)), others.dtype)
+        change += 2 * (others @ ones - linear_product(dpoints, x.T))
     # Unless it is held back, the transposition is merged into the derivative's product, which then
     # copies what it is given.
     return squares, jax.lax.optimization_barrier(change).T

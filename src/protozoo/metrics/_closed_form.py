@@ -41,13 +41,15 @@ class Moments(eqx.Module):
     ) -> "Moments":
         """Those of samples under the weights W, by matrix products in a flat space."""
         space, points = prototypes.space, prototypes.points
-        weight = jnp.sum(jnp.abs(w), axis=0)
+        # Products with ones: a sum along the samples adds one number after the other.
+        ones = jnp.ones_like(w[:, 0])
+        weight = jnp.abs(w.T) @ ones
         if not space.displacement_is_difference:
             v = space.coordinates(points, x)
             return cls(weight, jnp.einsum("np,npk->pk", w, v), None)
         x, points = flattened(x), flattened(points)
         z, v = centred(x, points)
-        total = jnp.sum(w, axis=0)[:, None]
+        total = (w.T @ ones)[:, None]
         sums = w.T @ z
         first = sums - total * v
 

@@ -30,8 +30,8 @@ from ._rule import AbstractRule
 
 
 #: Entries of one block of a pass. Several passes over a block of weights follow each other: it
-#: stays in the cache of one core.
-BLOCK = 2**15
+#: stays in the cache that cores share, and they have enough to share.
+BLOCK = 2**18
 
 
 class Memory(eqx.Module):
