@@ -1,4 +1,4 @@
-"""Novelty
+"""One class beside other libraries
 
 Area under the ROC curve, in per cent, of targets against everything else among unseen samples, with
 the standard error over five stratified folds: benign as the target on breast cancer, and one digit
@@ -7,27 +7,37 @@ learned from; where a feature does not vary among them, it keeps its unit. Rows 
 quantisation also learn from outliers; SVDD, OCKMeans and scikit-learn's models see targets alone.
 One table of settings serves all models: three prototypes, and otherwise each library's own
 defaults; prosemble trains for as many epochs as our trainer of that row. An arrow marks where ours
-is worse by more than two standard errors of the difference, corrected for training sets that
-overlap (see `tables.py`).
+is better (↑) or worse (↓) by more than two standard errors of the difference, corrected for
+training sets that overlap (C. Nadeau & Y. Bengio, *Inference for the generalization error*, Machine
+Learning, 2003).
+
+What is measured is kept in `.cache/novelty`, and a run goes on where the last one stopped; at its
+end, or by `python -m benchmarks.cases.novelty` from what there is, it writes `docs/novelty.md`.
 """
 
 import inspect
 import os
+import platform
 import statistics
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
 from ._measure import cache_compilations
+from ._records import Place, Records
 from .tables import difference
 
 
 REPEATS = 1  # folds are the repetitions, and nothing here is a matter of luck
 WORKERS = os.cpu_count() or 1  # nor of time
 
-DATA = ("breast_cancer", "digits")
-PROTOTYPES = 3
+ROOT = Path(__file__).parents[2]
+RESULTS, PAGE = ROOT / ".cache" / "novelty" / "results.jsonl", ROOT / "docs" / "novelty.md"
+DATA = ("breast_cancer", "digits")  # the quickest first
+FOLDS, PROTOTYPES = 5, 3
 SCIKIT_LEARN = ("OneClassSVM", "IsolationForest", "LocalOutlierFactor")
 ALONE = ("SVDD", "OCKMeans")  # which prosemble does not have
 
@@ -38,47 +48,50 @@ def rows(quick: bool) -> dict:
     recipes = {
         name: getattr(pz.zoo, name) for name in pz.zoo.names() if getattr(pz.zoo, name).one_class
     }
-    settings = {"data": DATA[:1] if quick else DATA, "folds": 2 if quick else 5}
-    table = {
-        name: {
+    names = [name for name in recipes if not quick or name in ("OCGLVQ", "SVDD")]
+    # What is quickest first: an interrupted run knows a little about each.
+    plan = [("scikit-learn", name) for name in SCIKIT_LEARN]
+    plan += [("protozoo", name) for name in names]
+    plan += [("prosemble", name) for name in names if name not in ALONE]
+    return {
+        f"{name}, {data}": {
             library: {
                 "library": library,
                 "model": name,
-                "epochs": recipe.training().epochs,
-                **settings,
+                "epochs": recipes[name].training().epochs if name in recipes else 0,
+                "data": data,
+                "folds": 2 if quick else FOLDS,
+                "file": str(RESULTS.with_name("quick.jsonl") if quick else RESULTS),
             }
-            for library in (("protozoo",) if name in ALONE else ("protozoo", "prosemble"))
+            for library, own in plan
+            if own == name
         }
-        for name, recipe in recipes.items()
-        if not quick or name in ("OCGLVQ", "SVDD")
+        for data in (DATA[:1] if quick else DATA)
+        for name in dict.fromkeys(name for _, name in plan)
     }
-    of_others = {
-        name: {"scikit-learn": {"library": "scikit-learn", "model": name, "epochs": 0, **settings}}
-        for name in SCIKIT_LEARN
-    }
-    return table | of_others
 
 
 def measure(
-    library: str, model: str, epochs: int, data: list[str], folds: int
-) -> dict[str, list[float] | None]:
-    """The areas on the folds of each data set; nothing where another library cannot learn from
-    it."""
+    library: str, model: str, epochs: int, data: str, folds: int, file: str
+) -> dict[str, int | str]:
+    """The areas on the folds that were not measured yet go to the file; nothing where another
+    library cannot learn."""
     cache_compilations()
     score = {"protozoo": protozoo, "prosemble": prosemble, "scikit-learn": scikit_learn}[library]
-    areas = {}
-    for name in data:
+    records, version = Records(Path(file)), metadata.version(library)
+    places = [Place(data, model, library, version, 0, fold) for fold in range(folds)]
+    missing, problems = records.missing(places), list(splits(data, folds))
+    for place in missing:
         try:
-            areas[name] = [
-                float(np.mean([area(score, model, epochs, *one) for one in fold]))
-                for fold in splits(name, folds)
-            ]
+            areas = [area(score, model, epochs, *one) for one in problems[place.fold]]
+            value = float(np.mean(areas))
         except Exception:
             if library == "protozoo":
                 raise
             traceback.print_exc()
-            areas[name] = None
-    return areas
+            value = None
+        records.add(place, value=value)
+    return {"taken": len(missing), "file": file}
 
 
 def area(score, model: str, epochs: int, train: tuple, test: tuple) -> float:
@@ -148,29 +161,68 @@ def scikit_learn(
 
 
 def report(samples: dict) -> tuple[list[str], list[list[str]]]:
-    """The header, and a line for each row, and for each model of scikit-learn."""
+    """The header, and a line for each row and library beside it; and the page, of what is known."""
+    files = {sample["file"] for row in samples.values() for (sample,) in row.values() if sample}
+    records = Records(Path(*files))
+    if records.path == RESULTS:
+        PAGE.write_text(page(records), encoding="utf-8")
+    return table(records)
+
+
+def table(records: Records) -> tuple[list[str], list[list[str]]]:
+    known: dict[tuple[str, str, str], dict[int, float | None]] = {}
+    for at, record in records.found.items():
+        known.setdefault((at.row, at.library, at.data), {})[at.fold] = record["value"]
     header = ["", "beside", *(title for name in DATA for title in (f"{name}: ours", "theirs"))]
     lines = []
-    for row, taken in samples.items():
-        found = {library: areas for library, (areas,) in taken.items()}
-        ours = found.pop("protozoo", None) or {}
-        for library, theirs in (found or {"": {}}).items():
-            pairs = [(ours.get(name, []), (theirs or {}).get(name, [])) for name in DATA]
+    for row in sorted({row for row, *_ in known}):
+        ours = [known.get((row, "protozoo", data), {}) for data in DATA]
+        others = {who for name, who, _ in known if name == row} - {"protozoo"}
+        for library in sorted(others) or [""]:
+            theirs = [known.get((row, library, data), {}) for data in DATA]
+            pairs = zip(ours, theirs, strict=True)
             lines.append([row, library, *(cell for pair in pairs for cell in cells(*pair))])
     return header, lines
 
 
-def cells(ours: list[float] | None, theirs: list[float] | None) -> tuple[str, str]:
-    worse = ""
-    if ours and theirs:
-        mean, error, _ = difference(ours, theirs)
-        worse = " ↓" if -mean > 2 * error else ""
-    return text(ours) + worse, text(theirs)
+def cells(ours: dict[int, float | None], theirs: dict[int, float | None]) -> tuple[str, str]:
+    both = [(ours[at], theirs[at]) for at in sorted(ours.keys() & theirs.keys())]
+    both = [(one, other) for one, other in both if one is not None and other is not None]
+    mark = ""
+    if len(both) > 1:
+        mean, error, _ = difference(*zip(*both, strict=True))
+        mark = "" if abs(mean) <= 2 * error else " ↑" if mean > 0 else " ↓"
+    return text(ours.values()) + mark, text(theirs.values())
 
 
-def text(areas: list[float] | None) -> str:
+def text(areas: Iterable[float | None]) -> str:
     """Mean and standard error, in per cent."""
-    if not areas:
-        return "failed" if areas is None else ""
-    error = statistics.stdev(areas) / len(areas) ** 0.5
-    return f"{100 * statistics.mean(areas):.1f} ± {100 * error:.1f}"
+    areas = list(areas)
+    known = [area for area in areas if area is not None]
+    if len(known) < 2:
+        return "failed" if areas and not known else ""
+    error = statistics.stdev(known) / len(known) ** 0.5
+    return f"{100 * statistics.mean(known):.1f} ± {100 * error:.1f}"
+
+
+def page(records: Records) -> str:
+    """The page of the documentation."""
+    header, lines = table(records)
+    title, _, told = __doc__.strip().partition("\n")
+    versions = sorted({(at.library, at.version) for at in records.found})
+    rule = ["---"] * 2 + ["---:"] * (len(header) - 2)
+    return (
+        f"# {title}\n\n"
+        "<!-- Written by `nox -s bench -- --only novelty`. -->\n\n"
+        f"{told.strip()}\n\n"
+        "An empty cell was not measured yet; “failed”: the other library could not learn from "
+        "these data.\n\n"
+        f"Versions: {', '.join(' '.join(one) for one in versions)}. Machine: "
+        f"{os.cpu_count()} cores, {platform.machine()}.\n\n"
+        + "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *lines])
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(Records(RESULTS)), encoding="utf-8")
