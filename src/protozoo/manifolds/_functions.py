@@ -6,6 +6,7 @@ given harmless numbers where it does not count: so no derivative, of any order, 
 
 import math
 
+import jax
 import jax.numpy as jnp
 
 from .._types import Array, Bool, Float
@@ -28,12 +29,31 @@ def arcsine_ratio(
     - `rest`: 1 - s², if it is known without rounding.
     """
     rest = 1 - squares if rest is None else rest
-    small = jnp.abs(squares) < SMALL
+    t = jnp.sqrt(jnp.where(squares > -SMALL, 1, -squares))
+    return jnp.where(squares > -SMALL, _arcsine_ratio(squares, rest), jnp.arcsinh(t) / t)
+
+
+def _arcsine_ratio(squares: Float[Array, "..."], rest: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The same for what is not far below zero."""
+    small = squares < SMALL
     series = _series(squares, [math.comb(2 * m, m) / (4**m * (2 * m + 1)) for m in range(9)])
     s, c = (jnp.sqrt(jnp.where(small | (a <= 0), 1, a)) for a in (squares, rest))
-    flat = jnp.where(rest > 0, jnp.arctan2(s, c), math.pi / 2) / s
-    t = jnp.sqrt(jnp.where(small | (squares > 0), 1, -squares))
-    return jnp.where(small, series, jnp.where(squares > 0, flat, jnp.arcsinh(t) / t))
+    return jnp.where(small, series, jnp.where(rest > 0, jnp.arctan2(s, c), math.pi / 2) / s)
+
+
+@jax.custom_jvp
+def squared_arc(squares: Float[Array, "..."], rest: Float[Array, "..."]) -> Float[Array, "..."]:
+    """θ² from \\(\\sin^2(\\theta/2)\\) and \\(\\cos^2(\\theta/2)\\), each to its own precision."""
+    return 4 * squares * _arcsine_ratio(squares, rest) ** 2
+
+
+@squared_arc.defjvp
+def _squared_arc_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple:
+    # As a function of the sine alone. At π there is no derivative; nothing is said of it.
+    (squares, rest), (change, _) = primals, tangents
+    ratio = _arcsine_ratio(squares, rest)
+    slope = 4 * ratio / jnp.sqrt(jnp.where(rest > 0, rest, 1))
+    return 4 * squares * ratio**2, slope * change
 
 
 def over_sine(angles: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -11,9 +11,10 @@ from .._checks import positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractSpectral
-from ._functions import orthonormalised, over_sine, trigonometric
+from ._functions import orthonormalised, over_sine, squared_arc, trigonometric
 from ._jacobi import left_svd, pairs, precise_product
 from ._membership import first, known, off_orthonormal, rounding
+from ._squares import pairwise_squares
 
 
 class SO(AbstractSpectral):
@@ -76,18 +77,22 @@ class SO(AbstractSpectral):
     def coordinates(
         self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
     ) -> Float[Array, "n p k"]:
+        if self.n == 3:
+            return _coordinates_of_three(points, x)
         return _logarithm(_between(points, x))[(..., *np.triu_indices(self.n, 1))]
 
     def squared_distances(
         self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
     ) -> Float[Array, "n p"]:
+        if self.n == 3:
+            return _squared_angles_of_three(points, x)
         return _squared_angle(_between(points, x))
 
     def spectrum(
         self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
     ) -> Float[Array, "n p r"]:
         """The angles of the planes that are turned, from the smallest on."""
-        turns = jax.lax.complex(jnp.zeros((), x.dtype), _logarithm(_between(points, x)))
+        turns = jax.lax.complex(jnp.zeros((), x.dtype), _skew(self.coordinates(points, x), self.n))
         return jnp.abs(jnp.linalg.eigvalsh(turns)[..., self.n - self.rank :])
 
     def exp(
@@ -156,8 +161,7 @@ def _squared_angle_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[A
 
 def _logarithm(turns: Float[Array, "*batch i i"]) -> Float[Array, "*batch i i"]:
     """The skew matrix A with exp A = M."""
-    by_size = {2: _logarithm_of_two, 3: _logarithm_of_three}
-    return by_size.get(turns.shape[-1], _logarithm_of_many)(turns)
+    return _logarithm_of_two(turns) if turns.shape[-1] == 2 else _logarithm_of_many(turns)
 
 
 def _logarithm_of_two(turns: Float[Array, "*batch 2 2"]) -> Float[Array, "*batch 2 2"]:
@@ -165,9 +169,9 @@ def _logarithm_of_two(turns: Float[Array, "*batch 2 2"]) -> Float[Array, "*batch
     return _skew(jnp.arctan2(sine, cosine)[..., None], 2)
 
 
-def _logarithm_of_three(turns: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 3 3"]:
-    """By the quaternion, which knows axis and angle also where the angle is π."""
-    m = turns
+def _quaternions(rotations: Float[Array, "m 3 3"]) -> list[Float[Array, " m"]]:
+    """Of unit length; one of the two, q and -q, that stand for the same rotation."""
+    m = rotations
     (a, b, c), (d, e, f), (g, h, i) = ([m[..., j, k] for k in range(3)] for j in range(3))
     # 4 q qᵀ, of which the column with the largest diagonal entry is free of cancellation.
     columns = [
@@ -179,13 +183,37 @@ def _logarithm_of_three(turns: Float[Array, "*batch 3 3"]) -> Float[Array, "*bat
     largest = jnp.argmax(jnp.stack([columns[j][j] for j in range(4)]), axis=0)
     q = [jnp.choose(largest, [columns[j][k] for j in range(4)], mode="clip") for k in range(4)]
     norm = jnp.sqrt(sum(v * v for v in q))
-    sign = jnp.where(q[0] < 0, -1, 1) / norm
-    w, (x, y, z) = q[0] * sign, (v * sign for v in q[1:])
-    squared = x * x + y * y + z * z
+    return [v / norm for v in q]
+
+
+def _coordinates_of_three(
+    points: Float[Array, "p 3 3"], x: Float[Array, "n 3 3"]
+) -> Float[Array, "n p 3"]:
+    """By the quaternions that lead from points to samples, which know axis and angle also where
+    the angle is π."""
+    a, b, c, d = (v[None] for v in _quaternions(points))
+    e, f, g, h = (v[:, None] for v in _quaternions(x))
+    w = a * e + b * f + c * g + d * h
+    rest = (a * f - b * e - c * h + d * g, a * g - c * e + b * h - d * f)
+    rest = (*rest, a * h - d * e - b * g + c * f)
+    sign = jnp.where(w < 0, -1, 1)
+    w, squared = w * sign, sum(v * v for v in rest)
     turned = squared > 0
     sine = jnp.sqrt(jnp.where(turned, squared, 1))
-    factor = jnp.where(turned, 2 * jnp.arctan2(sine, w) / sine, 2 / jnp.where(turned, 1, w))
-    return _skew(jnp.stack([-z, y, -x], axis=-1) * factor[..., None], 3)
+    factor = sign * jnp.where(turned, 2 * jnp.arctan2(sine, w) / sine, 2 / jnp.where(turned, 1, w))
+    i, j, k = (v * factor for v in rest)
+    return jnp.stack([-k, j, -i], axis=-1)
+
+
+def _squared_angles_of_three(
+    points: Float[Array, "p 3 3"], x: Float[Array, "n 3 3"]
+) -> Float[Array, "n p"]:
+    """Four times the squared angles between lines of quaternions: one matrix product."""
+    q, r = (jnp.stack(_quaternions(rotations), axis=-1) for rotations in (points, x))
+    squares, rest = pairwise_squares(r, q) / 4, pairwise_squares(r, -q) / 4
+    first_way = squares <= rest
+    near, far = jnp.where(first_way, squares, rest), jnp.where(first_way, rest, squares)
+    return 4 * squared_arc(near, far)
 
 
 @jax.custom_jvp

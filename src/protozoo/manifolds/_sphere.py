@@ -11,7 +11,7 @@ from .._checks import positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractManifold
-from ._functions import arcsine_ratio
+from ._functions import arcsine_ratio, squared_arc
 from ._membership import first, known, rounding
 
 
@@ -82,8 +82,7 @@ class Sphere(AbstractManifold):
     def squared_distances(
         self, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
     ) -> Float[Array, "n p"]:
-        squares, rest = _half_sines(points, x)
-        return 4 * squares * arcsine_ratio(squares, rest) ** 2
+        return squared_arc(*_half_sines(points, x))
 
     def exp(
         self, points: Float[Array, "p ..."], coordinates: Float[Array, "p k"]
