@@ -130,8 +130,14 @@ def test_what_many_refuse():
         pz.fit_many(trainer(), [models[0], pz.zoo.GMLVQ(X, Y, key=key)], X, Y, key=key)
     with pytest.raises(ValueError, match="member 1 is of another structure"):
         pz.fit_many([trainer(), trainer(batch_size=4)], models[0], X, Y, key=key)
-    with pytest.raises(ValueError, match="no callbacks, checkpoints or sharding"):
-        pz.fit_many(trainer(progress=True), models, X, Y, key=key)
+    given = {
+        "progress": True,
+        "callbacks": [pz.HistoryFile("somewhere")],
+        "checkpoints": pz.Checkpoints("somewhere"),
+    }
+    for name, value in given.items():
+        with pytest.raises(ValueError, match=f"`{name}` belongs to the training of one model"):
+            pz.fit_many(trainer(**{name: value}), models, X, Y, key=key)
 
 
 def test_cross_validation_holds_out_every_sample_once():

@@ -89,10 +89,10 @@ def fit_many(
     each_trainer = list(trainers) if isinstance(trainers, Sequence) else [trainers] * m
     each_model = list(models) if isinstance(models, Sequence) else [models] * m
     for trainer in each_trainer:
-        if trainer.for_one_model:
+        if given := trainer.for_one_model:
             raise ValueError(
-                "`fit_many` has no callbacks, checkpoints or sharding: they belong to the training "
-                "of one model."
+                f"`{given[0]}` belongs to the training of one model, and `fit_many` trains many: "
+                "leave it out."
             )
     weights = _for_each(sample_weight, m)
     validation_weights = _for_each(validation_weight, m)

@@ -219,15 +219,10 @@ class Trainer(eqx.Module):
                 positive_integer(callback.every, "every")
 
     @property
-    def for_one_model(self) -> bool:
-        """Whether it has what belongs to the training of a single model: callbacks, progress,
-        checkpoints, sharding."""
-        return (
-            bool(self.callbacks)
-            or self.progress
-            or self.checkpoints is not None
-            or self.sharding is not None
-        )
+    def for_one_model(self) -> tuple[str, ...]:
+        """Which settings it has that belong to the training of a single model."""
+        names = ("callbacks", "progress", "checkpoints", "sharding")
+        return tuple(name for name in names if getattr(self, name) not in (None, False, (), []))
 
     @property
     def objective(self) -> Objective:

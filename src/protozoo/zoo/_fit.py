@@ -94,10 +94,10 @@ def fit(
         raise ValueError(
             "`class_weight` does not go with `restarts`: multiply `sample_weight` by it."
         )
-    if trainer.for_one_model:
+    if given := trainer.for_one_model:
         raise ValueError(
-            "callbacks, progress, checkpoints and sharding belong to the training of one model, "
-            f"and {recipe.name} has {count} starts: pass `restarts=1`."
+            f"`{given[0]}` belongs to the training of one model, and {recipe.name} has {count} "
+            "starts: leave it out, or pass `restarts=1`."
         )
     best, *_ = fit_many(
         trainer,
