@@ -132,7 +132,7 @@ def test_what_many_refuse():
         pz.fit_many([trainer(), trainer(batch_size=4)], models[0], X, Y, key=key)
     given = {
         "progress": True,
-        "callbacks": [pz.HistoryFile("somewhere")],
+        "callbacks": [pz.training.HistoryFile("somewhere.csv")],
         "checkpoints": pz.Checkpoints("somewhere"),
     }
     for name, value in given.items():
