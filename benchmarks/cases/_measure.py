@@ -134,3 +134,23 @@ def gaussian_classes(
     for k, centre in enumerate(centres):
         x[k::classes] += centre
     return x, np.arange(n) % classes
+
+
+def contenders(samples: dict, time: str, quality: str) -> tuple[list[str], list[list[str]]]:
+    """The header, and a line for each contender of each row, the first of which is ours."""
+    lines = []
+    for row, taken in samples.items():
+        ours, *_ = taken.values()
+        for library, theirs in taken.items():
+            known = [(a, b) for a, b in zip(ours, theirs, strict=True) if a and b]
+            cells = ["", "", "not measured"]
+            if known:
+                times, qualities = ([b[name] for _, b in known] for name in (time, quality))
+                ratio = statistics.median(a[time] / b[time] for a, b in known)
+                cells = [
+                    f"{statistics.median(times):.3g}",
+                    f"{ratio:.3g}",
+                    f"{statistics.median(qualities):.3g}",
+                ]
+            lines.append([row, library, *cells])
+    return ["", "", time, "ours / theirs", quality], lines

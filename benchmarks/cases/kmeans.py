@@ -1,9 +1,10 @@
-"""k-means
+"""k-means and fuzzy c-means
 
 16 features, 32 clusters that overlap, float32 (with `--quick`, far fewer samples). An iteration:
 the same samples as centres to start from, no early end, a long fit less a short one divided by the
 iterations between them; scikit-learn's is Lloyd's. A clustering: ten starts by D² seeding, all of
-them to the end, once everything is compiled, and the mean squared distance that is left.
+them to the end, once everything is compiled, and the mean squared distance that is left. A fuzzy
+iteration is one of fuzzy c-means with m = 2; prosemble starts from memberships of its own.
 """
 
 import statistics
@@ -13,24 +14,31 @@ from typing import Any
 
 import numpy as np
 
-from ._measure import cache_compilations, gaussian_classes, milliseconds_per_epoch, seconds
+from ._measure import (
+    cache_compilations,
+    contenders,
+    gaussian_classes,
+    milliseconds_per_epoch,
+    seconds,
+)
 
-
-COLUMNS = ("ms", "mean square")
-COMPARED = ("ms",)
 
 CLUSTERS, FEATURES = 32, 16
-LIBRARIES = ("protozoo", "scikit-learn")
+#: Beside whom, and with how many samples.
+TASKS = {
+    "iteration": ("scikit-learn", (100_000, 1_000_000)),
+    "ten starts": ("scikit-learn", (20_000, 100_000)),
+    "fuzzy iteration": ("prosemble", (100_000,)),
+}
 
 
 def rows(quick: bool) -> dict:
-    sizes = {"iteration": (100_000, 1_000_000), "ten starts": (20_000, 100_000)}
     return {
         f"{task}, {n:,} samples": {
-            library: {"task": task, "library": library, "n": n} for library in LIBRARIES
+            library: {"task": task, "library": library, "n": n} for library in ("protozoo", other)
         }
-        for task, all_sizes in sizes.items()
-        for n in ((2000,) if quick else all_sizes)
+        for task, (other, sizes) in TASKS.items()
+        for n in ((20_000,) if quick else sizes)
     }
 
 
@@ -38,9 +46,9 @@ def measure(task: str, library: str, n: int) -> dict[str, float]:
     cache_compilations()
     warnings.simplefilter("ignore")  # scikit-learn has not converged: nor is it meant to
     x, _ = gaussian_classes(n, FEATURES, CLUSTERS, spread=1.0)
-    make = {"protozoo": protozoo, "scikit-learn": scikit_learn}[library]
-    fit = make(x, x[:CLUSTERS] if task == "iteration" else None)
-    if task == "iteration":
+    make = {"protozoo": protozoo, "scikit-learn": scikit_learn, "prosemble": prosemble}[library]
+    fit = make(x, task)
+    if task != "ten starts":
         took = milliseconds_per_epoch(fit, 2, 12, 3)
         return {"ms": took, "mean square": mean_square(x, fit(12))}
     centres = fit(300)
@@ -48,21 +56,20 @@ def measure(task: str, library: str, n: int) -> dict[str, float]:
     return {"ms": took, "mean square": mean_square(x, centres)}
 
 
-def protozoo(x: np.ndarray, start: np.ndarray | None) -> Callable[[int], np.ndarray]:
+def protozoo(x: np.ndarray, task: str) -> Callable[[int], np.ndarray]:
     import jax
 
     import protozoo as pz
 
     samples = jax.block_until_ready(jax.device_put(x))
-    if start is None:
+    if task == "ten starts":
         return lambda iterations: np.asarray(
             pz.fit(
                 "KMeans", samples, key=0, prototypes=CLUSTERS, epochs=iterations, restarts=10
             ).model.prototypes.points
         )
-    model = pz.PrototypeModel(
-        pz.Prototypes(start), pz.metrics.SquaredEuclidean(), pz.losses.HardClustering()
-    )
+    loss = pz.losses.Fuzzy() if task == "fuzzy iteration" else pz.losses.HardClustering()
+    model = pz.PrototypeModel(pz.Prototypes(x[:CLUSTERS]), pz.metrics.SquaredEuclidean(), loss)
 
     def fit(iterations: int) -> np.ndarray:
         result = pz.Trainer(pz.AlternatingOptimization(), iterations).fit(model, samples, key=0)
@@ -72,19 +79,31 @@ def protozoo(x: np.ndarray, start: np.ndarray | None) -> Callable[[int], np.ndar
     return fit
 
 
-def scikit_learn(x: np.ndarray, start: np.ndarray | None) -> Callable[[int], np.ndarray]:
+def scikit_learn(x: np.ndarray, task: str) -> Callable[[int], np.ndarray]:
     from sklearn.cluster import KMeans
 
     options: dict[str, Any] = (
         {"n_init": 10, "random_state": 0}
-        if start is None
-        else {"init": start, "n_init": 1, "tol": 0}
+        if task == "ten starts"
+        else {"init": x[:CLUSTERS], "n_init": 1, "tol": 0}
     )
 
     def fit(iterations: int) -> np.ndarray:
         found = KMeans(CLUSTERS, max_iter=iterations, algorithm="lloyd", **options).fit(x)
-        assert start is None or found.n_iter_ == iterations
+        assert task == "ten starts" or found.n_iter_ == iterations
         return found.cluster_centers_
+
+    return fit
+
+
+def prosemble(x: np.ndarray, task: str) -> Callable[[int], np.ndarray]:
+    from prosemble import models
+
+    def fit(iterations: int) -> np.ndarray:
+        found = models.FCM(CLUSTERS, max_iter=iterations, epsilon=1e-30)
+        found.fit(x)
+        assert found.n_iter_ == iterations
+        return np.asarray(found.centroids_)
 
     return fit
 
@@ -93,3 +112,7 @@ def mean_square(x: np.ndarray, centres: np.ndarray) -> float:
     some = x[:20_000].astype(float)
     squares = (some**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * some @ centres.T
     return float(squares.min(axis=1).mean())
+
+
+def report(samples: dict) -> tuple[list[str], list[list[str]]]:
+    return contenders(samples, "ms", "mean square")

@@ -9,12 +9,17 @@ the quantisation error is the mean distance between a sample and the nearest uni
 fit.
 """
 
-import statistics
 from collections.abc import Callable
 
 import numpy as np
 
-from ._measure import cache_compilations, gaussian_classes, milliseconds_per_epoch, one_core
+from ._measure import (
+    cache_compilations,
+    contenders,
+    gaussian_classes,
+    milliseconds_per_epoch,
+    one_core,
+)
 
 
 ENVIRONMENT = {
@@ -133,22 +138,4 @@ def minisom(kind: str, x: np.ndarray, side: int) -> Callable[[int], np.ndarray]:
 
 
 def report(samples: dict) -> tuple[list[str], list[list[str]]]:
-    """The header, and a line for each contender of each row."""
-    lines = []
-    for row, taken in samples.items():
-        (_, ours), *_ = taken.items()
-        for library, theirs in taken.items():
-            known = [(a, b) for a, b in zip(ours, theirs, strict=True) if a and b]
-            cells = ["", "", "not measured"]
-            if known:
-                times, errors = (
-                    [b[name] for _, b in known] for name in ("ms per pass", "quantisation error")
-                )
-                ratio = statistics.median(a["ms per pass"] / b["ms per pass"] for a, b in known)
-                cells = [
-                    f"{statistics.median(times):.3g}",
-                    f"{ratio:.3g}",
-                    f"{statistics.median(errors):.3g}",
-                ]
-            lines.append([row, library, *cells])
-    return ["", "", "ms per pass", "ours / theirs", "quantisation error"], lines
+    return contenders(samples, "ms per pass", "quantisation error")
