@@ -19,6 +19,12 @@ SMALL = 0.03
 HALVINGS, TERMS = 8, 7
 
 
+def angle(sine: Float[Array, "..."], cosine: Float[Array, "..."]) -> Float[Array, "..."]:
+    """θ from multiples of its sine and cosine, neither of them negative nor both zero: twice the
+    angle of half the tangent takes half the time of a function for all quadrants."""
+    return 2 * jnp.arctan(sine / (cosine + jnp.sqrt(sine * sine + cosine * cosine)))
+
+
 def arcsine_ratio(
     squares: Float[Array, "..."], rest: Float[Array, "..."] | None = None
 ) -> Float[Array, "..."]:
@@ -38,7 +44,7 @@ def _arcsine_ratio(squares: Float[Array, "..."], rest: Float[Array, "..."]) -> F
     small = squares < SMALL
     series = _series(squares, [math.comb(2 * m, m) / (4**m * (2 * m + 1)) for m in range(9)])
     s, c = (jnp.sqrt(jnp.where(small | (a <= 0), 1, a)) for a in (squares, rest))
-    return jnp.where(small, series, jnp.where(rest > 0, jnp.arctan2(s, c), math.pi / 2) / s)
+    return jnp.where(small, series, jnp.where(rest > 0, angle(s, c), math.pi / 2) / s)
 
 
 @jax.custom_jvp

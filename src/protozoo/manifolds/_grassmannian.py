@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from .._checks import positive_integer
@@ -12,7 +13,7 @@ from .._constraints import Orthonormal
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractSpectral
-from ._functions import orthonormalised, over_sine, times_cotangent, trigonometric
+from ._functions import angle, orthonormalised, over_sine, times_cotangent, trigonometric
 from ._jacobi import left_svd, pairs, precise_product, right_vectors
 from ._membership import first, known, off_orthonormal, rounding
 
@@ -139,10 +140,7 @@ def _principal(points: Float[Array, "p d k"], x: Float[Array, "n d k"]) -> _Prin
     products = jnp.einsum("pik,nil->npkl", points, x, precision="highest")
     eps = jnp.finfo(x.dtype).eps
     shifted = products + eps * jnp.eye(x.shape[-1], dtype=x.dtype)[None, None]
-    left, cosines = left_svd(shifted)
-    order = jnp.argsort(-cosines, axis=-1)
-    cosines = jnp.take_along_axis(cosines, order, axis=-1)
-    left = jnp.take_along_axis(left, order[..., None, :], axis=-1)
+    left, cosines = _descending(*left_svd(shifted))
     # Right vectors of small values have the errors of all others: these are taken out of them
     # again.
     right = Orthonormal().project(right_vectors(shifted, left, cosines))
@@ -156,8 +154,27 @@ def _principal(points: Float[Array, "p d k"], x: Float[Array, "n d k"]) -> _Prin
     leaves = squared > eps**2
     sines = jnp.sqrt(jnp.where(leaves, squared, 1))
     out = jnp.where(leaves, 1 / sines, 0)[..., None, :] * out
-    angles = jnp.arctan2(jnp.where(leaves, sines, 0), cosines)
+    angles = jnp.where(leaves, angle(sines, cosines), 0)
     return _Principal(left, right, angles, out, precise_product(points[None], left))
+
+
+def _descending(
+    vectors: Float[Array, "n p k k"], values: Float[Array, "n p k"]
+) -> tuple[Float[Array, "n p k k"], Float[Array, "n p k"]]:
+    """The largest value first, and its vector: of a few each, comparisons are faster than sorting
+    and gathering."""
+    k = values.shape[-1]
+    mine, others = values[..., :, None], values[..., None, :]
+    before = (others > mine) | ((others == mine) & np.tri(k, k=-1, dtype=bool)[None, None])
+    places = jnp.sum(before, axis=-1)
+
+    def found(place: int) -> tuple[Array, Array]:
+        here = [places[..., i] == place for i in range(k)]
+        vector = sum(jnp.where(h[..., None], vectors[..., i], 0) for i, h in enumerate(here))
+        return jnp.asarray(vector), sum(jnp.where(h, values[..., i], 0) for i, h in enumerate(here))
+
+    columns, ordered = zip(*(found(place) for place in range(k)), strict=True)
+    return jnp.stack(columns, axis=-1), jnp.stack(ordered, axis=-1)
 
 
 def _arriving(between: _Principal) -> Float[Array, "n p d k"]:

@@ -11,7 +11,7 @@ from .._checks import positive_integer
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 from ._base import AbstractSpectral
-from ._functions import orthonormalised, over_sine, squared_arc, trigonometric
+from ._functions import angle, orthonormalised, over_sine, squared_arc, trigonometric
 from ._jacobi import left_svd, pairs, precise_product
 from ._membership import first, known, off_orthonormal, rounding
 from ._squares import pairwise_squares
@@ -200,7 +200,7 @@ def _coordinates_of_three(
     w, squared = w * sign, sum(v * v for v in rest)
     turned = squared > 0
     sine = jnp.sqrt(jnp.where(turned, squared, 1))
-    factor = sign * jnp.where(turned, 2 * jnp.arctan2(sine, w) / sine, 2 / jnp.where(turned, 1, w))
+    factor = sign * jnp.where(turned, 2 * angle(sine, w) / sine, 2 / jnp.where(turned, 1, w))
     i, j, k = (v * factor for v in rest)
     return jnp.stack([-k, j, -i], axis=-1)
 
