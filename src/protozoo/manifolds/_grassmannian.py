@@ -1,5 +1,6 @@
 """Subspaces."""
 
+import functools
 import math
 from typing import ClassVar, NamedTuple
 
@@ -170,8 +171,9 @@ def _descending(
 
     def found(place: int) -> tuple[Array, Array]:
         here = [places[..., i] == place for i in range(k)]
-        vector = sum(jnp.where(h[..., None], vectors[..., i], 0) for i, h in enumerate(here))
-        return jnp.asarray(vector), sum(jnp.where(h, values[..., i], 0) for i, h in enumerate(here))
+        vector = [jnp.where(h[..., None], vectors[..., i], 0) for i, h in enumerate(here)]
+        value = [jnp.where(h, values[..., i], 0) for i, h in enumerate(here)]
+        return functools.reduce(jnp.add, vector), functools.reduce(jnp.add, value)
 
     columns, ordered = zip(*(found(place) for place in range(k)), strict=True)
     return jnp.stack(columns, axis=-1), jnp.stack(ordered, axis=-1)
