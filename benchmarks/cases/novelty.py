@@ -80,7 +80,8 @@ def measure(
     score = {"protozoo": protozoo, "prosemble": prosemble, "scikit-learn": scikit_learn}[library]
     records, version = Records(Path(file)), metadata.version(library)
     places = [Place(data, model, library, version, 0, fold) for fold in range(folds)]
-    missing, problems = records.missing(places), list(splits(data, folds))
+    missing = records.missing(places)
+    problems = list(splits(data, folds)) if missing else []
     for place in missing:
         try:
             areas = [area(score, model, epochs, *one) for one in problems[place.fold]]
@@ -188,10 +189,7 @@ def table(records: Records) -> tuple[list[str], list[list[str]]]:
 def cells(ours: dict[int, float | None], theirs: dict[int, float | None]) -> tuple[str, str]:
     both = [(ours[at], theirs[at]) for at in sorted(ours.keys() & theirs.keys())]
     both = [(one, other) for one, other in both if one is not None and other is not None]
-    mark = ""
-    if len(both) > 1:
-        mean, error, _ = difference(*zip(*both, strict=True))
-        mark = "" if abs(mean) <= 2 * error else " ↑" if mean > 0 else " ↓"
+    mark = difference(*zip(*both, strict=True)).mark if len(both) > 1 else ""
     return text(ours.values()) + mark, text(theirs.values())
 
 

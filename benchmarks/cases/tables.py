@@ -214,9 +214,13 @@ class Difference(NamedTuple):
     error: float
     folds: int
 
+    @property
+    def mark(self) -> str:
+        """Of more than two standard errors."""
+        return "" if abs(self.mean) <= 2 * self.error else " ↑" if self.mean > 0 else " ↓"
+
     def __str__(self) -> str:
-        mark = "" if abs(self.mean) <= 2 * self.error else " ↑" if self.mean > 0 else " ↓"
-        return f"{self.mean:+.1f} ± {self.error:.1f}{mark}"
+        return f"{self.mean:+.1f} ± {self.error:.1f}{self.mark}"
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float]) -> Difference:

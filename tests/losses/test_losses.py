@@ -274,6 +274,19 @@ def test_fuzzy_limits():
     np.testing.assert_allclose(weights(losses.Fuzzy(2.0), on_a_prototype), [[1, 0, 0]], atol=1e-4)
 
 
+@pytest.mark.parametrize("exponent", [2.0, 3.0])
+def test_competition_is_finite_on_a_prototype_and_hides_no_nan(exponent):
+    def cost(row: jax.Array) -> jax.Array:
+        return jnp.sum(losses.Fuzzy(exponent)(row[None], np.arange(3), None))
+
+    for row in ([0.0, 1.0, 2.0], [0.0, 0.0, 2.0], [1e-30, 1.0, 1e30]):
+        for function in (cost, jax.grad(cost), jax.hessian(cost)):
+            assert jnp.isfinite(function(jnp.array(row))).all(), row
+    unknown = jnp.array([1.0, jnp.nan, 2.0])
+    assert jnp.isnan(cost(unknown))
+    assert jnp.isnan(jax.grad(cost)(unknown)).any()
+
+
 def test_ranks_of_large_groups_agree_with_those_of_small_ones():
     from protozoo.cooperation._rank import ranks
 

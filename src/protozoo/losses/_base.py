@@ -147,23 +147,6 @@ def nearness(delta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
     return jnp.where(apart, -jnp.log(ratio), jnp.where(delta == 0, 0, -jnp.inf))
 
 
-def relative_nearness(
-    delta: Float[Array, "k *batch"], exponent: Scalar
-) -> tuple[Float[Array, "k *batch"], Float[Array, "k *batch"]]:
-    """Ratios \\(\\rho_k = \\min_j \\delta_j / \\delta_k\\) along the first axis, and their powers
-    \\(\\rho_k^{1/(m-1)}\\), which shares of fuzzy clustering are proportional to.
-
-    Ratios have no unit; what is at distance zero has a ratio of one.
-    """
-    least = jnp.min(delta, axis=0)[None]
-    ratio = jnp.where(delta == least, 1, least / jnp.where(delta == 0, 1, delta))
-    # The usual exponent m = 2 needs no logarithm, which takes longer than everything else here.
-    power = jax.lax.cond(
-        exponent == 2, lambda r: r, lambda r: jnp.exp(jnp.log(r) / (exponent - 1)), ratio
-    )
-    return ratio, power
-
-
 def as_logarithm(share: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """The logarithm of numbers in [0, 1], finite where they are zero: of classes that share
     nothing, each is as good."""

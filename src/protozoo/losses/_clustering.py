@@ -17,8 +17,8 @@ from ._base import (
     PrototypeLabels,
     Winners,
     nearness,
-    relative_nearness,
 )
+from ._competition import competition_cost
 from ._pooling import class_minimum, find_winners
 
 
@@ -103,8 +103,8 @@ class Fuzzy(AbstractSampleLoss, AbstractMemberships, AbstractScaleFree):
 
     - `fuzzifier`: m > 1; m → 1 recovers `HardClustering`.
 
-    Computed from the ratios of dissimilarities, in the log domain: any m and any unit will do, and
-    a sample on a prototype belongs to it.
+    Computed from the ratios of dissimilarities: any m and any unit will do, and a sample on a
+    prototype belongs to it.
 
     **Raises:** `ValueError` unless m > 1.
 
@@ -127,27 +127,11 @@ class Fuzzy(AbstractSampleLoss, AbstractMemberships, AbstractScaleFree):
         y: MaybeLabels,
         progress: Float[ArrayLike, ""] = 1.0,
     ) -> PerSample:
-        return _fuzzy(delta, self.fuzzifier)
+        each = jnp.ones(delta.shape[1], delta.dtype)
+        return competition_cost(delta.T, each, self.fuzzifier)
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta) / (self.fuzzifier - 1)  # log u, but for the normaliser
 
     def memberships(self, delta: Float[Array, "n p"]) -> Float[Array, "n p"]:
         return jax.nn.softmax((nearness(delta) / (self.fuzzifier - 1)).T, axis=0).T
-
-
-@jax.custom_jvp
-def _fuzzy(delta: Float[Array, "n p"], fuzzifier: Scalar) -> PerSample:
-    total = jnp.sum(relative_nearness(delta.T, fuzzifier)[1], axis=0)
-    return jnp.min(delta.T, axis=0) * total ** (1 - fuzzifier)
-
-
-@_fuzzy.defjvp
-def _fuzzy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    delta, fuzzifier = primals
-    ratio, power = relative_nearness(delta.T, fuzzifier)
-    total = jnp.sum(power, axis=0)
-    value = jnp.min(delta.T, axis=0) * total ** (1 - fuzzifier)
-    # uᵐ = u·uᵐ⁻¹, and the (m - 1)-th power of what shares are proportional to is the ratio itself.
-    weights = power * ratio * total**-fuzzifier
-    return value, jnp.sum(weights * tangents[0].T, axis=0)

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from .._module import AbstractHomogeneous, AbstractScaleFree, degree, hyper, part, replaced
@@ -15,8 +14,8 @@ from ._base import (
     AbstractTypicalities,
     PrototypeLabels,
     nearness,
-    relative_nearness,
 )
+from ._competition import competition, competition_cost
 from ._radial import AbstractRadial
 
 
@@ -178,37 +177,12 @@ class Columnwise(AbstractLoss, AbstractTypicalities, AbstractScaleFree):
     ) -> Scalar:
         total = jnp.sum(weight)
         share = weight / jnp.where(total > 0, total, 1)
-        return total * jnp.sum(_columnwise(delta, share, self.exponent))
+        return total * jnp.sum(competition_cost(delta, share, self.exponent))
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return nearness(delta)
 
     def typicalities(self, delta: Float[Array, "n p"]) -> Float[Array, "n p"]:
         share = jnp.full(len(delta), 1 / len(delta), delta.dtype)
-        _, (_, power, total) = _competing(delta, share, self.exponent)
-        return power / total / len(delta)
-
-
-def _competing(
-    delta: Array, share: Array, exponent: Array
-) -> tuple[Array, tuple[Array, Array, Array]]:
-    """The loss of each column; ratios and their powers, zero where no sample is, and the sum of
-    what typicalities are the parts of."""
-    there = (share > 0)[:, None]
-    rows = jnp.where(there, delta, jnp.inf)
-    ratio, power = (jnp.where(there, each, 0) for each in relative_nearness(rows, exponent))
-    total = jnp.sum(share[:, None] * power, axis=0)
-    return jnp.min(rows, axis=0) * total ** (1 - exponent), (ratio, power, total)
-
-
-@jax.custom_jvp
-def _columnwise(delta: Array, share: Array, exponent: Array) -> Array:
-    return _competing(delta, share, exponent)[0]
-
-
-@_columnwise.defjvp
-def _columnwise_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    _, share, exponent = primals
-    value, (ratio, power, total) = _competing(*primals)
-    weights = share[:, None] * power * ratio * total**-exponent  # s·tᵑ
-    return value, jnp.sum(weights * tangents[0], axis=0)
+        _, power, total = competition(delta, share, self.exponent)
+        return power / total[None] / len(delta)

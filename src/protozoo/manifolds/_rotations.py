@@ -189,8 +189,8 @@ def _quaternions(rotations: Float[Array, "m 3 3"]) -> list[Float[Array, " m"]]:
 def _coordinates_of_three(
     points: Float[Array, "p 3 3"], x: Float[Array, "n 3 3"]
 ) -> Float[Array, "n p 3"]:
-    """By the quaternions that lead from points to samples, which know axis and angle also where
-    the angle is π."""
+    """By the quaternions that lead from points to samples, \\(\\bar q r\\), which know axis and
+    angle also where the angle is π."""
     a, b, c, d = (v[None] for v in _quaternions(points))
     e, f, g, h = (v[:, None] for v in _quaternions(x))
     w = a * e + b * f + c * g + d * h
@@ -202,13 +202,15 @@ def _coordinates_of_three(
     sine = jnp.sqrt(jnp.where(turned, squared, 1))
     factor = sign * jnp.where(turned, 2 * angle(sine, w) / sine, 2 / jnp.where(turned, 1, w))
     i, j, k = (v * factor for v in rest)
+    # The strict upper triangle of the skew matrix that turns about this axis.
     return jnp.stack([-k, j, -i], axis=-1)
 
 
 def _squared_angles_of_three(
     points: Float[Array, "p 3 3"], x: Float[Array, "n 3 3"]
 ) -> Float[Array, "n p"]:
-    """Four times the squared angles between lines of quaternions: one matrix product."""
+    """Four times the squared angles between the lines of their quaternions: of q and -q, the one
+    that is nearer counts."""
     q, r = (jnp.stack(_quaternions(rotations), axis=-1) for rotations in (points, x))
     squares, rest = pairwise_squares(r, q) / 4, pairwise_squares(r, -q) / 4
     first_way = squares <= rest

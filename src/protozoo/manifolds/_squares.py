@@ -18,6 +18,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from .._products import accumulated, linear_product, product
 from .._types import Array, Bool, Float, Int, PyTree
+from ._jacobi import precise_product
 
 
 #: So few features are subtracted one after the other: as fast as a matrix product, and less is
@@ -86,7 +87,7 @@ def _pairwise_squares_jvp(
         others = jnp.sum(accumulated(points) * dpoints, axis=1)[:, None]
         # A product, so that the sum over samples in its transpose is one, too.
         ones = jnp.ones((1, len(x)), others.dtype)
-        change += 2 * (others @ ones - linear_product(dpoints, x.T))
+        change += 2 * (precise_product(others, ones) - linear_product(dpoints, x.T))
     # Unless it is held back, the transposition is merged into the derivative's product, which then
     # copies what it is given.
     return squares, jax.lax.optimization_barrier(change).T

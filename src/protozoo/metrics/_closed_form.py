@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from .._products import flattened
 from .._types import Array, Float, PerPrototype, Scalar
 from ..manifolds import centred
-from ..manifolds.internal import LOST
+from ..manifolds.internal import LOST, precise_product
 from ..prototypes import Prototypes
 
 
@@ -42,14 +42,14 @@ class Moments(eqx.Module):
         """Those of samples under the weights W, by matrix products in a flat space."""
         space, points = prototypes.space, prototypes.points
         # Products with ones: a sum along the samples adds one number after the other.
-        ones = jnp.ones_like(w[:, 0])
-        weight = jnp.abs(w.T) @ ones
+        ones = jnp.ones_like(w[:, :1])
+        weight = precise_product(jnp.abs(w.T), ones)[:, 0]
         if not space.displacement_is_difference:
             v = space.coordinates(points, x)
             return cls(weight, jnp.einsum("np,npk->pk", w, v), None)
         x, points = flattened(x), flattened(points)
         z, v = centred(x, points)
-        total = (w.T @ ones)[:, None]
+        total = precise_product(w.T, ones)
         sums = w.T @ z
         first = sums - total * v
 

@@ -222,7 +222,7 @@ class Trainer(eqx.Module):
     def for_one_model(self) -> tuple[str, ...]:
         """Which settings it has that belong to the training of a single model."""
         names = ("callbacks", "progress", "checkpoints", "sharding")
-        return tuple(name for name in names if getattr(self, name) not in (None, False, (), []))
+        return tuple(name for name in names if getattr(self, name))
 
     @property
     def objective(self) -> Objective:
