@@ -11,8 +11,8 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-#: Without a screen, and with the byte code of modules kept wherever it can be: where it is not, as in
-#: many containers, each process spends ten seconds on compiling what it imports.
+#: Without a screen, and with the byte code of modules kept: where it is not, as in many containers,
+#: each process spends ten seconds on compiling what it imports.
 HEADLESS = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": ""}
 #: The programs of tests and pages run for milliseconds: machine code of the last percent is not
 #: worth its compilation. Without these, compiling takes five times as long, and is half of the

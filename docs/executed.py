@@ -3,7 +3,8 @@
 A page whose head says `executed: true` is run from top to bottom; below each block stand its output
 and its figures. Where a page says `<!-- the gallery -->`, every example follows with its results.
 All of them run beside each other in processes of their own. Nothing of it is in the repository:
-results are kept in `.cache`, for as long as neither the code nor the library changes.
+results are kept in `.cache`, for as long as neither the code nor the library changes. Of examples
+that the environment variable `SHOWN_ONLY` names, there is the code alone.
 """
 
 import contextlib
@@ -34,9 +35,11 @@ def on_files(files: Any, config: Any) -> Any:
     """Begin to run everything that pages will ask for."""
     pool = ThreadPoolExecutor(os.cpu_count())
     running.clear()
+    shown_only = os.environ.get("SHOWN_ONLY", "").split()
     for path in sorted((ROOT / "examples").glob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        running[f"examples/{path.name}"] = pool.submit(executed, path.name, [source])
+        blocks = [path.read_text(encoding="utf-8")]
+        run = shown if path.stem in shown_only else executed
+        running[f"examples/{path.name}"] = pool.submit(run, path.name, blocks)
     for file in files.documentation_pages():
         if HEAD.match(text := Path(file.abs_src_path).read_text(encoding="utf-8")):
             blocks = BLOCK.findall(text)
@@ -91,6 +94,11 @@ def _shown(result: dict[str, Any], name: str, page: Any, config: Any, files: Any
         where = get_relative_url(uri, page.file.src_uri)
         parts.append(f"![A figure that this code draws]({where}){{ loading=lazy }}\n")
     return "\n" + "\n".join(parts) if parts else ""
+
+
+def shown(name: str, blocks: list[str]) -> list[dict[str, Any]]:
+    """As if nothing was printed or drawn."""
+    return [{"said": "", "figures": []} for _ in blocks]
 
 
 def executed(name: str, blocks: list[str]) -> list[dict[str, Any]]:

@@ -243,8 +243,8 @@ COVER = frozenset(
 #: parts can hardly break.
 FEW = frozenset(
     [
-        *("MedianLVQ", "GMLVQ", "RSLVQ", "RiemannianSRNG", "ImageCBC", "OCRSLVQ_NG"),
-        *("HCM", "PFCM", "HeskesSOM", "GrowingNeuralGas", "GaussianMixture"),
+        *("MedianLVQ", "GMLVQ", "RiemannianSRNG", "ImageCBC", "OCRSLVQ_NG"),
+        *("PFCM", "HeskesSOM", "GrowingNeuralGas", "GaussianMixture"),
     ]
 )
 

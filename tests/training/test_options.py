@@ -415,13 +415,31 @@ RULES = {
 }
 
 
+BESIDE = {
+    "nothing": {},
+    "half the bits": {"precision": "float16"},
+    "a curriculum": {"curriculum": pz.SelfPaced(pz.Linear(0.5, 1))},
+}
+
+
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"precision": "float16"}, {"curriculum": pz.SelfPaced(pz.Linear(0.5, 1))}],
-    ids=str,
+    "pair",
+    sampled(
+        itertools.product(RULES, BESIDE),
+        # Every rule, and everything beside two of them.
+        {
+            ("parts", "nothing"),
+            ("pieces", "half the bits"),
+            ("average", "a curriculum"),
+            ("lookahead", "nothing"),
+            ("lookahead", "a curriculum"),
+            ("schedule-free", "half the bits"),
+        },
+    ),
+    ids="-".join,
 )
-@pytest.mark.parametrize("rule", RULES)
-def test_every_rule_resumes_bit_identically(rule, options, model, tmp_path):
+def test_every_rule_resumes_bit_identically(pair, model, tmp_path):
+    rule, options = pair[0], BESIDE[pair[1]]
     settings = {"batch_size": 20, "restore_best": True, **options}
     whole = fit(model, RULES[rule](), 6, **settings)
 
