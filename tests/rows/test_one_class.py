@@ -184,6 +184,23 @@ def test_scores_fall_with_the_distance_and_are_one_half_at_the_border():
     np.testing.assert_allclose(model.predict_proba(x)[:, 0], score, atol=1e-6)
 
 
+def test_no_radius_is_too_small_for_a_distance():
+    """Ratios that no float32 holds have a logarithm that is small."""
+    delta = np.float32([[1e-30, 1e-5, 1.0, 1e26, 3e38]]).T
+    for radius in np.float32([1e-37, 1e-15, 1.0, 1e15, 1e37]):
+        radii = losses.Radii(jnp.array([radius]))
+        expected = np.log(np.float64(radius)) - np.log(delta[:, 0].astype(float))
+        smallest = np.log(float(np.finfo(np.float32).tiny))
+
+        def odds_of(delta, radii=radii):
+            return radii.log_odds(delta, np.zeros(1, int))
+
+        odds = odds_of(jnp.asarray(delta))
+        np.testing.assert_allclose(odds, np.minimum(expected, -smallest), rtol=1e-6, atol=1e-6)
+        slope = jax.grad(lambda delta, of=odds_of: of(delta).sum())(jnp.asarray(delta))
+        assert np.isfinite(slope).all()
+
+
 def test_a_target_that_nobody_sees_costs_what_it_does():
     """Where a probability of zero would be the logarithm of nothing."""
     delta = jnp.asarray([[1e8, 1e9, 1e8], [1e-8, 1.0, 2.0]], jnp.float32)

@@ -293,8 +293,13 @@ def log_odds_of(scores: Float[Array, "n c"]) -> PerSample:
 
 @jax.custom_jvp
 def log_ratio(delta: Float[Array, "n p"], radii: PerPrototype) -> Float[Array, "p n"]:
-    """log(δ/θ), finite where δ is zero: a sample on a prototype is seen as well as any."""
-    return jnp.log(jnp.maximum(delta.T / radii[:, None], float(jnp.finfo(delta.dtype).tiny)))
+    """log(δ/θ), finite where δ is zero (a sample on a prototype is seen as well as any) and where
+    the ratio is beyond all numbers."""
+    delta, radii = delta.T, radii[:, None]
+    ratio = delta / radii
+    # A difference of logarithms has fewer digits than the logarithm of a ratio.
+    near = jnp.log(jnp.maximum(ratio, float(jnp.finfo(delta.dtype).tiny)))
+    return jnp.where(jnp.isinf(ratio), jnp.log(delta) - jnp.log(radii), near)
 
 
 @log_ratio.defjvp
