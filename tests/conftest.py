@@ -41,7 +41,7 @@ def forget_compiled_programs():
     """Every compiled program takes memory maps, of which a process has some ten thousands; the
     suite would use them up."""
     yield
-    if next(_count) % 40 == 0:
+    if next(_count) % 100 == 0:
         jax.clear_caches()
         gc.collect()
 
