@@ -38,7 +38,7 @@ from ._disk import make_directory, opened, remove, replace, resolved, synchronis
 from ._lock import InUse, Lock
 from ._orbax import read_arrays
 from ._precision import Packed, Precision, packed, parsed, unpacked
-from ._structure import ROOT, decompose, digest, layout, reconstruct
+from ._structure import LONGEST_REASON, ROOT, decompose, digest, layout, reconstruct
 
 
 #: The newest format that is read. What needs no more is written in format 2, for versions before.
@@ -155,7 +155,8 @@ def load(path: str | os.PathLike[str]) -> PyTree:
         raise ValueError(f"the model in {str(path)!r} cannot be rebuilt: {error}") from error
     except Exception as error:  # what a file holds is data, and data can be anything
         raise ValueError(
-            f"the model in {str(path)!r} is of a kind that no model has: {error!r}"
+            f"the model in {str(path)!r} is of a kind that no model has: "
+            f"{repr(error)[:LONGEST_REASON]}"
         ) from error
 
 

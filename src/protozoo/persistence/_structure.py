@@ -37,6 +37,8 @@ ROOT = "model"
 # A structure is read by recursion, and comes from anywhere: what can be saved has bounds, which
 # whoever loads can rely on.
 DEPTH, LONGEST_PATH, LARGEST_INTEGER = 100, 4000, 2**2048
+#: Of what a class says of values that it refuses: checkers of shapes print whole arguments.
+LONGEST_REASON = 500
 _PLAIN = (str, int, type(None))
 _NUMBERS = {
     np.dtype(number).name: number
@@ -386,8 +388,9 @@ class _Construction:
                 except (
                     Exception
                 ) as error:  # of any kind, where a field is of a kind that the class never gives it
+                    reason = str(error)[:LONGEST_REASON]
                     raise ValueError(
-                        f"{path} is no {qualified(cls)} that can be: {error}"
+                        f"{path} is no {qualified(cls)} that can be: {reason}"
                     ) from error
         return module
 
