@@ -80,7 +80,8 @@ def scale_free(case: Case, unit: float) -> pz.Trainer:
         "metric": optax.sign_sgd(0.005 * of_metric),
     }
     learns = jax.tree.leaves(eqx.filter(case.model.metric, eqx.is_inexact_array))
-    rest = {"rest": optax.sign_sgd(0.005)} if case.name == "CBC" or case.recipe.one_class else {}
+    learns_more = case.name.endswith("CBC") or case.recipe.one_class
+    rest = {"rest": optax.sign_sgd(0.005)} if learns_more else {}
     return pz.Trainer(
         pz.GradientDescent({n: o for n, o in parts.items() if n != "metric" or learns} | rest), 3
     )

@@ -1,6 +1,7 @@
 """A convolutional network."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -89,12 +90,21 @@ class CNN(eqx.Module):
         for i, convolution in enumerate(self.convolutions):
             maps = convolution(maps)
             if self.norms:
-                norm = self.norms[i]
+                norm = partial(_normalised, self.norms[i])
                 maps = jnp.moveaxis(jax.vmap(jax.vmap(norm))(jnp.moveaxis(maps, 0, -1)), -1, 0)
             maps = self.activation(maps)
             if self.pool > 1:
                 maps = _largest(maps, self.pool)
         return self.final(maps.mean(axis=(1, 2)))
+
+
+def _normalised(norm: eqx.nn.LayerNorm, features: Float[Array, " c"]) -> Float[Array, " c"]:
+    """What is normalised has no unit, but its squares have a range: beyond, it is made smaller
+    first."""
+    bound = float(jnp.finfo(jnp.promote_types(features.dtype, jnp.float32)).max) ** 0.5 / 64
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(features)))
+    # Below the bound nothing is rounded: the factor is one.
+    return norm(features * (bound / jnp.maximum(largest, bound)))
 
 
 def _largest(
