@@ -324,6 +324,17 @@ def test_cnn(options, size, key):
     assert encoder.final.weight.shape == (5, size)
 
 
+def test_a_normalised_network_tells_the_largest_images_apart(key):
+    encoder = pz.backbones.CNN((8, 8, 1), 5, key=key)
+    images = normal((3, 8, 8, 1))
+    codes = [jax.vmap(encoder)(size * images) for size in (1e10, 1e25, 1e34)]
+    assert np.ptp(codes[0], axis=0).max() > 0.01
+    np.testing.assert_allclose(codes[1], codes[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(codes[2], codes[0], rtol=1e-4, atol=1e-5)
+    slope = jax.grad(lambda x: jax.vmap(encoder)(x).sum())(1e25 * images)
+    assert np.isfinite(slope).all()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
