@@ -13,7 +13,7 @@ nox.options.reuse_venv = "yes"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 #: Without a screen, and with the byte code of modules kept: where it is not, as in many containers,
 #: each process spends ten seconds on compiling what it imports.
-HEADLESS = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": ""}
+ENVIRONMENT = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": ""}
 #: The programs of tests and pages run for milliseconds: machine code of the last percent is not
 #: worth its compilation. Without these, compiling takes five times as long, and is half of the
 #: suite's time. The nightly session compiles as users do.
@@ -33,7 +33,7 @@ def compiled_once(session: nox.Session) -> dict[str, str]:
     """Processes, and later runs, take over each other's compiled programs: most of the tests' time
     is compiling."""
     return {
-        **HEADLESS,
+        **ENVIRONMENT,
         "JAX_COMPILATION_CACHE_DIR": str(Path(session.create_tmp()).resolve() / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
@@ -117,7 +117,7 @@ def examples(session: nox.Session) -> None:
     """Every example, or those named, runs to its end."""
     install(session, project=".[all]")
     for example in session.posargs or sorted(map(str, Path("examples").glob("*.py"))):
-        session.run("python", example, env=HEADLESS)
+        session.run("python", example, env=ENVIRONMENT)
 
 
 @nox.session
@@ -147,11 +147,11 @@ def bench(session: nox.Session) -> None:
     """The benchmarks, side by side with what they compare against."""
     install(session, "bench", project=".")
     for benchmark in sorted(map(str, Path("benchmarks").glob("*.py"))):
-        session.run("python", benchmark, *session.posargs, env=HEADLESS)
+        session.run("python", benchmark, *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(reuse_venv=False)
 def demo(session: nox.Session) -> None:
     """What the README promises a newcomer, from a built wheel."""
     session.install(".[demo]")
-    session.run("protozoo", "demo", *session.posargs, env=HEADLESS)
+    session.run("protozoo", "demo", *session.posargs, env=ENVIRONMENT)

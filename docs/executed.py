@@ -33,13 +33,18 @@ running: dict[str, Future] = {}
 
 def on_files(files: Any, config: Any) -> Any:
     """Begin to run everything that pages will ask for."""
+    from mkdocs.exceptions import PluginError
+
     pool = ThreadPoolExecutor(os.cpu_count())
     running.clear()
+    examples = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
     shown_only = os.environ.get("SHOWN_ONLY", "").split()
-    for path in sorted((ROOT / "examples").glob("*.py")):
+    if unknown := sorted(set(shown_only) - set(examples)):
+        raise PluginError(f"`SHOWN_ONLY` names {unknown}, which are no examples.")
+    for stem, path in examples.items():
         blocks = [path.read_text(encoding="utf-8")]
-        run = shown if path.stem in shown_only else executed
-        running[f"examples/{path.name}"] = pool.submit(run, path.name, blocks)
+        how = not_executed if stem in shown_only else executed
+        running[f"examples/{path.name}"] = pool.submit(how, path.name, blocks)
     for file in files.documentation_pages():
         if HEAD.match(text := Path(file.abs_src_path).read_text(encoding="utf-8")):
             blocks = BLOCK.findall(text)
@@ -96,7 +101,7 @@ def _shown(result: dict[str, Any], name: str, page: Any, config: Any, files: Any
     return "\n" + "\n".join(parts) if parts else ""
 
 
-def shown(name: str, blocks: list[str]) -> list[dict[str, Any]]:
+def not_executed(name: str, blocks: list[str]) -> list[dict[str, Any]]:
     """As if nothing was printed or drawn."""
     return [{"said": "", "figures": []} for _ in blocks]
 

@@ -214,6 +214,8 @@ WINNERS = {
     "clustering": pz.losses.HardClustering(),
     "classwise clustering": pz.losses.ClasswiseClustering(),
 }
+#: Metrics whose derivatives are found in unlike ways.
+UNLIKE = ("omega", "local omega", "tangent")
 
 
 @pytest.mark.parametrize(
@@ -221,9 +223,10 @@ WINNERS = {
     [
         *(("", name, "GLVQ", SPACES[0]) for name in make_all(D)),
         *(
-            pytest.param("", name, "GLVQ", space, marks=[pytest.mark.nightly] if alike else [])
+            pytest.param(
+                "", name, "GLVQ", space, marks=() if name in UNLIKE else pytest.mark.nightly
+            )
             for name in make_all(D)
-            for alike in [name not in ("omega", "local omega", "tangent")]
             for space in SPACES[1:]
         ),
         *(

@@ -80,7 +80,7 @@ def scale_free(case: Case, unit: float) -> pz.Trainer:
         "metric": optax.sign_sgd(0.005 * of_metric),
     }
     learns = jax.tree.leaves(eqx.filter(case.model.metric, eqx.is_inexact_array))
-    learns_more = case.name.endswith("CBC") or case.recipe.one_class
+    learns_more = any(jax.tree.leaves(pz.training.trainable_mask(case.model).loss))
     rest = {"rest": optax.sign_sgd(0.005)} if learns_more else {}
     return pz.Trainer(
         pz.GradientDescent({n: o for n, o in parts.items() if n != "metric" or learns} | rest), 3

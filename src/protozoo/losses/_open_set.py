@@ -297,9 +297,10 @@ def log_ratio(delta: Float[Array, "n p"], radii: PerPrototype) -> Float[Array, "
     the ratio is beyond all numbers."""
     delta, radii = delta.T, radii[:, None]
     ratio = delta / radii
-    # A difference of logarithms has fewer digits than the logarithm of a ratio.
-    near = jnp.log(jnp.maximum(ratio, float(jnp.finfo(delta.dtype).tiny)))
-    return jnp.where(jnp.isinf(ratio), jnp.log(delta) - jnp.log(radii), near)
+    # Elsewhere, a difference of logarithms would have fewer digits than the logarithm of a ratio.
+    beyond = jnp.isinf(ratio)
+    within = jnp.maximum(ratio, float(jnp.finfo(delta.dtype).tiny))
+    return jnp.log(jnp.where(beyond, delta, within)) - jnp.where(beyond, jnp.log(radii), 0)
 
 
 @log_ratio.defjvp
