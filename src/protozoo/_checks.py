@@ -167,6 +167,16 @@ def _brief(thing: Any) -> str:
 def as_floats(given: Any, name: str = "x") -> Array:
     """The same as a JAX array of floats, of 32 bits at least: 16 bits are a choice of how to
     compute, not of data."""
+    array, dtype = _to_be_floats(given, name)
+    return (
+        jax.device_put(_copied(array, dtype))
+        if isinstance(array, np.ndarray)
+        else array.astype(dtype)
+    )
+
+
+def _to_be_floats(given: Any, name: str) -> tuple[np.ndarray | Array, Any]:
+    """Numbers, and the floats that they are computed with."""
     array = as_numbers(given, name)
     if isinstance(array, np.ndarray):
         _warn_of_merged(array, name)
@@ -177,12 +187,7 @@ def as_floats(given: Any, name: str = "x") -> Array:
         if array.dtype.itemsize > 2
         else jnp.float32
     )
-    dtype = jax.dtypes.canonicalize_dtype(dtype)
-    return (
-        jax.device_put(_copied(array, dtype))
-        if isinstance(array, np.ndarray)
-        else array.astype(dtype)
-    )
+    return array, jax.dtypes.canonicalize_dtype(dtype)
 
 
 def on_device(value: Any, dtype: Any = None) -> Array:
@@ -337,6 +342,13 @@ def as_samples(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") ->
     **Raises:** `ValueError` or `TypeError` naming the argument, what it is and what it should be.
     """
     return as_floats(sample_numbers(x, shape, name), name)
+
+
+def samples_of_host(x: Any, shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray:
+    """The same as an array of the host, which may be the given one: for what only reads it, and
+    keeps nothing of it."""
+    array, dtype = _to_be_floats(sample_numbers(x, shape, name), name)
+    return np.asarray(array).astype(dtype, copy=False)
 
 
 def sample_numbers(

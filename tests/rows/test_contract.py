@@ -78,6 +78,13 @@ def test_every_row_has_a_case():
     assert {case.name for case in CASES} == set(pz.zoo.names())
 
 
+@each(CASES)
+def test_a_model_keeps_nothing_of_the_array_that_it_was_built_from(case):
+    """Which its user may write into later: it is read where it is, and JAX would take it over."""
+    for leaf in jax.tree.leaves(eqx.filter(case.model, eqx.is_array)):
+        assert not np.may_share_memory(np.asarray(leaf), case.x)
+
+
 @pytest.mark.few_rows
 @each([case for case in CASES if not case.label])
 def test_a_row_needs_no_options(case):

@@ -7,6 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._types import Array, Float, PRNGKeyArray
 
@@ -87,7 +88,7 @@ class AbstractManifold(eqx.Module):
         """The nearest points of the space, in a sense that each space states."""
 
     @abc.abstractmethod
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         """Why `points` do not lie in the space, in words for an error message, or `None`.
 
         What is being traced has no values yet, and is not judged.

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._checks import positive_integer
 from .._module import static
@@ -77,7 +78,7 @@ class Euclidean(AbstractManifold):
     def project(self, points: Float[Array, "p ..."]) -> Float[Array, "p ..."]:
         return points
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         return None
 
     def random_points(self, key: PRNGKeyArray, count: int) -> Float[Array, "p ..."]:

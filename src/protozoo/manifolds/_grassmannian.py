@@ -109,7 +109,7 @@ class Grassmannian(AbstractSpectral):
         left, _, right = jnp.linalg.svd(points, full_matrices=False)
         return precise_product(left, right)
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         values = known(points)
         if values is None:
             return None

@@ -6,14 +6,14 @@ from jax.core import Tracer
 from .._types import Array, Float
 
 
-def rounding(points: Float[Array, "p ..."]) -> float:
+def rounding(points: Float[np.ndarray | Array, "p ..."]) -> float:
     """What a sum of as many entries as a point has may be off by, generously: a product of a few
     factors."""
     eps = float(np.finfo(points.dtype).eps) if points.dtype.kind == "f" else 1e-3
     return 64 * points.shape[-1] * eps
 
 
-def known(points: Float[Array, "p ..."]) -> Float[np.ndarray, "p ..."] | None:
+def known(points: Float[np.ndarray | Array, "p ..."]) -> Float[np.ndarray, "p ..."] | None:
     """Points in double precision, so that they are judged and not the rounding of the check;
     nothing of what is being traced."""
     return None if isinstance(points, Tracer) else np.asarray(points).astype(float)

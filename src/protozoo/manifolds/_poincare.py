@@ -102,7 +102,7 @@ class PoincareBall(AbstractManifold):
         """The nearest points within the margin."""
         return _inside(points)
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         values = known(points)
         if values is None:
             return None
@@ -124,7 +124,7 @@ def _depth(points: Float[Array, "p d"]) -> Float[Array, " p"]:
     return 1 - jnp.sum(points**2, axis=-1)
 
 
-def _margin(points: Array) -> float:
+def _margin(points: np.ndarray | Array) -> float:
     return MARGIN_IN_DOUBLE if points.dtype.itemsize >= 8 else MARGIN
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._checks import of_kinds
 from .._module import part
@@ -96,8 +97,9 @@ class Product(AbstractManifold):
         each = zip(self.spaces, self.unpacked(points), strict=True)
         return self.packed([space.project(w) for space, w in each])
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
-        for i, (space, w) in enumerate(zip(self.spaces, self.unpacked(points), strict=True)):
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
+        parts = self.unpacked(jnp.asarray(points))
+        for i, (space, w) in enumerate(zip(self.spaces, parts, strict=True)):
             if (reason := space.violation(w)) is not None:
                 return f"in part {i}, {space}: {reason}"
         return None

@@ -110,7 +110,7 @@ class SO(AbstractSpectral):
         last = jnp.where(jnp.arange(self.n) == self.n - 1, jnp.sign(sign)[:, None], 1)
         return precise_product(left * last[:, None, :], right)
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         values = known(points)
         if values is None:
             return None

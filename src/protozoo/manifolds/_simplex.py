@@ -85,7 +85,7 @@ class Simplex(AbstractManifold):
         """
         return _nearest(points)
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         values = known(points)
         if values is None:
             return None

@@ -118,7 +118,7 @@ class SPD(AbstractSpectral):
             jnp.where((eigenvalues[:, :1] > 2 * unit)[..., None], points, floored), exponent
         )
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         # What is being traced has no values yet.
         if isinstance(points, Tracer):
             return None
@@ -145,7 +145,7 @@ def _triangle(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([np.arange(n), rows]), np.concatenate([np.arange(n), columns])
 
 
-def _epsilon(a: Array) -> float:
+def _epsilon(a: np.ndarray | Array) -> float:
     return float(jnp.finfo(a.dtype).eps)
 
 

@@ -104,7 +104,7 @@ class Sphere(AbstractManifold):
         )
         return scaled / jnp.sqrt(jnp.sum(scaled**2, axis=-1, keepdims=True))
 
-    def violation(self, points: Float[Array, "p ..."]) -> str | None:
+    def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         values = known(points)
         if values is None:
             return None

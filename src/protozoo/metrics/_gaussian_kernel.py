@@ -6,7 +6,15 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_floats, as_labels, as_samples, as_weights, known_value, of_kinds, on_device
+from .._checks import (
+    as_floats,
+    as_labels,
+    as_weights,
+    known_value,
+    of_kinds,
+    on_device,
+    samples_of_host,
+)
 from .._module import AbstractHomogeneous, degree, learned, part, replaced
 from .._schedules import positive
 from .._statistics import present, weighted_median
@@ -69,10 +77,10 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         - `x`, `y`: samples and their classes.
         - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
-        x = as_samples(x, prototypes.space.point_shape)
+        x = samples_of_host(x, prototypes.space.point_shape)
         weight, x, y = present(
             as_weights(sample_weight, len(x)),
-            np.asarray(x),
+            x,
             None if y is None else as_labels(y, len(x)),
         )
         found = measured(metric, as_floats(x), prototypes)

@@ -9,12 +9,12 @@ import numpy as np
 from .._checks import (
     as_finite,
     as_floats,
-    as_samples,
     as_weights,
     known_value,
     of_kinds,
     on_device,
     refuse_negative,
+    samples_of_host,
 )
 from .._module import AbstractHomogeneous, hyper, part, power_of_two, replaced, static
 from .._statistics import blocks, mean_and_variance, present, shares
@@ -159,7 +159,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
             raise ValueError(
                 f"`covariance` must be one of {', '.join(map(repr, KINDS))}, got {covariance!r}."
             )
-        x = np.asarray(as_samples(x, prototypes.space.point_shape))
+        x = samples_of_host(x, prototypes.space.point_shape)
         weight, x, _ = present(as_weights(sample_weight, len(x)), x)
         x, points = (
             x.reshape(len(x), -1),

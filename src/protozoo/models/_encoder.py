@@ -5,13 +5,14 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 
 from .._types import Array
 from ..backbones import Stateful
 
 
 def encoded_shape(
-    encoder: Callable, x: Array | jax.ShapeDtypeStruct, name: str = "x"
+    encoder: Callable, x: np.ndarray | Array | jax.ShapeDtypeStruct, name: str = "x"
 ) -> tuple[int, ...]:
     """The shape of the points that an encoder maps samples to.
 

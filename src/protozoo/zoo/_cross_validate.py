@@ -133,13 +133,13 @@ def cross_validate(
     fold = stratified(
         labels, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1])))
     )
-    host, weight = np.asarray(x), np.ones(len(x)) if weight is None else weight
+    weight = np.ones(len(x)) if weight is None else weight
     told = [
         {} if sample_weight is None else {"sample_weight": weight[fold != i]} for i in range(folds)
     ]
     models = []
     for i in range(folds):
-        own = host[fold != i]
+        own = x[fold != i]
         one = recipe(own, labels[fold != i], key=keys[i], **told[i], **options)
         names = column_names(given)
         models.append(carded(one, recipe, trainer, own, options, class_names, names))

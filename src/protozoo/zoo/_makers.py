@@ -79,7 +79,7 @@ class Context:
     - `lattice`, `prototypes`, `metric`: the parts made so far; prototypes where they are compared.
     """
 
-    x: Array
+    x: np.ndarray | Array
     y: Any
     key: PRNGKeyArray
     space: AbstractManifold

@@ -30,7 +30,9 @@ Names = Sequence[Any] | np.ndarray | None
 _UNTOLD = ("sharding", "checkpoints", "callbacks", "progress")
 
 
-def scale_of(standardise: Scaling, x: Array, weight: np.ndarray | None) -> AbstractScale | None:
+def scale_of(
+    standardise: Scaling, x: np.ndarray | Array, weight: np.ndarray | None
+) -> AbstractScale | None:
     """The scale of samples; `None` for `False`.
 
     **Raises:** `ValueError` for a word that names none, a scale of other samples, and for

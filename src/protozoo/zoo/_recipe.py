@@ -12,13 +12,13 @@ import numpy as np
 
 from .._checks import (
     as_key,
-    as_samples,
     counted,
     of_kind,
     refuse_missing_classes,
     refuse_no_targets,
     refuse_nonfinite,
     sample_numbers,
+    samples_of_host,
 )
 from .._keys import split
 from .._sources import Source, bibtex
@@ -244,7 +244,9 @@ class Recipe:
                 "that could be scaled."
             )
 
-    def _check_encoder(self, encoder: Callable, x: Array, options: dict[str, Any]) -> None:
+    def _check_encoder(
+        self, encoder: Callable, x: np.ndarray | Array, options: dict[str, Any]
+    ) -> None:
         if not callable(encoder):
             raise TypeError(f"`encoder` must be a callable module of one sample, got {encoder!r}.")
         if beside := set(options) & set(options_of(self.encoder)):
@@ -254,7 +256,9 @@ class Recipe:
             )
         encoded_shape(encoder, x)
 
-    def _led_into(self, space: AbstractManifold, network: Callable, x: Array) -> Callable:
+    def _led_into(
+        self, space: AbstractManifold, network: Callable, x: np.ndarray | Array
+    ) -> Callable:
         if isinstance(network, eqx.nn.Identity):
             raise ValueError(
                 f"`latent_space`: {self.name} has no encoder: pass one, or `space` for that of the "
@@ -353,7 +357,7 @@ Recipe.__doc__ = _OfRow(_explanation, Recipe.__doc__)  # pyright: ignore[reportA
 Recipe.__signature__ = _OfRow(_signature)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _refuse_outside(points: Array, space: AbstractManifold, name: str) -> None:
+def _refuse_outside(points: np.ndarray | Array, space: AbstractManifold, name: str) -> None:
     if points.shape[1:] != space.point_shape:
         raise ValueError(
             f"`{name}` must have shape (n, *{space.point_shape}) to lie in {space}, got "
@@ -365,9 +369,9 @@ def _refuse_outside(points: Array, space: AbstractManifold, name: str) -> None:
 
 def taken(
     builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
-) -> tuple[Array, Any, Any]:
+) -> tuple[np.ndarray, Any, Any]:
     """Samples, classes and weights that what builds models (it has a `name`, and is `supervised` or
-    not) can take."""
+    not) can take. The samples may be the given ones: they are not copied to be read."""
     if not builder.supervised and y is not None:
         raise ValueError(f"`y` was given, but {builder.name} learns without labels: leave it out.")
     one_class = isinstance(builder, Recipe) and builder.one_class
@@ -376,7 +380,7 @@ def taken(
     if builder.supervised and y is None:
         raise ValueError(f"`y` is missing: {builder.name} learns from labelled samples.")
     numbers, y, weight = counted(x, y, sample_weight)
-    samples = as_samples(numbers)
+    samples = samples_of_host(numbers)
     refuse_nonfinite(samples)
     if one_class:
         refuse_no_targets(np.asarray(y))
@@ -386,5 +390,5 @@ def taken(
 
 
 @eqx.filter_jit
-def _encode(encoder: Callable, x: Array) -> Array:
+def _encode(encoder: Callable, x: np.ndarray | Array) -> Array:
     return encode(encoder, x)
