@@ -180,6 +180,52 @@ def test_where_the_data_are_does_not_matter(case):
         )
 
 
+def gradient(model: pz.PrototypeModel, x: np.ndarray, y: np.ndarray | None) -> pz.PrototypeModel:
+    """Of the loss that training lowers, by all that learns."""
+    params, rest = eqx.partition(model, pz.training.trainable_mask(model))
+
+    @eqx.filter_jit
+    @eqx.filter_grad
+    def of_loss(params, rest, x, y, weight):
+        return eqx.combine(params, rest).loss_of(x, y, weight, 0.5)
+
+    labels = None if y is None else jnp.asarray(y, jnp.int32)
+    weight = jnp.full(len(x), 1 / len(x), x.dtype)
+    return of_loss(params, rest, jnp.asarray(x), labels, weight)
+
+
+def test_gradients_are_those_of_differences(case):
+    """Two classes beside each other, and all others ten thousand times farther away: of sums of
+    expanded squares, nothing would be left."""
+    if case.encoded or case.of_pairs or case.data is not blobs or not case.learns:
+        return
+    if case.arranged:  # a lattice begins with samples that are as near to one unit as to another
+        return
+    x, y = blobs()
+    x = (x + np.where(y < 2, 1e4, -1e4)[:, None]).astype(np.float32)
+    model = built(case, x)
+    if not model.loss.differentiable or not model.metric.differentiable:
+        return
+    found = gradient(model, x, case.y)
+    with jax.enable_x64(True):
+        wide = jax.tree.map(
+            lambda a: a.astype(jnp.float64) if eqx.is_inexact_array(a) else a, model
+        )
+        exact = gradient(wide, x.astype(float), case.y)
+    # What a loss learns, it learns from distances.
+    of_parts, right = ((g.prototypes, g.metric) for g in (found, exact))
+    for (path, a), b in zip(
+        jax.tree_util.tree_leaves_with_path(of_parts), jax.tree.leaves(right), strict=True
+    ):
+        np.testing.assert_allclose(
+            a,
+            b,
+            atol=1e-3 * np.abs(b).max(initial=0),
+            rtol=0,
+            err_msg=jax.tree_util.keystr(path),
+        )
+
+
 # Dtypes.
 
 

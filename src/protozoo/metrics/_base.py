@@ -14,8 +14,8 @@ from .._products import accumulated, flattened, is_low
 from .._types import Array, ArrayLike, Float, Int
 from ..manifolds import centred, shared_squares
 from ..prototypes import Prototypes
-from ._linear_maps import AbstractLinearMap, Identity
-from ._pairs import chosen_local, chosen_shared
+from ._linear_maps import AbstractExpanded, AbstractLinearMap, Identity
+from ._pairs import all_entries, chosen_local, chosen_shared
 
 
 #: Which prototypes the columns of a matrix belong to, as an index of anything that has an entry for
@@ -248,7 +248,17 @@ class AbstractQuadratic(AbstractLinearlyAdapted, AbstractCentroidal):
         x, points = centred(flattened(x), flattened(points))
         if self.local:
             return chosen_local(squared, linear, x, points, columns)
-        return chosen_shared(squared, linear.apply(x), linear.apply(points), columns)
+        return chosen_shared(squared, linear, x, points, columns)
+
+    def learnable(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        """`squared(x, prototypes)` in a flat space, with a derivative that is right also where
+        points are far apart beside what they are compared by."""
+        linear, points = self.map_for(x, prototypes), prototypes.points
+        if self.local and not isinstance(linear, AbstractExpanded):
+            return self.squared(x, prototypes)  # by differences, forwards and backwards
+        squared = jax.lax.stop_gradient(self.squared(x, prototypes))
+        x, points = centred(flattened(x), flattened(points))
+        return all_entries(squared, linear, x, points, self.local)
 
 
 class AbstractAdaptation(AbstractQuadratic, AbstractSeminorm, AbstractScaleFree):

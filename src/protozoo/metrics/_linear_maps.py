@@ -79,7 +79,25 @@ class Identity(AbstractLinearMap):
         return by_displacements(lambda v, j, g: (self, 2 * g[:, None] * v), x, points, columns, g)
 
 
-class Scale(AbstractLinearMap):
+class AbstractExpanded(AbstractLinearMap):
+    """A map whose squares, of local maps, are expanded into matrix products."""
+
+    @abc.abstractmethod
+    def expanded(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"]
+    ) -> tuple[Float[Array, "n p"], Float[Array, "q n"], Float[Array, "p 1"]]:
+        """\\(\\lVert (x_i - w_j) A_j \\rVert^2\\) as a difference of large terms, and those which
+        are positive: of the samples, (1, n) or (p, n), and of the points."""
+
+    def local_squared_norms(
+        self, x: Float[Array, "n d"], points: Float[Array, "p d"]
+    ) -> Float[Array, "n p"]:
+        squares, *terms = self.expanded(x, points)
+        held = jax.lax.stop_gradient((*terms, self, x, points))
+        return regained(squares, *held, _local_differences)
+
+
+class Scale(AbstractExpanded):
     """A diagonal, given by its squares: \\((vA)_j = v_j a_j\\). Zeros are welcome.
 
     **Arguments:**
@@ -99,19 +117,16 @@ class Scale(AbstractLinearMap):
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
         return jnp.sum(accumulated(v) ** 2 * _for_each(self.squares, v), axis=-1)
 
-    def local_squared_norms(
+    def expanded(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"]
-    ) -> Float[Array, "n p"]:
+    ) -> tuple[Float[Array, "n p"], Float[Array, "q n"], Float[Array, "p 1"]]:
         # Σ_j a² (x - w)² expands into two matrix products.
         z, v = centred(x, points)
         own, others = (
             product(self.squares, (z * z).T),
             jnp.sum(accumulated(self.squares) * v**2, axis=1)[:, None],
         )
-        expanded = jnp.maximum(own + others - 2 * product(self.squares * v, z.T), 0).T
-        return regained(
-            expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences
-        )
+        return jnp.maximum(own + others - 2 * product(self.squares * v, z.T), 0).T, own, others
 
     def pair_gradient(
         self,
@@ -136,7 +151,7 @@ def _for_each(factors: Float[Array, " d"], v: Float[Array, "*batch d"]) -> Float
     return jnp.broadcast_to(factors, v.shape)
 
 
-class Residual(AbstractLinearMap):
+class Residual(AbstractExpanded):
     """What an orthonormal basis leaves: vA = v - (vB)Bᵀ.
 
     **Arguments:**
@@ -158,9 +173,9 @@ class Residual(AbstractLinearMap):
         # rounding.
         return jnp.sum(accumulated(self.apply(v)) ** 2, axis=-1)
 
-    def local_squared_norms(
+    def expanded(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"]
-    ) -> Float[Array, "n p"]:
+    ) -> tuple[Float[Array, "n p"], Float[Array, "q n"], Float[Array, "p 1"]]:
         # ‖v‖² - ‖vB‖², one basis vector of every prototype at a time: a matrix product and a (p, n)
         # block each.
         z, w = centred(x, points)
@@ -172,14 +187,7 @@ class Residual(AbstractLinearMap):
         rest = pairwise_squares(z, w).T
         for vectors in jnp.moveaxis(_horizontal(self.basis), -1, 0):
             rest -= along(vectors)
-        own, others, expanded = (
-            squared_lengths(z)[None],
-            squared_lengths(w)[:, None],
-            jnp.maximum(rest, 0).T,
-        )
-        return regained(
-            expanded, *jax.lax.stop_gradient((own, others, self, x, points)), _local_differences
-        )
+        return jnp.maximum(rest, 0).T, squared_lengths(z)[None], squared_lengths(w)[:, None]
 
     def pair_gradient(
         self,
@@ -188,8 +196,7 @@ class Residual(AbstractLinearMap):
         columns: Int[Array, "m n"],
         g: Float[Array, "m n"],
     ) -> PairGradient:
-        # Sums over the samples of each prototype, instead of the displacement of every pair and
-        # what a basis leaves of it.
+        # Sums over the samples of each prototype, instead of what a basis leaves of every pair.
         def total(values: Float[Array, "m n *d"]) -> Float[Array, "p *d"]:
             return jax.ops.segment_sum(
                 values.reshape(-1, *values.shape[2:]), columns.reshape(-1), len(points)
@@ -197,21 +204,18 @@ class Residual(AbstractLinearMap):
 
         def rests(share: Float[Array, "m n"]) -> Float[Array, "p d"]:
             """Σ share · (v - (vB)Bᵀ)."""
-            samples = total(share[..., None] * x[None]) - total(share)[:, None] * points
-            return samples - sum(
+            return total(share[..., None] * v) - sum(
                 total(share * along)[:, None] * b for along, b in zip(alongs, bases, strict=True)
             )
 
+        v = x[None] - points[columns]
         bases = [*jnp.moveaxis(accumulated(self.basis), -1, 0)]
-        alongs = [
-            jnp.sum(x[None] * b[columns], axis=-1) - jnp.sum(points * b, axis=-1)[columns]
-            for b in bases
-        ]
+        alongs = [jnp.sum(v * b[columns], axis=-1) for b in bases]
         share = 2 * g
         slopes = [-rests(share * along) for along in alongs]
         basis = jnp.stack(slopes, axis=-1).astype(self.basis.dtype) if slopes else self.basis
         spanned = sum(along[..., None] * b[columns] for along, b in zip(alongs, bases, strict=True))
-        dx = jnp.sum(share[..., None] * (x[None] - points[columns] - spanned), axis=0)
+        dx = jnp.sum(share[..., None] * (v - spanned), axis=0)
         return Residual(basis), dx.astype(x.dtype), -rests(share).astype(points.dtype)
 
 

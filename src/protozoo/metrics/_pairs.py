@@ -1,45 +1,208 @@
-"""A few columns of a matrix of squared norms, those of the winners, and their derivative.
+"""Squared norms of displacements as what training differentiates: a whole matrix of them, or a few
+columns of each row, those of the winners.
 
-The matrix itself comes from somewhere else, and is not differentiated: the derivative costs what
-the chosen pairs cost instead of all.
+The matrix itself comes from somewhere else, and is not differentiated: the derivative of the chosen
+pairs costs what these cost instead of all. And it is that of differences: where squares are
+expanded, so is their derivative, in which terms of the size of the whole data cancel.
 """
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from .._products import accumulated
-from .._types import Array, Float, Int
+from .._types import Array, Bool, Float, Int, PyTree
+from ..manifolds import pairwise_squares, squared_lengths
 from ._linear_maps import AbstractLinearMap
+
+
+#: By a map, by samples and by points.
+Derivatives = tuple[AbstractLinearMap, Float[Array, "n d"], Float[Array, "p d"]]
+
+#: By how much the terms of squares may exceed them before their derivative, whose rounding is
+#: relative to these terms, is found by differences.
+LOST = 2.0**10
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def all_entries(
+    squared: Float[Array, "n p"],
+    linear: AbstractLinearMap,
+    x: Float[Array, "n d"],
+    points: Float[Array, "p d"],
+    local: bool,
+) -> Float[Array, "n p"]:
+    """All of them, as a function of map, x and points: \\(\\lVert (x_i - w_j)A_j \\rVert^2\\);
+    `local` says whether there is a map for each j."""
+    return squared
+
+
+def _all_forward(
+    squared: Array, linear: AbstractLinearMap, x: Array, points: Array, local: bool
+) -> tuple[Array, tuple]:
+    return squared, (squared, linear, x, points)
+
+
+def _all_backward(local: bool, residuals: tuple, cotangent: Array) -> tuple:
+    squared, *given = residuals
+
+    def expanded(linear: Any, x: Array, points: Array) -> tuple[Array, Array]:
+        if local:
+            return linear.expanded(x, points)[:2]
+        z = linear.apply(x)
+        return pairwise_squares(z, linear.apply(points)), squared_lengths(z)[None]
+
+    _, pull, own = jax.vjp(expanded, *given, has_aux=True)
+    g = cotangent.T
+    lost = _lost(g, squared.T, own)
+    exact = _of_columns_of_local if local else _of_columns
+    return None, *_unless(exact, pull(cotangent), lost, (*given, g))
+
+
+all_entries.defvjp(_all_forward, _all_backward)
 
 
 @jax.custom_vjp
 def chosen_shared(
     squared: Float[Array, "n p"],
-    z: Float[Array, "n l"],
-    v: Float[Array, "p l"],
+    linear: AbstractLinearMap,
+    x: Float[Array, "n d"],
+    points: Float[Array, "p d"],
     columns: Int[Array, "m n"],
 ) -> Float[Array, "m n"]:
-    """These entries of each row, as a function of z and v: \\(\\lVert z_i - v_j \\rVert^2\\)."""
+    """These entries of each row, as a function of one map, x and points."""
     return _entries(squared, columns)
 
 
-def _shared_forward(squared: Array, z: Array, v: Array, columns: Array) -> tuple[Array, tuple]:
-    return chosen_shared(squared, z, v, columns), (z, v, columns)
+def _shared_forward(
+    squared: Array, linear: AbstractLinearMap, x: Array, points: Array, columns: Array
+) -> tuple[Array, tuple]:
+    entries = chosen_shared(squared, linear, x, points, columns)
+    return entries, (entries, linear, x, points, columns)
 
 
 def _shared_backward(residuals: tuple, cotangent: Array) -> tuple:
-    z, v, columns = residuals
+    entries, *given, columns = residuals
+
+    def mapped(linear: AbstractLinearMap, x: Array, points: Array) -> tuple[Array, Array]:
+        return linear.apply(x), linear.apply(points)
+
+    (z, v), pull = jax.vjp(mapped, *given)
     dz, dv = jnp.zeros_like(accumulated(z)), jnp.zeros_like(accumulated(v))
     for j, g in zip(columns, cotangent, strict=True):
-        dz += 2 * g[:, None] * (z - v[j])
-        dv += 2 * (
-            jax.ops.segment_sum(g, j, len(v))[:, None] * v
-            - jax.ops.segment_sum(g[:, None] * z, j, len(v))
-        )
-    return None, dz.astype(z.dtype), dv.astype(v.dtype), None
+        of_pairs = 2 * g[:, None] * (z - v[j])
+        dz, dv = dz + of_pairs, dv - jax.ops.segment_sum(of_pairs, j, len(v))
+    found = pull((dz.astype(z.dtype), dv.astype(v.dtype)))
+    lost = _lost(cotangent, entries, squared_lengths(z))
+    return None, *_unless(_of_pairs, found, lost, (*given, cotangent, columns)), None
 
 
 chosen_shared.defvjp(_shared_forward, _shared_backward)
+
+
+def _lost(
+    g: Float[Array, "m n"], entries: Float[Array, "m n"], terms: Float[Array, "*m n"]
+) -> Bool[Array, ""]:
+    """Whether the terms of expanded squares are far above the squares, where it matters."""
+    share = jnp.abs(g)
+    return jnp.sum(share * terms) > LOST * jnp.sum(share * entries)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _unless(
+    exact: Callable[..., Derivatives], found: Derivatives, lost: Bool[Array, ""], given: tuple
+) -> Derivatives:
+    """The derivatives that were found, unless they are lost: then those that `exact(*given)` finds
+    by differences, one prototype of each sample at a time. Second derivatives are those of what was
+    found."""
+
+    def again(_: Any) -> tuple[Derivatives, Bool[Array, ""]]:
+        instead = jax.tree.map(lambda a, b: a.astype(b.dtype), exact(*given), found)
+        return instead, jnp.zeros_like(lost)
+
+    # At most once: where many models are trained by one program, it is left out unless one of them
+    # needs it, as a condition would not be.
+    return jax.lax.while_loop(lambda carry: carry[1], again, (found, lost))[0]
+
+
+@_unless.defjvp
+def _unless_jvp(
+    exact: Callable, primals: tuple, tangents: tuple
+) -> tuple[Derivatives, Derivatives]:
+    return _unless(exact, *primals), tangents[0]
+
+
+def _of_one(
+    linear: AbstractLinearMap, v: Float[Array, "n d"], g: Float[Array, " n"]
+) -> tuple[AbstractLinearMap, Float[Array, "n d"]]:
+    """The derivatives of \\(\\sum_i g_i \\lVert v_i A \\rVert^2\\), in a precision for sums."""
+
+    def total(linear: AbstractLinearMap, v: Array) -> Array:
+        return jnp.sum(g * linear.squared_norm(v))
+
+    return jax.tree.map(accumulated, jax.grad(total, (0, 1))(linear, v))
+
+
+def _added(sums: PyTree, more: PyTree) -> PyTree:
+    return jax.tree.map(jnp.add, sums, more)
+
+
+def _zeros(like: PyTree) -> PyTree:
+    return jax.tree.map(lambda a: jnp.zeros_like(accumulated(a)), like)
+
+
+def _of_pairs(
+    linear: AbstractLinearMap,
+    x: Float[Array, "n d"],
+    points: Float[Array, "p d"],
+    g: Float[Array, "m n"],
+    columns: Int[Array, "m n"],
+) -> Derivatives:
+    """Of the entries in these columns, by one map."""
+
+    def add(sums: Derivatives, at: tuple[Array, Array]) -> tuple[Derivatives, None]:
+        j, g = at
+        dlinear, dv = _of_one(linear, x - points[j], g)
+        return _added(sums, (dlinear, dv, -jax.ops.segment_sum(dv, j, len(points)))), None
+
+    return jax.lax.scan(add, _zeros((linear, x, points)), (columns, g))[0]
+
+
+def _of_columns(
+    linear: AbstractLinearMap,
+    x: Float[Array, "n d"],
+    points: Float[Array, "p d"],
+    g: Float[Array, "p n"],
+) -> Derivatives:
+    """Of all entries, by one map."""
+
+    def add(sums: tuple, at: tuple[Array, Array]) -> tuple[tuple, Array]:
+        w, g = at
+        one = _of_one(linear, x - w, g)
+        return _added(sums, one), -jnp.sum(one[1], axis=0)
+
+    (dlinear, dx), dpoints = jax.lax.scan(add, _zeros((linear, x)), (points, g))
+    return dlinear, dx, dpoints
+
+
+def _of_columns_of_local(
+    maps: AbstractLinearMap,
+    x: Float[Array, "n d"],
+    points: Float[Array, "p d"],
+    g: Float[Array, "p n"],
+) -> Derivatives:
+    """Of all entries, by local maps."""
+
+    def add(dx: Array, at: tuple) -> tuple[Array, tuple[AbstractLinearMap, Array]]:
+        one, w, g = at
+        dmap, dv = _of_one(one, x - w, g)
+        return dx + dv, (dmap, -jnp.sum(dv, axis=0))
+
+    dx, (dmaps, dpoints) = jax.lax.scan(add, _zeros(x), (maps, points, g))
+    return dmaps, dx, dpoints
 
 
 @jax.custom_vjp

@@ -255,15 +255,15 @@ class PrototypeModel(AbstractTrainable):
     ) -> Scalar:
         """The loss of the prototypes."""
         metric, loss = self.metric, self.loss
-        if (
-            isinstance(loss, AbstractWinnerLoss)
-            and loss.few
-            and isinstance(metric, AbstractQuadratic)
-            # in a curved space, nothing would be gained
-            and prototypes.space.displacement_is_difference
-        ):
+        # In a curved space, nothing would be gained.
+        flat = prototypes.space.displacement_is_difference
+        if not (isinstance(metric, AbstractQuadratic) and flat):
+            delta = metric(points, prototypes)
+        elif isinstance(loss, AbstractWinnerLoss) and loss.few:
             return loss.reduce(winner_losses(metric, prototypes, loss, points, y, progress), weight)
-        delta = accumulated(metric(points, prototypes))
+        else:
+            delta = metric.radial(metric.learnable(points, prototypes), prototypes)
+        delta = accumulated(delta)
         return loss.total(delta, prototypes.labels, y, weight, progress)
 
     # What a trainer asks besides.
