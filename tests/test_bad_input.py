@@ -2,6 +2,7 @@
 is untouched."""
 
 import functools
+import inspect
 
 import equinox as eqx
 import jax
@@ -212,3 +213,34 @@ def test_thresholds_and_names(key):
         pz.fit("GMLV", X, Y)
     with pytest.raises(ValueError, match="GLVQ has no option 'latent_dim'"):
         pz.fit("GLVQ", X, Y, latent_dim=2)
+
+
+def asked_of_a_model():
+    """All public functions with an argument `model` that is one."""
+    kinds, found = (pz.PrototypeModel, pz.models.AbstractTrainable), {}
+    for module in {pz, *(one for one in vars(pz).values() if inspect.ismodule(one))}:
+        for name in getattr(module, "__all__", ()):
+            function = getattr(module, name)
+            if not inspect.isfunction(function):
+                continue
+            argument = inspect.signature(function).parameters.get("model")
+            if argument is not None and argument.annotation in kinds:
+                found[f"{function.__module__}.{name}"] = function
+    return found
+
+
+def test_every_function_of_a_model_refuses_what_training_returns(unchecked):
+    found, functions = pz.fit("GLVQ", X, Y, key=0, epochs=1), asked_of_a_model()
+    assert len(functions) > 50
+    for function in functions.values():
+        needed = inspect.signature(function).parameters.values()
+        others = {p.name: None for p in needed if p.default is p.empty and p.name != "model"}
+        with pytest.raises(TypeError, match=r"`model` must be of kind .*, `model\.model`"):
+            function(model=found, **others)
+    for asked in (TRAINER.init, TRAINER.mask):
+        with pytest.raises(TypeError, match=r"`model` must be of kind .*, `model\.model`"):
+            asked(found)
+    with pytest.raises(TypeError, match="`state` must be a `TrainState`, which .*got PrototypeM"):
+        TRAINER.step(found.model, X, Y)
+    with pytest.raises(TypeError, match="`mixture` must be a `sklearn"):
+        pz.mixtures.from_sklearn(found)

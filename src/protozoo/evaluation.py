@@ -16,6 +16,7 @@ from ._checks import (
     as_labels,
     as_weights,
     counted,
+    of_model,
     positive_integer,
     refuse_unknown_classes,
     renamed,
@@ -217,6 +218,7 @@ class Evaluation:
 
 
 @renamed(names="class_names")
+@of_model
 def evaluate(
     model: AbstractTrainable,
     x: ArrayLike,
@@ -264,6 +266,7 @@ class RejectCurve(NamedTuple):
     accuracy: np.ndarray
 
 
+@of_model
 def reject_curve(
     model: AbstractTrainable,
     x: ArrayLike,

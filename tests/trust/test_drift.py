@@ -335,7 +335,7 @@ def test_classes_of_a_stream_are_read_as_the_learner_reads_them():
 
 
 @pytest.mark.parametrize(
-    "batch, message",
+    ("batch", "message"),
     [
         (lambda x, y: (x, y[:, None]), r"y` must have one label for each of the 50 samples"),
         (lambda x, y: (x, y[:1]), r"y` must have one label for each of the 50 samples"),

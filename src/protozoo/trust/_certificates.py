@@ -5,7 +5,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .._checks import as_floats, as_labels, of_kind, refuse_negative, refuse_unknown_classes
+from .._checks import (
+    as_floats,
+    as_labels,
+    of_kind,
+    of_model,
+    refuse_negative,
+    refuse_unknown_classes,
+)
 from .._types import ArrayLike, Classes, Float, Int
 from ..models import PrototypeModel
 from ..models.internal import carded_classes
@@ -48,6 +55,7 @@ class Certificates(NamedTuple):
     norm: float | int
 
 
+@of_model
 def certify(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
@@ -118,6 +126,7 @@ def certify(
     return Certificates(radii, predictions, attacks, distances, rivals, norm)
 
 
+@of_model
 def certified_accuracy(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
