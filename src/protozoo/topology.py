@@ -14,6 +14,7 @@ from ._argmin import nearest_column
 from ._checks import as_labels, as_weights, of_model, positive_integer
 from ._module import degree
 from ._namespace import public
+from ._statistics import copies, weighted_mean
 from ._types import Array, ArrayLike, Float, Int
 from .cooperation import AbstractCompetition, GraphCooperation, Lattice, LatticeCooperation
 from .losses import Cooperative
@@ -41,9 +42,11 @@ def winners(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> Int[np.ndarr
 def hits(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
 ) -> Float[np.ndarray, " p"]:
-    """How many samples each prototype wins; with weights, as many copies of each."""
+    """How many samples each prototype wins; with weights, as many copies of each (where
+    no float holds their sum, in units of a power of two)."""
     winner = winners(model, x)
-    return np.bincount(winner, as_weights(sample_weight, len(winner)), len(model.prototypes))
+    weight = copies(as_weights(sample_weight, len(winner)))
+    return np.bincount(winner, weight, len(model.prototypes))
 
 
 @of_model
@@ -95,12 +98,13 @@ def label_map(
     **Arguments:**
 
     - `x`, `y`: samples and their classes 0…c-1.
-    - `sample_weight`: how many copies of each sample there are.
+    - `sample_weight`: how many copies of each sample there are, counted in units of a power of two
+      where no float holds their sum.
     """
     winner = winners(model, x)
     labels = as_labels(y, len(winner))
     counts = np.zeros((len(model.prototypes), int(labels.max()) + 1))
-    np.add.at(counts, (winner, labels), as_weights(sample_weight, len(winner)))
+    np.add.at(counts, (winner, labels), copies(as_weights(sample_weight, len(winner))))
     return LabelMap(counts)
 
 
@@ -186,7 +190,7 @@ def quantisation_error(
     """The mean dissimilarity δ between a sample and its winner: for the quadratic metrics, a
     *squared* distance."""
     delta = np.asarray(model.ask(_won, x), float)
-    return float(np.average(delta, weights=as_weights(sample_weight, len(delta))))
+    return weighted_mean(delta, as_weights(sample_weight, len(delta)))
 
 
 @of_model
@@ -204,7 +208,8 @@ def topographic_error(
         return 0.0
     known = np.zeros((p, p), bool)
     known[tuple(edges(model).T)] = True
-    return float(np.average(~(known | known.T)[tuple(pairs.T)], weights=weight))
+    torn = ~(known | known.T)[tuple(pairs.T)]
+    return weighted_mean(torn.astype(float), weight)
 
 
 @of_model
