@@ -220,7 +220,7 @@ def _log_density(seen: Any) -> Array:
 def _parts(model: PrototypeModel, asked: str) -> tuple[Mahalanobis, Mixture]:
     """The parts of a model that make a density of it."""
     metric, loss = model.metric, model.loss
-    gaussian = isinstance(metric, Mahalanobis) and metric.normalisation == "density"
+    gaussian = isinstance(metric, Mahalanobis) and metric.is_density
     if not (gaussian and isinstance(loss, Mixture) and loss.fuzzifier is None):
         raise ValueError(
             f"`{asked}` needs a Gaussian mixture, `losses.Mixture` over `metrics.Mahalanobis`, and "
