@@ -80,7 +80,7 @@ class Resize(eqx.Module):
         """
         weight, samples, classes = _checked(_model(model), x, y, sample_weight)
         own = classes if _model(model).prototypes.labelled else None
-        ratios = np.asarray(_model(model).win_ratios(samples, own))
+        ratios = np.asarray(_model(model).win_ratios(samples, own, weight))
         model = model.select(_kept(_model(model), ratios, float(self.least)))
         room = self.split
         if self.capacity is not None:
