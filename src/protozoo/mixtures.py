@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_finite, as_key, of_model, positive_integer
+from ._checks import as_finite, as_key, of_kinds, of_model, positive_integer
 from ._keys import split
 from ._namespace import public
 from ._types import Array, ArrayLike, Float, PerSample, PRNGKeyArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SKLEARN = {"full": Full, "tied": Tied, "diag": Diagonal, "spherical": Spherical}
 
 
+@of_kinds
 def from_parameters(
     weights: Float[ArrayLike, " p"],
     means: Float[ArrayLike, "p d"],
@@ -62,7 +63,10 @@ def from_parameters(
     if given.shape != shapes[covariance]:
         raise ValueError(f"`covariances` must have shape {shapes[covariance]}, got {given.shape}.")
     metric = Mahalanobis.from_covariances(given, regularisation, tied=covariance == "tied")
-    return PrototypeModel(Prototypes(points), metric, Mixture.from_weights(weights))
+    shares = as_finite(weights, Any, "weights")
+    if shares.shape != (p,):
+        raise ValueError(f"`weights` must have shape ({p},), got {shares.shape}.")
+    return PrototypeModel(Prototypes(points), metric, Mixture.from_weights(shares))
 
 
 @of_model

@@ -27,7 +27,6 @@ from .._checks import (
 )
 from .._module import all_finite, as_dtype, declarations, part, replaced, said, static
 from .._products import accumulated, flattened
-from .._schedules import within
 from .._sources import bibtex, sources_of
 from .._statistics import copies
 from .._types import (
@@ -611,7 +610,7 @@ class PrototypeModel(AbstractTrainable):
         **Raises:** `ValueError` if the loss knows no bandwidths, and for a threshold outside [0,
         1].
         """
-        within(threshold, "threshold", "[0, 1]")
+        threshold = as_share(threshold, "threshold", "a typicality")
         return jnp.max(self.typicalities(x), axis=1) < threshold
 
     @transformable

@@ -147,6 +147,8 @@ def certified_accuracy(
     **Raises:** `ValueError` as `certify` does, and for radii that are negative.
     """
     wished = np.atleast_1d(np.asarray(as_floats(radii, "radii"), np.float64))
+    if wished.ndim > 1 or not wished.size:
+        raise ValueError(f"`radii` must be a number or some of them, got shape {wished.shape}.")
     refuse_negative(wished, "radii")
     found = certify(model, x, y, norm=norm, method=method)
     right = found.predictions == as_labels(y, len(found.predictions), names=carded_classes(model))
