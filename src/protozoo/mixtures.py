@@ -149,9 +149,10 @@ def from_sklearn(mixture: Any) -> PrototypeModel:
     **Raises:** `ValueError` for one that is not fitted, `TypeError` for anything else.
     """
     from sklearn.exceptions import NotFittedError
+    from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
     from sklearn.utils.validation import check_is_fitted
 
-    if not hasattr(mixture, "covariance_type"):
+    if not isinstance(mixture, GaussianMixture | BayesianGaussianMixture):
         raise TypeError(
             f"`mixture` must be a `sklearn.mixture.GaussianMixture`, got {type(mixture).__name__}."
         )

@@ -63,6 +63,12 @@ def test_weights_are_copies_where_wins_are_counted(labelled):
     )
 
 
+def test_classes_may_be_called_by_their_names(unchecked):
+    model = pz.zoo.GLVQ(X, Y, key=0, prototypes_per_class=2).named(classes=["a", "b", "c"])
+    named, numbered = (pz.Resize()(model, X, y, key=0) for y in (np.array(list("abc"))[Y], Y))
+    np.testing.assert_array_equal(named.prototypes.points, numbered.prototypes.points)
+
+
 def test_the_largest_error_is_split_at_one_of_its_samples():
     # One cluster of three is not covered.
     model = pz.PrototypeModel(

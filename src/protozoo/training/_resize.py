@@ -14,6 +14,7 @@ from .._statistics import counting
 from .._types import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, Scalar
 from ..losses.internal import nearest_of_classes
 from ..models import PrototypeModel
+from ..models.internal import carded_classes
 from ..prototypes.internal import generator
 from ._objective import sample_losses
 from ._trainer import TrainState
@@ -120,7 +121,7 @@ def _checked(
     x = np.asarray(model.check_values(x))
     weight = as_weights(sample_weight, len(x))
     if y is not None:
-        y = as_labels(y, len(x))
+        y = as_labels(y, len(x), names=carded_classes(model))
         refuse_unknown_classes(y, model.classes)
     return counting(weight, x, y)
 
