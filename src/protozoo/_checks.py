@@ -768,7 +768,8 @@ def of_kinds(function: Function, *only: str) -> Function:
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs)
-        for name in given.arguments.keys() & kinds.keys():
+        # In their order, so that of several the first is named.
+        for name in [name for name in given.arguments if name in kinds]:
             given.arguments[name] = of_kind(given.arguments[name], kinds[name], name)
         return function(*given.args, **given.kwargs)
 

@@ -152,7 +152,8 @@ def from_sklearn(mixture: Any) -> PrototypeModel:
     from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
     from sklearn.utils.validation import check_is_fitted
 
-    if not isinstance(mixture, GaussianMixture | BayesianGaussianMixture):
+    kinds: Any = (GaussianMixture, BayesianGaussianMixture)
+    if not isinstance(mixture, kinds):
         raise TypeError(
             f"`mixture` must be a `sklearn.mixture.GaussianMixture`, got {type(mixture).__name__}."
         )
