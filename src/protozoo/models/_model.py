@@ -544,8 +544,9 @@ class PrototypeModel(AbstractTrainable):
         Between known classes, the model decides as before. Radii are measured in its own metric.
         Training does not move the decision: it comes last.
 
-        **Raises:** `ValueError` for a share outside (0, 1), dissimilarities that are negative
-        (densities: `by="loss"`), a loss that learns from labels.
+        **Raises:** `ValueError` for a share outside (0, 1), radii of densities (whatever their unit
+        is: `by="loss"`) or of dissimilarities that are negative, a level of a loss that learns from
+        labels.
         """
         decision = self.decides
         while isinstance(decision, Calibrated | OpenSet):  # another border takes their place
