@@ -2,6 +2,7 @@
 is untouched."""
 
 import functools
+import inspect
 
 import equinox as eqx
 import jax
@@ -212,3 +213,90 @@ def test_thresholds_and_names(key):
         pz.fit("GMLV", X, Y)
     with pytest.raises(ValueError, match="GLVQ has no option 'latent_dim'"):
         pz.fit("GLVQ", X, Y, latent_dim=2)
+
+
+def asked_of_a_model():
+    """All public functions with an argument `model` that is one."""
+    kinds, found = (pz.PrototypeModel, pz.models.AbstractTrainable), {}
+    for module in {pz, *(one for one in vars(pz).values() if inspect.ismodule(one))}:
+        for name in getattr(module, "__all__", ()):
+            function = getattr(module, name)
+            if not inspect.isfunction(function):
+                continue
+            argument = inspect.signature(function).parameters.get("model")
+            if argument is not None and argument.annotation in kinds:
+                found[f"{function.__module__}.{name}"] = function
+    return found
+
+
+def test_every_function_of_a_model_refuses_what_training_returns(unchecked):
+    found, functions = pz.fit("GLVQ", X, Y, key=0, epochs=1), asked_of_a_model()
+    assert len(functions) > 50
+    for function in functions.values():
+        needed = inspect.signature(function).parameters.values()
+        others = {p.name: None for p in needed if p.default is p.empty and p.name != "model"}
+        with pytest.raises(TypeError, match=r"`model` must be of kind .*, `model\.model`"):
+            function(model=found, **others)
+    for asked in (TRAINER.init, TRAINER.mask):
+        with pytest.raises(TypeError, match=r"`model` must be of kind .*, `model\.model`"):
+            asked(found)
+    with pytest.raises(TypeError, match="`state` must be a `TrainState`, which .*got PrototypeM"):
+        TRAINER.step(found.model, X, Y)
+    with pytest.raises(TypeError, match="`mixture` must be a `sklearn"):
+        pz.mixtures.from_sklearn(found)
+
+
+MIXTURE = {"weights": [0.5, 0.5], "means": X[:2], "covariances": np.ones(2)}
+#: Numbers and words that are asked for beside a model and samples, and what is none of them.
+WRONG = {
+    **{
+        f"norm={norm!r}": (lambda m, norm=norm: pz.trust.certify(m, X, norm=norm), "`norm` must be")
+        for norm in (np.True_, np.array([1, 2]), "2", np.nan, None)
+    },
+    "norm of counterfactuals": (
+        lambda m: pz.trust.counterfactuals(m, X, norm=np.array([1, 2])),
+        "`norm` must be",
+    ),
+    **{
+        f"radii={radii}": (
+            lambda m, radii=radii: pz.trust.certified_accuracy(m, X, Y, radii),
+            "`radii` must be a number or some",
+        )
+        for radii in ([], [[0.1], [0.2]])
+    },
+    "threshold": (lambda m: m.outliers(X, [0.1, 0.2]), "`threshold` must be one number"),
+    "covariance": (
+        lambda _: pz.mixtures.from_parameters(**MIXTURE, covariance=["spherical"]),
+        "`covariance` must be a word",
+    ),
+    "weights": (
+        lambda _: pz.mixtures.from_parameters(
+            **(MIXTURE | {"weights": np.ones(3)}), covariance="spherical"
+        ),
+        r"`weights` must have shape \(2,\), got \(3,\)",
+    ),
+    "sets": (lambda _: pz.manifolds.subspaces(3, 1), "`sets` must"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_asked_for_beside_samples(what, unchecked):
+    ask, message = WRONG[what]
+    with pytest.raises((TypeError, ValueError), match=message):
+        ask(glvq_of_samples())
+
+
+@functools.cache
+def glvq_of_samples() -> pz.PrototypeModel:
+    return pz.PrototypeModel(
+        pz.Prototypes(X[::20], [0, 1, 2]), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ()
+    )
+
+
+@pytest.mark.parametrize("features", [1, 2])
+def test_a_default_fits_samples_of_few_features(features):
+    model = pz.zoo.GTLVQ(X[:, :features], Y, key=0)
+    assert model.metric.bases.shape[2] == features - 1
+    assert np.isfinite(model.predict_proba(X[:, :features])).all()
+    with pytest.raises(ValueError, match=f"`subspace_dim` must lie between 0 and {features - 1}"):
+        pz.zoo.GTLVQ(X[:, :features], Y, key=0, subspace_dim=2)

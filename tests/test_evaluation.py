@@ -6,6 +6,7 @@ import pickle
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 import sklearn.metrics as oracle
 from compilations import count_compilations
@@ -65,6 +66,12 @@ def test_a_weight_is_a_number_of_copies():
             assert one == other or one == pytest.approx(other), name
 
 
+def test_what_is_always_right_has_no_error_whatever_the_sums_of_weights_round_to():
+    found = Evaluation.of_probabilities(np.eye(4)[TRUTH], TRUTH, (1 + np.arange(300) % 7) / 7)
+    for name in ("recall", "precision", "balanced_accuracy"):
+        np.testing.assert_allclose(found.standard_errors[name], 0, atol=1e-8)
+
+
 def test_standard_errors_are_what_other_samples_would_say():
     draws = [RNG.integers(0, 300, 300) for _ in range(2000)]
     names = ("accuracy", "balanced_accuracy", "log_loss", "brier_score", "precision", "recall")
@@ -97,6 +104,32 @@ def test_an_unknown_answer_is_an_error_by_name():
         value = float(metric(scores, jnp.asarray([0, 0, 1]), jnp.ones(3)))
         least = -np.log(np.finfo(np.float32).tiny) / 3 if name == "log_loss" else None
         assert value == pytest.approx(least or getattr(found, name), rel=1e-6), name
+
+
+def test_probabilities_may_be_of_any_kind_but_must_be_some(unchecked):
+    for ones in (np.eye(2, dtype=int), np.eye(2, dtype=bool), [[1, 0], [0, 1]]):
+        assert Evaluation.of_probabilities(ones, [0, 1]).accuracy == 1
+    half, double = (Evaluation.of_probabilities(p, TRUTH) for p in (P.astype(np.float16), P))
+    assert half.brier_score == pytest.approx(double.brier_score, rel=1e-2)
+    for wrong, message in (
+        ([[2.0, 3.0], [-1.0, 2.0]], "must not be negative, and those of each sample must sum to"),
+        ([[0.5, 0.6], [0.5, 0.5]], r"sum to one, got \[0.5 0.6\]"),
+        ([[1.5, -0.5], [0.5, 0.5]], r"got \[ 1.5 -0.5\]"),
+        ([[1.0, 0.0], [1.0]], "is no array"),
+        ([1.0, 0.0], "must have shape"),
+        (np.array([["a", "b"]] * 2), "must hold numbers"),
+    ):
+        with pytest.raises(ValueError, match=f"`probabilities` .*{message}"):
+            Evaluation.of_probabilities(wrong, [0, 1])
+
+
+def test_columns_of_a_frame_are_those_that_the_model_knows(unchecked):
+    names = list("abcde")
+    model, frame = glvq().named(features=names), pandas.DataFrame(X, columns=names)
+    assert pz.evaluate(model, frame, Y).accuracy == pz.evaluate(model, X, Y).accuracy
+    for ask in (pz.evaluate, pz.evaluation.reject_curve):
+        with pytest.raises(ValueError, match="`x` has other columns"):
+            ask(model, frame[names[::-1]], Y)
 
 
 def test_what_is_not_known_is_none_in_plain_values():

@@ -702,9 +702,18 @@ def of_kind(value: Any, annotation: Any, name: str) -> Any:
         error = ValueError if number or word else TypeError
         raise error(
             f"`{name}` must be {' or '.join(dict.fromkeys(map(_words, kinds)))}, got "
-            f"{_brief(value)}."
+            f"{_brief(value)}.{_inside(value, kinds, name)}"
         )
     return value
+
+
+def _inside(value: Any, kinds: Sequence[Any], name: str) -> str:
+    """Where in it, if anywhere, the model lies that was meant: what training returns has one."""
+    models = [kind for kind in kinds if _is_own(kind)]
+    for attribute in ("model", "model_") if models else ():
+        if isinstance(getattr(value, attribute, None), tuple(models)):
+            return f" Take the one that it holds, `{name}.{attribute}`."
+    return ""
 
 
 Function = TypeVar("Function", bound=Callable)
@@ -738,21 +747,29 @@ def renamed(**now: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def of_kinds(function: Function) -> Function:
-    """A function whose arguments are of the kinds that their annotations say, or refused by name
-    (`of_kind`)."""
+def of_model(function: Function) -> Function:
+    """A function whose `model` is of the kind that its annotation says, or refused by name; its
+    other arguments have doors of their own."""
+    return of_kinds(function, "model")
+
+
+def of_kinds(function: Function, *only: str) -> Function:
+    """A function whose arguments (or `only` some) are of the kinds that their annotations say, or
+    refused by name (`of_kind`)."""
     signature = inspect.signature(function)
     several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     kinds = {
         name: parameter.annotation
         for name, parameter in signature.parameters.items()
         if parameter.kind not in several and parameter.annotation is not inspect.Parameter.empty
+        if not only or name in only
     }
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs)
-        for name in given.arguments.keys() & kinds.keys():
+        # In their order, so that of several the first is named.
+        for name in [name for name in given.arguments if name in kinds]:
             given.arguments[name] = of_kind(given.arguments[name], kinds[name], name)
         return function(*given.args, **given.kwargs)
 
@@ -760,7 +777,10 @@ def of_kinds(function: Function) -> Function:
 
 
 def _kinds(annotation: Any) -> list[Any]:
-    """The members of a union."""
+    """The members of a union, and of what a type variable stands for."""
+    if isinstance(annotation, TypeVar):
+        bounds = annotation.__constraints__ or (annotation.__bound__ or Any,)
+        return [kind for one in bounds for kind in _kinds(one)]
     if get_origin(annotation) in (types.UnionType, typing.Union):
         return [kind for one in get_args(annotation) for kind in _kinds(one)]
     return [annotation]
@@ -794,10 +814,13 @@ def _is_of(value: Any, kind: Any) -> bool:
         words = isinstance(value, str | bytes) or not isinstance(value, Sequence)
         return not words and all(_is_of(v, one) for v in value for one in get_args(kind)[:1])
     # Annotations of arrays are judged where arrays are made.
-    plain = isinstance(origin, type) and (
-        origin in (str, Mapping, Path) or origin.__module__.startswith("protozoo")
-    )
+    plain = origin in (str, Mapping, Path) or _is_own(origin)
     return isinstance(value, origin) if plain else True
+
+
+def _is_own(kind: Any) -> bool:
+    """Whether it is a class of this library."""
+    return isinstance(kind, type) and kind.__module__.startswith("protozoo")
 
 
 _WORDS = {

@@ -51,6 +51,15 @@ def shares(n: int, weight: Float[np.ndarray, " n"] | None = None) -> Float[np.nd
     return share / share.sum()
 
 
+def copies(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Weights as numbers of copies, which are counted: as they are or, where floats cannot hold
+    their sums, in units of a power of two, the one above the largest."""
+    with np.errstate(over="ignore"):
+        largest, total = weight.max(), weight.sum()
+    held = largest > 2.0**-960 and total < 2.0**960
+    return weight if held else np.ldexp(weight, -np.frexp(largest)[1])
+
+
 def mean(
     x: Float[np.ndarray, "n ..."], weight: Float[np.ndarray, " n"] | None = None
 ) -> Float[np.ndarray, "..."]:

@@ -14,8 +14,10 @@ import numpy as np
 
 from ._checks import (
     as_labels,
+    as_numbers,
     as_weights,
     counted,
+    of_model,
     positive_integer,
     refuse_unknown_classes,
     renamed,
@@ -23,9 +25,9 @@ from ._checks import (
 )
 from ._namespace import public
 from ._reports import aligned, estimate, plain
-from ._statistics import counting
+from ._statistics import copies, counting
 from ._types import Array, ArrayLike, Classes, Float, Labels, PerSample, Scalar, Scores
-from .models import AbstractTrainable
+from .models import AbstractTrainable, PrototypeModel
 from .models.internal import carded_classes, decided, probabilities, refuse_no_classifier
 
 
@@ -113,7 +115,8 @@ class Evaluation:
     """How well a classifier does on some samples; printed as a table.
 
     Weights are numbers of copies: everything, standard errors included, is what it would be if
-    copies were samples.
+    copies were samples. Where no float holds their sum, they are counted in units of a power of
+    two.
 
     - `classes`: the names of the c classes.
     - `samples`: how many there are, the sum of their weights.
@@ -171,9 +174,19 @@ class Evaluation:
     ) -> "Evaluation":
         """Of answers that are there already: `evaluate` with `model.predict_proba(x)`.
 
-        **Raises:** `ValueError` for classes without a column, and other lengths.
+        **Arguments:**
+
+        - `probabilities`: of each class, `(n, c)`: not negative, and of each sample one together;
+          ones and zeros may be integers or truth values. NaN is an answer that is not known.
+        - `y`, `sample_weight`, `class_names`, `bins`: as `evaluate` has them.
+
+        **Raises:** `ValueError` for what is no probability, for classes without a column, and other
+        lengths.
         """
-        return _evaluation(np.asarray(probabilities), y, sample_weight, class_names, bins)
+        p = np.asarray(as_numbers(probabilities, "probabilities"))
+        p = p if jnp.issubdtype(p.dtype, jnp.floating) else p.astype(float)
+        _refuse_no_probabilities(p)
+        return _evaluation(p, y, sample_weight, class_names, bins)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, ready for JSON; what is not known (NaN) is `None`."""
@@ -217,6 +230,7 @@ class Evaluation:
 
 
 @renamed(names="class_names")
+@of_model
 def evaluate(
     model: AbstractTrainable,
     x: ArrayLike,
@@ -246,6 +260,8 @@ def evaluate(
     """
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
     class_names = carded_classes(model) if class_names is None else class_names
+    if isinstance(model, PrototypeModel):
+        model.check_columns(x)
     x, labels, weight = counted(x, y, sample_weight, class_names)
     answers: Any = model
     return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, class_names, bins)
@@ -264,6 +280,7 @@ class RejectCurve(NamedTuple):
     accuracy: np.ndarray
 
 
+@of_model
 def reject_curve(
     model: AbstractTrainable,
     x: ArrayLike,
@@ -297,16 +314,29 @@ def reject_curve(
     return RejectCurve(sure[order][ends], 1 - (ends + 1) / len(sure), accuracy)
 
 
+def _refuse_no_probabilities(p: np.ndarray) -> None:
+    """Raise `ValueError` for rows that are no probabilities of classes; NaN may be among them."""
+    if p.ndim != 2 or not p.size:
+        raise ValueError(f"`probabilities` must have shape (n, classes), got {p.shape}.")
+    known = np.asarray(p[np.isfinite(p).all(axis=1)], float)
+    far = np.abs(known.sum(axis=1) - 1) > max(1e-3, float(jnp.finfo(p.dtype).eps))
+    wrong = np.flatnonzero(far | (known < 0).any(axis=1))
+    if len(wrong):
+        raise ValueError(
+            "`probabilities` must not be negative, and those of each sample must sum to one, got "
+            f"{known[wrong[0]]}: of scores s, take `jax.nn.softmax(s)`."
+        )
+
+
 def _evaluation(
     p: np.ndarray, y: Any, sample_weight: Any, names: Sequence[str] | None, bins: int
 ) -> Evaluation:
     positive_integer(bins, "bins")
-    if p.ndim != 2:
-        raise ValueError(f"`probabilities` must have shape (n, classes), got {p.shape}.")
-    (n, count), tiny = p.shape, float(np.finfo(p.dtype).tiny)
+    (n, count), tiny = p.shape, float(jnp.finfo(p.dtype).tiny)
     labels = as_labels(y, n, names=names)
     refuse_unknown_classes(labels, count)
-    weight, p, labels = counting(as_weights(sample_weight, n), np.asarray(p, float), labels)
+    weight = copies(as_weights(sample_weight, n))
+    weight, p, labels = counting(weight, np.asarray(p, float), labels)
     if names is not None and len(names) != count:
         raise ValueError(
             f"`class_names` must be those of the {count} classes, got {len(names)} of them."
@@ -332,7 +362,7 @@ def _evaluation(
     hits, support, taken = np.diag(confusion), weight @ truth, confusion.sum(axis=0)
     recall, precision = _share(hits, support), _share(hits, taken)
     errors["recall"], errors["precision"] = (
-        np.sqrt(_share(share * (1 - share), mass))
+        np.sqrt(_share(np.maximum(share * (1 - share), 0), mass))
         for share, mass in ((recall, support), (precision, taken))
     )
     there = np.greater(support, 0)

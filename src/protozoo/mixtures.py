@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_finite, as_key, positive_integer
+from ._checks import as_finite, as_key, of_kinds, of_model, positive_integer
 from ._keys import split
 from ._namespace import public
 from ._types import Array, ArrayLike, Float, PerSample, PRNGKeyArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SKLEARN = {"full": Full, "tied": Tied, "diag": Diagonal, "spherical": Spherical}
 
 
+@of_kinds
 def from_parameters(
     weights: Float[ArrayLike, " p"],
     means: Float[ArrayLike, "p d"],
@@ -62,9 +63,13 @@ def from_parameters(
     if given.shape != shapes[covariance]:
         raise ValueError(f"`covariances` must have shape {shapes[covariance]}, got {given.shape}.")
     metric = Mahalanobis.from_covariances(given, regularisation, tied=covariance == "tied")
-    return PrototypeModel(Prototypes(points), metric, Mixture.from_weights(weights))
+    shares = as_finite(weights, Any, "weights")
+    if shares.shape != (p,):
+        raise ValueError(f"`weights` must have shape ({p},), got {shares.shape}.")
+    return PrototypeModel(Prototypes(points), metric, Mixture.from_weights(shares))
 
 
+@of_model
 def log_prob(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> PerSample:
     """\\(\\log \\sum_j \\pi_j \\mathcal N(x; w_j, \\Sigma_j)\\), the log-density of each sample; in
     the units of the data, if the model has a scale.
@@ -76,6 +81,7 @@ def log_prob(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> PerSample:
     return found if model.scale is None else found + model.scale.log_volume
 
 
+@of_model
 def entropy(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> PerSample:
     """\\(-\\sum_j r_j \\log r_j\\) of each sample's responsibilities, in nats: 0 where one
     component is certain, log p where all are alike."""
@@ -84,6 +90,7 @@ def entropy(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> PerSample:
     return -jnp.sum(jax.scipy.special.xlogy(share, share), axis=1)
 
 
+@of_model
 def sample(
     model: PrototypeModel, key: PRNGKeyArray | int, n: int
 ) -> tuple[Float[Array, "n d"], Array]:
@@ -111,6 +118,7 @@ def sample(
     return points if model.latent else model.in_data_units(points), component
 
 
+@of_model
 def parameters(model: PrototypeModel) -> int:
     """How many free numbers a mixture has: means, covariances, and all mixing weights but one."""
     metric, _ = _parts(model, "parameters")
@@ -118,6 +126,7 @@ def parameters(model: PrototypeModel) -> int:
     return p * d + metric.covariance.parameters(p, d) + p - 1
 
 
+@of_model
 def bic(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """The Bayesian information criterion \\(-2\\log L + k\\log n\\), k free numbers: the lower the
     better.
@@ -128,6 +137,7 @@ def bic(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     return float(-2 * total.sum() + parameters(model) * np.log(len(total)))
 
 
+@of_model
 def aic(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """Akaike's information criterion \\(-2\\log L + 2k\\), k free numbers: the lower the better."""
     return float(-2 * np.asarray(log_prob(model, x), float).sum() + 2 * parameters(model))
@@ -136,11 +146,17 @@ def aic(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
 def from_sklearn(mixture: Any) -> PrototypeModel:
     """The same mixture as a model of this library.
 
-    **Raises:** `ValueError` for one that is not fitted.
+    **Raises:** `ValueError` for one that is not fitted, `TypeError` for anything else.
     """
     from sklearn.exceptions import NotFittedError
+    from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
     from sklearn.utils.validation import check_is_fitted
 
+    kinds: Any = (GaussianMixture, BayesianGaussianMixture)
+    if not isinstance(mixture, kinds):
+        raise TypeError(
+            f"`mixture` must be a `sklearn.mixture.GaussianMixture`, got {type(mixture).__name__}."
+        )
     try:
         check_is_fitted(mixture)
     except NotFittedError as error:
@@ -158,6 +174,7 @@ def from_sklearn(mixture: Any) -> PrototypeModel:
     )
 
 
+@of_model
 def to_sklearn(model: PrototypeModel) -> "GaussianMixture":
     """The same mixture as a fitted `sklearn.mixture.GaussianMixture`
     (`pip install "protozoo[sklearn]"`).
@@ -209,7 +226,7 @@ def _log_density(seen: Any) -> Array:
 def _parts(model: PrototypeModel, asked: str) -> tuple[Mahalanobis, Mixture]:
     """The parts of a model that make a density of it."""
     metric, loss = model.metric, model.loss
-    gaussian = isinstance(metric, Mahalanobis) and metric.normalisation == "density"
+    gaussian = isinstance(metric, Mahalanobis) and metric.is_density
     if not (gaussian and isinstance(loss, Mixture) and loss.fuzzifier is None):
         raise ValueError(
             f"`{asked}` needs a Gaussian mixture, `losses.Mixture` over `metrics.Mahalanobis`, and "

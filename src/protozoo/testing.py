@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_key
+from ._checks import as_key, of_model
 from ._module import degree
 from ._types import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 from .losses import AbstractLoss
@@ -314,6 +314,7 @@ def _lie_in(space: AbstractManifold, points: Float[Array, "n p ..."]) -> bool:
     return space.violation(points.reshape(-1, *space.point_shape)) is None
 
 
+@of_model
 def check_model(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: ArrayLike | Sequence[int] | None = None
 ) -> None:

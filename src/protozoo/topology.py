@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._argmin import nearest_column
-from ._checks import as_labels, as_weights, positive_integer
+from ._checks import as_labels, as_weights, of_model, positive_integer
 from ._module import degree
 from ._namespace import public
+from ._statistics import copies, weighted_mean
 from ._types import Array, ArrayLike, Float, Int
 from .cooperation import AbstractCompetition, GraphCooperation, Lattice, LatticeCooperation
 from .losses import Cooperative
-from .manifolds import AbstractManifold
 from .metrics import AbstractMetric, AbstractQuadratic, SquaredEuclidean, own_units
 from .models import PrototypeModel
 from .prototypes import Prototypes
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Who wins.
 
 
+@of_model
 def winners(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> Int[np.ndarray, " n"]:
     """Which prototype wins each sample: the nearest one or, where prototypes compete otherwise (a
     smoothed map, a graph), the one that they compete for; it is what `model.predict` says of a
@@ -37,14 +38,18 @@ def winners(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> Int[np.ndarr
     return _best(model, x)[:, 0]
 
 
+@of_model
 def hits(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
 ) -> Float[np.ndarray, " p"]:
-    """How many samples each prototype wins; with weights, as many copies of each."""
+    """How many samples each prototype wins; with weights, as many copies of each (where
+    no float holds their sum, in units of a power of two)."""
     winner = winners(model, x)
-    return np.bincount(winner, as_weights(sample_weight, len(winner)), len(model.prototypes))
+    weight = copies(as_weights(sample_weight, len(winner)))
+    return np.bincount(winner, weight, len(model.prototypes))
 
 
+@of_model
 def units_in_use(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> int:
     """How many prototypes win at least one sample."""
     return int(np.count_nonzero(hits(model, x)))
@@ -80,6 +85,7 @@ class LabelMap:
         return float(self.counts.max(axis=1).sum() / self.counts.sum())
 
 
+@of_model
 def label_map(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
@@ -92,18 +98,20 @@ def label_map(
     **Arguments:**
 
     - `x`, `y`: samples and their classes 0…c-1.
-    - `sample_weight`: how many copies of each sample there are.
+    - `sample_weight`: how many copies of each sample there are, counted in units of a power of two
+      where no float holds their sum.
     """
     winner = winners(model, x)
     labels = as_labels(y, len(winner))
     counts = np.zeros((len(model.prototypes), int(labels.max()) + 1))
-    np.add.at(counts, (winner, labels), as_weights(sample_weight, len(winner)))
+    np.add.at(counts, (winner, labels), copies(as_weights(sample_weight, len(winner))))
     return LabelMap(counts)
 
 
 # Which prototypes are neighbours.
 
 
+@of_model
 def lattice_of(model: PrototypeModel) -> Lattice:
     """The lattice on which prototypes cooperate.
 
@@ -118,6 +126,7 @@ def lattice_of(model: PrototypeModel) -> Lattice:
     return cooperation.lattice
 
 
+@of_model
 def edges(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."] | None = None
 ) -> Int[np.ndarray, "m 2"]:
@@ -142,6 +151,7 @@ def edges(
     )
 
 
+@of_model
 def graph(model: PrototypeModel, x: Float[ArrayLike, "n ..."] | None = None) -> "csr_array":
     """The same edges as a symmetric matrix `(p, p)` of SciPy: one for each edge or, given samples,
     how many of them say so.
@@ -160,6 +170,7 @@ def graph(model: PrototypeModel, x: Float[ArrayLike, "n ..."] | None = None) -> 
     return coo_array((np.ones(len(rows)), (rows, columns)), (p, p)).tocsr()
 
 
+@of_model
 def compacted(model: PrototypeModel) -> PrototypeModel:
     """A model whose graph has grown without the room that it did not use: of the living prototypes
     alone."""
@@ -172,15 +183,17 @@ def compacted(model: PrototypeModel) -> PrototypeModel:
 # How good it is.
 
 
+@of_model
 def quantisation_error(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
 ) -> float:
     """The mean dissimilarity δ between a sample and its winner: for the quadratic metrics, a
     *squared* distance."""
     delta = np.asarray(model.ask(_won, x), float)
-    return float(np.average(delta, weights=as_weights(sample_weight, len(delta))))
+    return weighted_mean(delta, as_weights(sample_weight, len(delta)))
 
 
+@of_model
 def topographic_error(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
 ) -> float:
@@ -195,9 +208,11 @@ def topographic_error(
         return 0.0
     known = np.zeros((p, p), bool)
     known[tuple(edges(model).T)] = True
-    return float(np.average(~(known | known.T)[tuple(pairs.T)], weights=weight))
+    torn = ~(known | known.T)[tuple(pairs.T)]
+    return weighted_mean(torn.astype(float), weight)
 
 
+@of_model
 def topographic_product(model: PrototypeModel) -> float:
     """How well the lattice fits where prototypes are: zero where both agree about the neighbours of
     a prototype, below zero where the lattice has too few dimensions and folds, above zero where it
@@ -230,6 +245,7 @@ def topographic_product(model: PrototypeModel) -> float:
     return float((np.cumsum(ratios, axis=1) / (2 * k)).sum() / (p * (p - 1)))
 
 
+@of_model
 def trustworthiness(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], neighbours: int = 10
 ) -> float:
@@ -258,10 +274,10 @@ def trustworthiness(
     n, k = len(winner), int(neighbours)
     if not k < n / 2:
         raise ValueError(f"`neighbours` must be less than half of the {n} samples, got {k}.")
-    points, space = model.ask(_encoded, x), model.encoded_prototypes().space
-    penalty = 0.0
+    points = Prototypes(model.ask(_encoded, x), None, model.encoded_prototypes().space)
+    units, penalty = own_units(SquaredEuclidean(), points), 0.0
     for i in range(n):
-        apart = np.array(_apart(points, np.asarray(i), space))
+        apart = np.array(_apart(units.metric, units.prototypes, np.asarray(i)))
         steps = on_map[winner[i], winner]
         apart[i] = steps[i] = np.inf
         border = np.partition(steps, k - 1)[k - 1]
@@ -272,6 +288,7 @@ def trustworthiness(
     return 1 - 2 * penalty / (n * k * (2 * n - 3 * k - 1))
 
 
+@of_model
 def neighbour_distances(model: PrototypeModel) -> Float[np.ndarray, " p"]:
     """The mean distance between a prototype and its neighbours on the lattice or in the graph, as
     the metric sees them (its *U-matrix*): large between clusters. Zero for one that has no
@@ -342,11 +359,9 @@ def _between(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "p 
 
 
 @eqx.filter_jit
-def _apart(
-    points: Float[Array, "n ..."], i: ArrayLike, space: AbstractManifold
-) -> Float[Array, " n"]:
+def _apart(metric: AbstractMetric, points: Prototypes, i: ArrayLike) -> Float[Array, " n"]:
     """The squared distances of all points from the i-th."""
-    return SquaredEuclidean()(points, Prototypes(points[i][None], None, space))[:, 0]
+    return metric(points.points, points.moved(points.points[i][None]))[:, 0]
 
 
 __all__ = public(globals())

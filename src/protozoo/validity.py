@@ -7,14 +7,18 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ._checks import as_key, as_labels, positive_integer
+from ._checks import as_key, as_labels, as_numbers, of_kinds, of_model, positive_integer
 from ._namespace import public
-from ._types import ArrayLike, Float, Int, PRNGKeyArray
+from ._products import accumulated
+from ._schedules import within
+from ._types import Array, ArrayLike, Float, Int, PRNGKeyArray
+from .metrics import own_units
 from .models import PrototypeModel
 from .training import Fit
 from .zoo import Recipe, fit
 
 
+@of_model
 def partition_coefficient(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """\\(\\frac1n\\sum_{ij} u_{ij}^2\\) of the memberships, from 1/p (all alike) to 1 (crisp): the
     larger the better.
@@ -26,6 +30,7 @@ def partition_coefficient(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -
     return float(np.mean(np.sum(u * u, axis=1)))
 
 
+@of_model
 def partition_entropy(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """\\(-\\frac1n\\sum_{ij} u_{ij}\\log u_{ij}\\) of the memberships, from 0 (crisp) to log p: the
     smaller the better.
@@ -37,25 +42,34 @@ def partition_entropy(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> fl
     return float(-np.mean(np.sum(u * np.log(np.where(u > 0, u, 1)), axis=1)))
 
 
+@of_kinds
 def xie_beni(model: PrototypeModel, x: Float[ArrayLike, "n ..."], fuzzifier: float = 2.0) -> float:
     """\\(\\sum_{ij} u_{ij}^m \\delta_{ij} / (n \\min_{j\\ne k} \\delta(w_j, w_k))\\): compactness
     by separation, the smaller the better; infinite where two prototypes coincide.
 
-    **Raises:** `ValueError` for a single prototype.
+    **Arguments:**
+
+    - `fuzzifier`: m, at least 1.
+
+    **Raises:** `ValueError` for a single prototype, and a fuzzifier below 1.
 
     Source: X. Xie, G. Beni, *A validity measure for fuzzy clustering*, IEEE Trans. Pattern Analysis
     and Machine Intelligence 13, 1991.
     """
     if len(model.prototypes) < 2:
         raise ValueError("`xie_beni` compares prototypes, and there is one.")
-    u, delta = np.asarray(model.memberships(x), float), np.asarray(model.distances(x), float)
-    points = model.encoded_prototypes()
-    between = np.asarray(model.metric(points.points, points), float)
+    within(fuzzifier, "fuzzifier", "[1, inf)")
+    # Of their ratio no unit is left: both are in those in which squares neither vanish nor
+    # overflow.
+    u, delta = np.asarray(model.memberships(x), float), np.asarray(model.ask(_compared, x), float)
+    units = own_units(model.metric, model.encoded_prototypes())
+    between = np.asarray(units.metric(units.prototypes.points, units.prototypes), float)
     apart = between[~np.eye(len(between), dtype=bool)].min()
     compact = float(np.mean(np.sum(u**fuzzifier * delta, axis=1)))
     return compact / apart if apart > 0 else math.inf
 
 
+@of_model
 def davies_bouldin(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """The index of Davies and Bouldin of the predicted clusters, by scikit-learn: the smaller the
     better.
@@ -65,6 +79,7 @@ def davies_bouldin(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float
     return float(_by_sklearn("davies_bouldin_score", model, x))
 
 
+@of_kinds
 def silhouette(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
@@ -79,15 +94,24 @@ def silhouette(
     - `sample_size`: of how many samples, drawn by `key`; all pairs of them are compared. `None`: of
       all.
 
-    **Raises:** `ValueError` if all samples are in one cluster.
+    **Raises:** `ValueError` if all samples (that are drawn) are in one cluster, or each in a
+    cluster of its own.
     """
+    if sample_size is not None:
+        positive_integer(sample_size, "sample_size")
     seed = int(jax.random.randint(as_key(key), (), 0, 2**31 - 1))
-    return float(
-        _by_sklearn("silhouette_score", model, x, sample_size=sample_size, random_state=seed)
-    )
+    return float(_by_sklearn("silhouette_score", model, x, sample_size, seed))
 
 
-def _by_sklearn(name: str, model: PrototypeModel, x: ArrayLike, **options: Any) -> float:
+def _compared(seen: Any) -> Float[Array, "n p"]:
+    """δ in the metric's own units, whatever the decision knows of units."""
+    units = own_units(seen.model.metric, seen.model.encoded_prototypes())
+    return accumulated(units.metric(units.of(seen.points), units.prototypes))
+
+
+def _by_sklearn(
+    name: str, model: PrototypeModel, x: ArrayLike, drawn: int | None = None, seed: int = 0
+) -> float:
     try:
         from sklearn import metrics
     except ImportError as error:
@@ -95,10 +119,20 @@ def _by_sklearn(name: str, model: PrototypeModel, x: ArrayLike, **options: Any) 
             f'`{name}` needs scikit-learn: pip install "protozoo[sklearn]"'
         ) from error
     labels = np.asarray(model.predict(x))
-    if len(np.unique(labels)) < 2:
-        raise ValueError(f"`{name}` compares clusters, and all samples are in one.")
-    points = np.asarray(model.encode(model.check_samples(x)))
-    return getattr(metrics, name)(points.reshape(len(points), -1), labels, **options)
+    points = np.asarray(model.encode(model.check_samples(x)), float).reshape(len(labels), -1)
+    if drawn is not None:
+        some = np.random.RandomState(seed).permutation(len(labels))[:drawn]
+        labels, points = labels[some], points[some]
+    clusters = len(np.unique(labels))
+    if not 1 < clusters < len(labels):
+        where = "one" if clusters == 1 else "clusters of their own"
+        hint = "" if drawn is None else ": draw more of them, `sample_size`"
+        raise ValueError(f"`{name}` compares clusters, and all samples are in {where}{hint}.")
+    # Neither index knows of an origin or a unit, but scikit-learn takes distances of 1e-8 for
+    # zero.
+    points = points - points.mean(axis=0)
+    points = np.ldexp(points, -np.frexp(np.abs(points).max())[1])
+    return getattr(metrics, name)(points, labels)
 
 
 class Matching(NamedTuple):
@@ -126,7 +160,7 @@ def matched(clusters: Int[ArrayLike, " n"], y: Int[ArrayLike, " n"]) -> Matching
     """
     from scipy.optimize import linear_sum_assignment
 
-    found = np.asarray(as_labels(clusters, np.size(clusters), "clusters"))
+    found = as_labels(clusters, len(np.atleast_1d(as_numbers(clusters, "clusters"))), "clusters")
     known = np.asarray(as_labels(y, len(found)))
     counts = np.zeros((found.max() + 1, known.max() + 1), int)
     np.add.at(counts, (found, known), 1)
@@ -173,15 +207,17 @@ def number_of_clusters(
 
     - `model`: a row of clusters, such as `"KMeans"` or `"FCM"`.
     - `x`: samples.
-    - `numbers`: how many prototypes to try; each at least 2.
+    - `numbers`: how many prototypes to try, a list or a range; each at least 2.
     - `key`: a random key.
     - `options`: of the row, and of `pz.zoo.fit` (`restarts`).
 
     Coefficient and entropy of a partition prefer few clusters by themselves; the others look at
     distances.
 
-    **Raises:** `ValueError` for numbers below 2.
+    **Raises:** `ValueError` for numbers below 2, `TypeError` for anything but several of them.
     """
+    if isinstance(numbers, str | bytes) or not isinstance(numbers, Iterable):
+        raise TypeError(f"`numbers` must be a list or a range of integers, got {numbers!r}.")
     fits = {}
     for number in numbers:
         positive_integer(number, "numbers")

@@ -120,6 +120,9 @@ def test_trustworthiness_is_the_mean_over_all_orders_of_equally_near_samples(kin
     found, error = topology.trustworthiness(model, x, 5), np.std(orders) / np.sqrt(len(orders))
     np.testing.assert_allclose(found, np.mean(orders), atol=4 * error)
     assert 4 * error < 0.01
+    # Ranks are the same in every unit.
+    small = np.float32(2.0**-60)
+    assert topology.trustworthiness(mapped(points * small, (3, 4), kind), x * small, 5) == found
 
 
 def test_a_sheet_without_folds_can_be_trusted():

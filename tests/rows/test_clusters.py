@@ -1,6 +1,7 @@
 """Fuzzy and possibilistic clustering: published equations at the fixed point, and objectives that
 never rise."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -243,7 +244,7 @@ def test_kmeans_is_not_worse_than_that_of_scikit_learn():
     assert np.mean(ours) <= np.mean(others) * (1 + 1e-4)
 
 
-def test_validity():
+def test_validity(unchecked):
     x, y = make_blobs(
         200, centers=[[0, 0], [6, 0], [0, 6], [6, 6]], cluster_std=0.5, random_state=2
     )[:2]
@@ -265,3 +266,24 @@ def test_validity():
     np.testing.assert_array_equal(np.sort(matching.classes), np.arange(4))
     with pytest.raises(ValueError, match="at least 2"):
         validity.number_of_clusters("FCM", x, [1])
+    # No unit of the data matters.
+    x = x.astype(np.float32)
+    for power in (-60, 60):
+        unit = np.float32(2.0**power)
+        other = eqx.tree_at(lambda m: m.prototypes.points, model, jnp.asarray(v * unit))
+        for index, tolerance in (
+            (validity.xie_beni, 1e-6),
+            (validity.davies_bouldin, 1e-12),
+            (validity.silhouette, 1e-12),
+        ):
+            np.testing.assert_allclose(index(other, x * unit), index(model, x), rtol=tolerance)
+    for wrong in (1j, np.nan, np.inf, 0.5, -1, [2.0, 2.0], True):
+        with pytest.raises((TypeError, ValueError), match="`fuzzifier` must"):
+            validity.xie_beni(model, x, wrong)
+    for wrong in (5, b"3"):
+        with pytest.raises(TypeError, match="`numbers` must be a list or a range"):
+            validity.number_of_clusters("FCM", x, wrong)
+    with pytest.raises(ValueError, match="clusters of their own: draw more of them, `sample_size`"):
+        validity.silhouette(model, x, sample_size=2, key=1)
+    with pytest.raises(ValueError, match="`clusters` is no array"):
+        validity.matched([[0], [0, 1]], y)

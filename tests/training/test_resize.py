@@ -41,6 +41,34 @@ def test_what_wins_nothing_goes_and_each_class_keeps_one():
     )
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_weights_are_copies_where_wins_are_counted(labelled):
+    labels, loss = (
+        ([0, 0, 1, 1, 2, 2], pz.losses.GLVQ()) if labelled else (None, pz.losses.HardClustering())
+    )
+    places = [0, 1, 20, 21, 40, 41]
+    model = pz.PrototypeModel(pz.Prototypes(X[places], labels), pz.metrics.SquaredEuclidean(), loss)
+    weight = np.ones(len(X), int)
+    weight[places] = [20, 0, 1, 20, 5, 1]
+    x, y = np.repeat(X, weight, axis=0), np.repeat(Y, weight)
+    own = (Y, y) if labelled else (None, None)
+    ratios = model.win_ratios(X, own[0], weight)
+    np.testing.assert_array_equal(ratios, model.win_ratios(x, own[1]))
+    assert not np.array_equal(ratios, model.win_ratios(X, own[0]))
+    np.testing.assert_array_equal(model.win_ratios(X, own[0], weight * 2.0**1018), ratios)
+    resize = pz.Resize(least=float(np.sort(ratios)[3]), split=0)
+    weighted = resize(model, X, own[0], key=0, sample_weight=weight)
+    np.testing.assert_array_equal(
+        weighted.prototypes.points, resize(model, x, own[1], key=0).prototypes.points
+    )
+
+
+def test_classes_may_be_called_by_their_names(unchecked):
+    model = pz.zoo.GLVQ(X, Y, key=0, prototypes_per_class=2).named(classes=["a", "b", "c"])
+    named, numbered = (pz.Resize()(model, X, y, key=0) for y in (np.array(list("abc"))[Y], Y))
+    np.testing.assert_array_equal(named.prototypes.points, numbered.prototypes.points)
+
+
 def test_the_largest_error_is_split_at_one_of_its_samples():
     # One cluster of three is not covered.
     model = pz.PrototypeModel(

@@ -207,7 +207,5 @@ def test_what_does_not_fit(settings, message):
 
 
 def test_what_is_no_model(unchecked):
-    with pytest.raises(
-        TypeError, match="`model` must be a model such as a `PrototypeModel`, got MLP"
-    ):
+    with pytest.raises(TypeError, match="`model` must be of kind AbstractTrainable, got MLP"):
         train(eqx.nn.MLP(2, 2, 2, 1, key=KEY))

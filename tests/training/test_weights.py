@@ -10,6 +10,7 @@ import pytest
 from zoo import CASES, Case, blobs
 
 import protozoo as pz
+from protozoo.sklearn import PrototypeClusterer, PrototypeMixture
 from protozoo.training import Slices
 
 
@@ -268,3 +269,35 @@ def test_members_with_weights_of_zero_are_trained_as_if_alone():
         alone = trainer.fit(model, X[mine], Y[mine], key=KEY)
         np.testing.assert_allclose(fit.history["loss"], alone.history["loss"], rtol=1e-5)
         close(fit.model, alone.model, rtol=1e-4, atol=1e-5)
+
+
+def judged(weight: np.ndarray) -> dict[str, Any]:
+    """What is said of samples with weights, and does not depend on their sum."""
+    model, units = pz.zoo.GLVQ(X, Y, key=KEY), pz.zoo.KohonenSOM(X, key=KEY, grid=(3, 3))
+    plain = pz.evaluate(model, X, Y, weight).as_dict()
+    counts = ("classes", "samples", "support", "confusion", "unknown", "standard_errors")
+    classes = pz.topology.label_map(units, X, Y, weight)
+    hits = pz.topology.hits(units, X, weight)
+    clusterer = PrototypeClusterer("KMeans", epochs=1, random_state=0).fit(X)
+    mixture = PrototypeMixture(epochs=1, random_state=0).fit(X)
+    return {
+        "evaluation": {name: one for name, one in plain.items() if name not in counts},
+        "quantisation": pz.topology.quantisation_error(units, X, weight),
+        "topographic": pz.topology.topographic_error(units, X, weight),
+        "purity": (classes.purity, classes.total_purity),
+        "hits": hits / hits.sum(),
+        "clusterer": clusterer.score(X, sample_weight=weight),
+        "mixture": mixture.score(X, sample_weight=weight),
+        "whitening": pz.backbones.Whitening.from_data(X, weight).matrix,
+    }
+
+
+def test_what_is_said_of_samples_knows_no_unit_of_weights():
+    """Nor that their sum is beyond the range of floats, or below it."""
+    weight = np.random.default_rng(0).integers(1, 4, len(X)).astype(float)
+    expected = judged(weight)
+    for unit in (2.0**1020, 2.0**-1060):
+        found = judged(weight * unit)
+        for name, one in expected.items():
+            for a, b in zip(jax.tree.leaves(found[name]), jax.tree.leaves(one), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-6, err_msg=name)

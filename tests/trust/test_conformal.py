@@ -42,6 +42,17 @@ def nonconformity(model, x, by: str) -> np.ndarray:
     return (nearest - rival) / (nearest + rival)
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+def test_of_what_is_not_known_nothing_is_excluded(conditional):
+    """In a program of one's own, where nothing is refused."""
+    found = trust.ConformalClassifier(gaussian_model(), *drawn(99, 0), 0.8, conditional)
+    x = np.array([[0.0, 0.0], [np.nan, 0.0], [np.inf, 0.0]], np.float32)
+    values, sets = jax.jit(found.p_values)(x), jax.jit(found.predict_set)(x)
+    assert np.isnan(values[1:]).all() and np.asarray(sets[1:]).all()
+    np.testing.assert_allclose(values[:1], found.p_values(x[:1]), rtol=1e-6)
+    np.testing.assert_array_equal(sets[:1], found.predict_set(x[:1]))
+
+
 @pytest.mark.parametrize("by", ["distance", "probability"])
 @pytest.mark.parametrize("conditional", [False, True])
 def test_p_values_and_sets_are_their_definition(by, conditional):

@@ -318,6 +318,40 @@ def test_others_learn_in_the_same_way():
     assert result.drifts == () and result.prototypes.tolist() == [0, 0]
 
 
+def test_classes_of_a_stream_are_read_as_the_learner_reads_them():
+    x, y = next(batches(1))
+    model, names = glvq().named(classes=["a", "b", "c"]), np.array(["a", "b", "c"])
+    expected = int(np.sum(np.asarray(model.predict(x)) == y))
+    for learner in (model, AdaptiveLVQ(model)):
+        assert prequential(learner, [(x, names[y])]).correct.tolist() == [expected]
+
+    class Words:
+        def predict(self, x):
+            return names[np.asarray(model.predict(x))]
+
+    assert prequential(Words(), [(x, names[y])]).correct.tolist() == [expected]
+    with pytest.raises(ValueError, match="y` must be called as `learner` calls classes"):
+        prequential(Words(), [(x, y)])
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (lambda x, y: (x, y[:, None]), r"y` must have one label for each of the 50 samples"),
+        (lambda x, y: (x, y[:1]), r"y` must have one label for each of the 50 samples"),
+        (lambda x, y: (x, y[:-1]), r"y` must have one label for each of the 50 samples"),
+        (lambda x, y: (x, y + 7), r"y` has class [789]"),
+        (lambda x, y: (x, y + 0.5), r"y` must hold integers"),
+        (lambda x, y: (x, y, np.ones(50)), r"has weights, which no learner takes"),
+    ],
+    ids=["column", "single", "short", "unknown", "halves", "weights"],
+)
+def test_classes_that_do_not_fit_a_stream_are_refused(unchecked, batch, message):
+    for learner in (glvq(), AdaptiveLVQ(glvq())):
+        with pytest.raises(ValueError, match=message):
+            prequential(learner, [batch(*next(batches(1)))])
+
+
 def test_what_cannot_be_followed_is_refused(unchecked):
     x, y = next(batches(1))
     shared = pz.losses.GLVQ(cooperation=pz.RankCooperation(1.0))
@@ -340,6 +374,9 @@ def test_what_cannot_be_followed_is_refused(unchecked):
         prequential(glvq(), [])
     with pytest.raises(ValueError, match="has no classes"):
         prequential(glvq(), [x])
+    for wrong in (None, 3, lambda: batches(1)):
+        with pytest.raises(TypeError, match="`stream` must be batches"):
+            prequential(glvq(), wrong)
     with pytest.raises(TypeError, match="`learner` must have `predict`"):
         prequential(3, [(x, y)])
     for wrong in ({"noise": 2.0}, {"samples": 0}, {"seed": -1}, {"transition": 10**6}):

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._checks import as_samples, as_weights, known_value, refuse_nonfinite, sample_numbers
 from .._module import hyper
-from .._statistics import mean_and_variance, present, weighted_median
+from .._statistics import mean_and_variance, present, shares, weighted_median
 from .._types import Array, ArrayLike, Float, Num, Scalar
 
 
@@ -231,8 +231,8 @@ class Whitening(AbstractScale):
         mean, deviation = _mean_and_deviation(x, weight)
         shift, factor = _elementwise(mean, deviation, x)
         flat = ((x - mean) * np.asarray(factor, np.float64)).reshape(len(x), -1)
-        share = 1 / len(x) if weight is None else (weight / weight.sum())[:, None]
-        _, lengths, directions = np.linalg.svd(np.sqrt(share) * flat, full_matrices=False)
+        share = np.sqrt(shares(len(x), weight))[:, None]
+        _, lengths, directions = np.linalg.svd(share * flat, full_matrices=False)
         # What is left of features that depend on others is their rounding.
         varied = lengths > 10 * np.finfo(x.dtype).eps * lengths[0]
         along = directions[varied]

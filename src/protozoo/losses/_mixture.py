@@ -10,6 +10,7 @@ import numpy as np
 from .._checks import as_finite, of_kinds, on_device, positive_integer
 from .._module import hyper, learned
 from .._schedules import positive
+from .._statistics import shares
 from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
 from ..metrics import AbstractClosedForm, Moments, Step
 from ._base import AbstractMemberships, AbstractSampleLoss, PrototypeLabels
@@ -66,7 +67,8 @@ class Mixture(AbstractSampleLoss, AbstractMemberships, AbstractClosedForm):
                 f"{weights}."
             )
         tiny = np.finfo(np.float32).tiny
-        return cls(on_device(np.log(np.maximum(weights / weights.sum(), tiny)), float), fuzzifier)
+        share = shares(len(weights), weights)
+        return cls(on_device(np.log(np.maximum(share, tiny)), float), fuzzifier)
 
     def __check_init__(self):
         if self.fuzzifier is not None:

@@ -102,8 +102,10 @@ def subspaces(sets: Sequence[ArrayLike] | ArrayLike, k: int) -> Float[np.ndarray
     **Raises:** `ValueError` for a set of fewer than k independent vectors.
     """
     positive_integer(k, "k")
+    if not isinstance(sets, list | tuple):
+        sets = np.asarray(sample_numbers(sets, None, "sets"))
     bases = []
-    for i, one in enumerate(np.asarray(sets) if not isinstance(sets, list | tuple) else sets):
+    for i, one in enumerate(sets):
         vectors = np.asarray(as_finite(one, Float[ArrayLike, "..."], f"sets[{i}]"), float)
         vectors = vectors.reshape(len(vectors), -1) if vectors.ndim else vectors.reshape(0, 1)
         _, values, directions = np.linalg.svd(vectors, full_matrices=False)

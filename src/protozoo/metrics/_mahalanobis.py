@@ -196,6 +196,12 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         units."""
         return 2 if self.normalisation == "volume" else 0
 
+    @property
+    def is_density(self) -> bool:
+        """Whether δ is minus twice a log-density: differences of it mean something, and ratios
+        nothing, because its zero is where some unit has it."""
+        return self.normalisation == "density"
+
     def in_units(self, unit: Float[Array, "*d"]) -> "Mahalanobis":
         unit = jnp.reshape(unit, ()) if jnp.size(unit) == 1 else unit
         return replaced(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import of_model
 from .._products import accumulated
 from .._types import Array, Float, Int
 from ..metrics import AbstractMetric
@@ -32,6 +33,7 @@ class Boundaries(NamedTuple):
     points: Float[np.ndarray, "m ..."]
 
 
+@of_model
 def boundaries(model: PrototypeModel) -> Boundaries:
     """The points of the decision boundary on the shortest ways between all prototypes of different
     classes (of a model without classes, of all pairs), as the model's own metric has it.

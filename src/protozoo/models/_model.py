@@ -27,8 +27,8 @@ from .._checks import (
 )
 from .._module import all_finite, as_dtype, declarations, part, replaced, said, static
 from .._products import accumulated, flattened
-from .._schedules import within
 from .._sources import bibtex, sources_of
+from .._statistics import copies
 from .._types import (
     Array,
     ArrayLike,
@@ -544,8 +544,9 @@ class PrototypeModel(AbstractTrainable):
         Between known classes, the model decides as before. Radii are measured in its own metric.
         Training does not move the decision: it comes last.
 
-        **Raises:** `ValueError` for a share outside (0, 1), dissimilarities that are negative
-        (densities: `by="loss"`), a loss that learns from labels.
+        **Raises:** `ValueError` for a share outside (0, 1), radii of densities (whatever their unit
+        is: `by="loss"`) or of dissimilarities that are negative, a level of a loss that learns from
+        labels.
         """
         decision = self.decides
         while isinstance(decision, Calibrated | OpenSet):  # another border takes their place
@@ -610,7 +611,7 @@ class PrototypeModel(AbstractTrainable):
         **Raises:** `ValueError` if the loss knows no bandwidths, and for a threshold outside [0,
         1].
         """
-        within(threshold, "threshold", "[0, 1]")
+        threshold = as_share(threshold, "threshold", "a typicality")
         return jnp.max(self.typicalities(x), axis=1) < threshold
 
     @transformable
@@ -724,22 +725,34 @@ class PrototypeModel(AbstractTrainable):
         return bibtex(sources_of(self))
 
     def win_ratios(
-        self, x: Float[ArrayLike, "n ..."], y: Classes | None = None
+        self,
+        x: Float[ArrayLike, "n ..."],
+        y: Classes | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Float[Array, " p"]:
         """The share of all samples that each prototype is nearest to; with `y`, counting only those
         of its own class.
 
         A prototype with ratio zero does no work.
+
+        **Arguments:**
+
+        - `x`, `y`: samples, and their classes.
+        - `sample_weight`: how many copies of each sample there are, `(n,)`.
+
+        **Raises:** `ValueError` for classes of a model that has none, or that it does not know.
         """
         if y is not None and not self.prototypes.labelled:
             raise ValueError("`y` was given, but the prototypes of this model have no classes.")
         winner = np.asarray(self.ask(_winner, x))
-        n = len(winner)
+        weight = copies(as_weights(sample_weight, len(winner)))
+        total = weight.sum()
         if y is not None:
-            labels = as_labels(y, n, names=None if self.card is None else self.card.classes)
+            names = None if self.card is None else self.card.classes
+            labels = as_labels(y, len(winner), names=names)
             refuse_unknown_classes(labels, self.classes)
-            winner = winner[self.prototypes.labels[winner] == labels]
-        return jnp.asarray(np.bincount(winner, minlength=len(self.prototypes)) / n)
+            weight = np.where(self.prototypes.labels[winner] == labels, weight, 0)
+        return jnp.asarray(np.bincount(winner, weight, len(self.prototypes)) / total)
 
     # The same model with other prototypes.
 

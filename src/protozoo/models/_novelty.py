@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,6 +13,7 @@ from .._statistics import weighted_quantile
 from .._types import ArrayLike, Float, Scalar
 from ..losses import AbstractVisibility, Level, Radii
 from ..losses.internal import refuse_no_share
+from ..metrics import AbstractMetric, Mahalanobis
 
 
 def visibility_of(
@@ -25,7 +27,7 @@ def visibility_of(
     refuse_no_share(rejected, "rejected")
     if by == "radii":
         delta = np.asarray(model.distances(x), float)
-        if delta.min() < 0:
+        if _of_densities(model.metric) or delta.min() < 0:
             raise ValueError(
                 f"dissimilarities of {type(model.metric).__name__} may be negative, so that they "
                 "have no radius: use `by='loss'`, of a model whose loss needs no labels."
@@ -44,6 +46,17 @@ def visibility_of(
     # level is one.
     return Level(
         loss, jnp.asarray(level), 1.0 if degree(loss) in (None, 0) or not level > 0 else level
+    )
+
+
+def _of_densities(metric: AbstractMetric) -> bool:
+    """Whether it is one of densities, or wrapped around one."""
+
+    def gaussian(node: Any) -> bool:
+        return isinstance(node, Mahalanobis)
+
+    return any(
+        node.is_density for node in jax.tree.leaves(metric, is_leaf=gaussian) if gaussian(node)
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import renamed
+from .._checks import of_model, renamed
 from .._types import ArrayLike
 from ..manifolds import SO, SPD, AbstractManifold, PoincareBall
 from ..models import PrototypeModel, boundaries
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @renamed(names="class_names")
+@of_model
 def covariance_ellipses(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -59,6 +60,7 @@ def covariance_ellipses(
 
 
 @renamed(names="class_names")
+@of_model
 def poincare_disk(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -108,6 +110,7 @@ def poincare_disk(
 
 
 @renamed(names="class_names")
+@of_model
 def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = None) -> "Figure":
     """Rotations of space as what they make of the three axes: red, green and blue, one picture for
     each prototype.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import positive_integer
+from .._checks import of_model, positive_integer
 from .._types import ArrayLike
 from ..evaluation import reject_curve
 from ..models import PrototypeModel, contributions
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_model
 def accuracy_reject(
     model: PrototypeModel,
     x: ArrayLike,
@@ -70,6 +71,7 @@ def accuracy_reject(
     return figure
 
 
+@of_model
 def explanation(
     model: PrototypeModel,
     sample: ArrayLike,

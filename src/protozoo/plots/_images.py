@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import renamed
+from .._checks import of_model, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ._figures import ON_DATA, columns_of, drawn_on, known_classes, new_figure, rows_of
@@ -21,6 +21,7 @@ CHANNELS = (1, 3, 4)
 
 
 @renamed(names="class_names")
+@of_model
 def prototype_images(
     model: PrototypeModel,
     shape: tuple[int, ...] | None = None,
@@ -87,6 +88,7 @@ def prototype_images(
     return figure
 
 
+@of_model
 def relevance_map(
     model: PrototypeModel,
     x: ArrayLike,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import topology
-from .._checks import renamed
+from .._checks import of_model, renamed
 from .._types import ArrayLike
 from ..cooperation import Lattice
 from ..models import PrototypeModel
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_model
 def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
     """A map of the distances between neighbours on the lattice (`topology.neighbour_distances`):
     clusters are light valleys, dark ridges separate them.
@@ -49,6 +50,7 @@ def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
 
 
 @renamed(names="class_names")
+@of_model
 def hit_map(
     model: PrototypeModel,
     x: ArrayLike,
@@ -93,6 +95,7 @@ def hit_map(
 
 
 @renamed(names="feature_names")
+@of_model
 def component_planes(
     model: PrototypeModel,
     feature_names: Sequence[str] | None = None,
@@ -135,6 +138,7 @@ def component_planes(
 
 
 @renamed(names="class_names")
+@of_model
 def graph(
     model: PrototypeModel,
     x: ArrayLike,

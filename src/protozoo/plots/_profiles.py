@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._checks import of_model
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ._figures import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 BEHIND = 40
 
 
+@of_model
 def profiles(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -91,6 +93,7 @@ def profiles(
     return figure
 
 
+@of_model
 def curves(
     model: PrototypeModel,
     x: ArrayLike | None = None,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import positive_integer, renamed
+from .._checks import of_model, positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ..models.internal import as_share
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_model
 def decision_regions(
     model: PrototypeModel,
     x: ArrayLike,
@@ -104,6 +105,7 @@ def decision_regions(
     return figure
 
 
+@of_model
 def adapted_space(
     model: PrototypeModel,
     x: ArrayLike,
@@ -197,6 +199,7 @@ def _wrong() -> Any:
 
 
 @renamed(names="class_names")
+@of_model
 def memberships(
     model: PrototypeModel, x: ArrayLike, class_names: Sequence[str] | None = None
 ) -> "Figure":
@@ -252,6 +255,7 @@ def memberships(
 
 
 @renamed(names="feature_names")
+@of_model
 def visible_region(
     model: PrototypeModel,
     x: ArrayLike,

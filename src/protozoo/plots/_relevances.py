@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import positive_integer, renamed
+from .._checks import of_model, positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ._figures import (
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @renamed(names="feature_names")
+@of_model
 def relevance_matrix(
     model: PrototypeModel, feature_names: Sequence[str] | None = None, x: ArrayLike | None = None
 ) -> "Figure":
@@ -68,6 +69,7 @@ def relevance_matrix(
     return figure
 
 
+@of_model
 def relevance_bars(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -119,6 +121,7 @@ def _relevances(model: PrototypeModel, x: ArrayLike | None) -> tuple[np.ndarray,
     return np.asarray(model.relevances(x)), ON_DATA
 
 
+@of_model
 def relevance_spectrum(
     model: PrototypeModel,
     class_names: Sequence[str] | None = None,
@@ -162,6 +165,7 @@ def relevance_spectrum(
     return figure
 
 
+@of_model
 def local_relevances(
     model: PrototypeModel,
     feature_names: Sequence[str] | None = None,

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .. import mixtures, topology
 from .._checks import as_weights
+from .._statistics import weighted_mean
 from .._types import Array
 from ..models import PrototypeModel
 from ..training.internal import of_classes, sample_losses
@@ -227,7 +228,7 @@ class _Clusters(_Transformer, _Unlabelled):
         """Minus the mean loss, as training has it at its end: the larger the better."""
         model, x = self._asked(X)
         losses = sample_losses(model, np.asarray(model.check_values(x)))
-        return -float(np.average(losses, weights=as_weights(sample_weight, len(losses))))
+        return -weighted_mean(losses, as_weights(sample_weight, len(losses)))
 
 
 class PrototypeClusterer(ClusterMixin, _Clusters):
@@ -338,7 +339,7 @@ class PrototypeMixture(DensityMixin, _Unlabelled):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:  # pyright: ignore
         """The mean log-density."""
         values = self.score_samples(X)
-        return float(np.average(values, weights=as_weights(sample_weight, len(values))))
+        return weighted_mean(values, as_weights(sample_weight, len(values)))
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Draw points, and the components that they come from."""

@@ -12,7 +12,9 @@ import numpy as np
 
 from .._checks import (
     as_labels,
+    as_numbers,
     as_parts,
+    as_words,
     of_kinds,
     positive_integer,
     refuse_negative,
@@ -20,8 +22,8 @@ from .._checks import (
 )
 from .._module import buffer, hyper, part, replaced, static
 from .._schedules import as_scalar, within
-from .._types import Array, ArrayLike, Float, Int, Scalar
-from ..models import PrototypeModel, Selection
+from .._types import Array, ArrayLike, Bool, Float, Int, Scalar
+from ..models import AbstractTrainable, PrototypeModel, Selection
 from ..models.internal import carded_classes
 from ._freeze import Freeze, trainable_mask
 from ._gradient import GradientDescent
@@ -492,22 +494,32 @@ def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
     - `learner`: an `AdaptiveLVQ`, or anything with `predict(x)` and `learn(x, y)`, which returns
       the learner that goes on (itself, if it changes). What has `predict` alone, such as a model,
       stays what it is.
-    - `stream`: batches `(x, y)`.
+    - `stream`: batches `(x, y)`; classes of a model may be called by their names.
 
-    **Raises:** `ValueError` for a stream without batches, or without classes; `TypeError` for a
-    learner that predicts nothing.
+    **Raises:** `ValueError` for a stream without batches, batches without classes or with weights
+    (which no learner takes), and for classes that do not fit their samples or that the model does
+    not know; `TypeError` for a learner that predicts nothing, and for what is no stream.
 
     Source: J. Gama, R. Sebastião, P. Rodrigues, *On evaluating stream learning algorithms*, Machine
     Learning 90, 2013.
     """
     if not callable(getattr(learner, "predict", None)):
         raise TypeError(f"`learner` must have `predict`, got {type(learner).__name__}.")
+    if not isinstance(stream, Iterable):
+        raise TypeError(
+            f"`stream` must be batches `(x, y)`, one after the other, got {type(stream).__name__}."
+        )
     samples, correct, prototypes, drifts = [], [], [], []
     for batch in stream:
-        x, y, _ = as_parts(batch, "a batch of `stream`")
+        x, y, weight = as_parts(batch, "a batch of `stream`")
         if y is None:
             raise ValueError("`stream`: a batch must be `(x, y)`, and has no classes.")
-        right = np.asarray(learner.predict(x)) == np.asarray(y)
+        if weight is not None:
+            raise ValueError(
+                "`stream`: a batch must be `(x, y)`, and has weights, which no learner takes: "
+                "repeat samples in place of them."
+            )
+        right = _right(learner, x, y)
         learner = learner.learn(x, y) if isinstance(learner, Learner) else learner
         samples.append(len(right))
         correct.append(int(right.sum()))
@@ -518,6 +530,25 @@ def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
         raise ValueError("`stream` has no batch.")
     ends = np.cumsum(samples)
     return Prequential(learner, ends, np.array(correct), np.array(prototypes), tuple(drifts))
+
+
+def _right(learner: Any, x: Any, y: Any) -> Bool[np.ndarray, " n"]:
+    """Which samples of a batch are answered rightly, by their classes."""
+    said, what = np.asarray(learner.predict(x)), "a batch of `stream`: y"
+    model = learner.state.model if isinstance(learner, AdaptiveLVQ) else learner
+    if isinstance(model, AbstractTrainable):
+        labels = as_labels(y, len(said), what, carded_classes(model))
+        refuse_unknown_classes(labels, model.classes, what)
+        return said == labels
+    # Others call classes as they like, but by one kind of names.
+    words = as_words(y, what)
+    labels = as_numbers(y, what) if words is None else words
+    if labels.shape != said.shape or (words is None) != (as_words(said) is None):
+        raise ValueError(
+            f"`{what}` must be called as `learner` calls classes, which predicts {said.dtype} of "
+            f"shape {said.shape}, got {labels.dtype} of shape {labels.shape}."
+        )
+    return said == np.asarray(labels)
 
 
 def _count(learner: Any) -> int:

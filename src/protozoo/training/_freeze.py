@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from .._checks import of_model
 from .._module import movable, trainable
 from .._types import PyTree
 from ..models import AbstractTrainable
@@ -22,6 +23,7 @@ class _Place(int):
     """The number of a leaf, which no other number is mistaken for."""
 
 
+@of_model
 def trainable_mask(
     model: AbstractTrainable, freeze: Freeze = None, buffers: bool = False
 ) -> PyTree:

@@ -14,6 +14,7 @@ from .._statistics import counting
 from .._types import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, Scalar
 from ..losses.internal import nearest_of_classes
 from ..models import PrototypeModel
+from ..models.internal import carded_classes
 from ..prototypes.internal import generator
 from ._objective import sample_losses
 from ._trainer import TrainState
@@ -80,7 +81,7 @@ class Resize(eqx.Module):
         """
         weight, samples, classes = _checked(_model(model), x, y, sample_weight)
         own = classes if _model(model).prototypes.labelled else None
-        ratios = np.asarray(_model(model).win_ratios(samples, own))
+        ratios = np.asarray(_model(model).win_ratios(samples, own, weight))
         model = model.select(_kept(_model(model), ratios, float(self.least)))
         room = self.split
         if self.capacity is not None:
@@ -120,7 +121,7 @@ def _checked(
     x = np.asarray(model.check_values(x))
     weight = as_weights(sample_weight, len(x))
     if y is not None:
-        y = as_labels(y, len(x))
+        y = as_labels(y, len(x), names=carded_classes(model))
         refuse_unknown_classes(y, model.classes)
     return counting(weight, x, y)
 

@@ -380,6 +380,11 @@ class Trainer(eqx.Module):
     ) -> tuple[TrainState[Trainable], Scalar]:
         """One update on one batch, in which samples may have weights: the new state, and the loss
         before it. Progress counts steps up to `epochs`."""
+        if not isinstance(state, TrainState):
+            raise TypeError(
+                "`state` must be a `TrainState`, which `trainer.init(model)` makes and every step "
+                f"returns, got {type(state).__name__}."
+            )
         model, sharding = state.model, state.plan.sharding
         batch = scaled(model, as_batch(model, x, y, sample_weight))
         batch = batch if sharding is None else spread(batch, sharding)
@@ -389,10 +394,6 @@ class Trainer(eqx.Module):
     def mask(self, model: AbstractTrainable, streamed: bool = False) -> AbstractTrainable:
         """Which leaves learn, if the rule can train them (from a stream, which never shows all
         samples together)."""
-        if not isinstance(model, AbstractTrainable):
-            raise TypeError(
-                f"`model` must be a model such as a `PrototypeModel`, got {type(model).__name__}."
-            )
         mask = trainable_mask(model, self.freeze, self.rule.moves_buffers)
         if not any(jax.tree.leaves(mask)):
             raise ValueError("`freeze` leaves no parameter to train.")

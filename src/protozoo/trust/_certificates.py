@@ -5,7 +5,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .._checks import as_floats, as_labels, of_kind, refuse_negative, refuse_unknown_classes
+from .._checks import (
+    as_floats,
+    as_labels,
+    of_kind,
+    of_model,
+    refuse_negative,
+    refuse_unknown_classes,
+)
 from .._types import ArrayLike, Classes, Float, Int
 from ..models import PrototypeModel
 from ..models.internal import carded_classes
@@ -48,6 +55,7 @@ class Certificates(NamedTuple):
     norm: float | int
 
 
+@of_model
 def certify(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
@@ -118,6 +126,7 @@ def certify(
     return Certificates(radii, predictions, attacks, distances, rivals, norm)
 
 
+@of_model
 def certified_accuracy(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
@@ -138,6 +147,8 @@ def certified_accuracy(
     **Raises:** `ValueError` as `certify` does, and for radii that are negative.
     """
     wished = np.atleast_1d(np.asarray(as_floats(radii, "radii"), np.float64))
+    if wished.ndim > 1 or not wished.size:
+        raise ValueError(f"`radii` must be a number or some of them, got shape {wished.shape}.")
     refuse_negative(wished, "radii")
     found = certify(model, x, y, norm=norm, method=method)
     right = found.predictions == as_labels(y, len(found.predictions), names=carded_classes(model))

@@ -17,7 +17,13 @@ from .._schedules import as_scalar
 from .._types import Array, ArrayLike, Bool, Classes, Float, Int, Scalar
 from ..losses.internal import refuse_no_share
 from ..models import AbstractTrainable, PrototypeModel
-from ..models.internal import carded_classes, refuse_no_classifier, transformable
+from ..models.internal import (
+    carded_classes,
+    known_rows,
+    refuse_no_classifier,
+    transformable,
+    where_known,
+)
 
 
 #: How unlike a class a sample is, by what.
@@ -130,20 +136,30 @@ class ConformalClassifier(eqx.Module):
     @transformable
     def predict_set(self, x: Float[ArrayLike, "n ..."]) -> Bool[Array, "n c"]:
         """Which classes the set of each sample holds: those with a p-value above
-        1 - coverage."""
-        return self._as_large(x) >= self.needed
+        1 - coverage.
+
+        In a program of your own, where nothing is refused, a sample that is NaN or infinite has all
+        of them: of what is not known, nothing can be excluded.
+        """
+        count, known = self._as_large(x)
+        return (count >= self.needed) | ~known[:, None]
 
     @transformable
     def p_values(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n c"]:
-        """The p-value of each class: how likely it is that one of its samples is so unlike it."""
-        return (1 + self._as_large(x)) / (1 + self.counts)
+        """The p-value of each class: how likely it is that one of its samples is so unlike it.
 
-    def _as_large(self, x: ArrayLike) -> Int[Array, "n c"]:
-        """How many held-out samples are as unlike their class as each of x is unlike each class."""
+        In a program of your own, where nothing is refused, NaN of a sample that is NaN or infinite.
+        """
+        count, known = self._as_large(x)
+        return where_known(known, (1 + count) / (1 + self.counts))
+
+    def _as_large(self, x: ArrayLike) -> tuple[Int[Array, "n c"], Bool[Array, " n"]]:
+        """How many held-out samples are as unlike their class as each of x is unlike each class,
+        and for which of x that is known."""
         a = self._nonconformity(x)
         rows = jnp.broadcast_to(self.nonconformities, (a.shape[1], self.nonconformities.shape[1]))
         below = [jnp.searchsorted(row, column) for row, column in zip(rows, a.T, strict=True)]
-        return rows.shape[1] - jnp.stack(below, axis=1)
+        return rows.shape[1] - jnp.stack(below, axis=1), known_rows(a)
 
     def _nonconformity(self, x: ArrayLike) -> Float[Array, "n c"]:
         """a(x, k), or a function of it that rises with it."""

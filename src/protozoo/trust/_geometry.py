@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import is_number
 from .._module import as_dtype, replaced
 from .._types import Float, Int
 from ..backbones import lipschitz
@@ -34,7 +35,7 @@ def check_norm(norm: Any, known: tuple[float | int, ...] = (1, 2, np.inf)) -> fl
 
     **Raises:** `ValueError` for another.
     """
-    if isinstance(norm, bool) or norm not in known:
+    if not is_number(norm) or norm not in known:
         words = " or ".join("infinity" if one == np.inf else str(one) for one in known)
         raise ValueError(f"`norm` must be {words}, got {norm!r}.")
     return norm

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, of_kind, refuse_unknown_classes, sample_numbers, truth
+from .._checks import as_labels, of_model, refuse_unknown_classes, sample_numbers, truth
 from .._module import (
     AbstractHomogeneous,
     buffer,
@@ -145,6 +145,7 @@ class Selective(AbstractDecision, AbstractHomogeneous):
         return with_parts_in_units(self, unit)
 
 
+@of_model
 def tempered(model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Classes) -> PrototypeModel:
     """The model whose probabilities fit these samples best: its scores are divided by the one
     temperature with the largest likelihood. It predicts what it did.
@@ -165,7 +166,6 @@ def tempered(model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Classes) ->
     Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, *On calibration of modern neural networks*,
     ICML 2017.
     """
-    model = of_kind(model, PrototypeModel, "model")
     decision = model.decides
     if isinstance(decision, Selective):
         raise ValueError("`model` rejects already, by the probabilities it has: temper it before.")
@@ -177,6 +177,7 @@ def tempered(model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Classes) ->
     return _deciding(model, Tempered(decision, 1 / _inverse_temperature(scores, labels)))
 
 
+@of_model
 def reject_by_cost(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
@@ -220,6 +221,7 @@ def reject_by_cost(
     return _selective(model, np.array([_border(sure[g], wrong[g], cheapest, chow) for g in groups]))
 
 
+@of_model
 def reject_by_risk(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
@@ -411,7 +413,6 @@ def _labels(model: PrototypeModel, x: Any, y: Any) -> np.ndarray:
 
 def _closed(model: PrototypeModel) -> PrototypeModel:
     """A classifier without the class of what is rejected; another border takes its place."""
-    model = of_kind(model, PrototypeModel, "model")
     decision = model.decides
     if isinstance(decision, Selective):
         model = _deciding(model, decision.decision)

@@ -489,12 +489,14 @@ def _first_omega(
     return Omega.from_lda(x, context.y, latent_dim, normalised, **context.weighting)
 
 
-def tangent(context: Context, *, subspace_dim: int = 2) -> AbstractAdaptation:
+def tangent(context: Context, *, subspace_dim: int | None = None) -> AbstractAdaptation:
     """A subspace through each prototype, along which distance does not count (`metrics.Tangent`).
 
     - `subspace_dim`: the dimension of the subspaces. Range: from 0 to one less than the number of
-      features.
+      features. Default: 2, or as many as there may be.
     """
+    if subspace_dim is None:
+        subspace_dim = min(2, context.prototypes.space.coordinate_size - 1)
     return Tangent.from_data(
         context.x, context.prototypes, subspace_dim, context.y, **context.weighting
     )

@@ -47,7 +47,7 @@ class _OmegaOptions(TypedDict, total=False):
     null_space_correction: bool
 
 class _TangentOptions(TypedDict, total=False):
-    subspace_dim: int
+    subspace_dim: int | None
 
 class _SupervisedNeuralGasOptions(TypedDict, total=False):
     transfer: str | Callable[..., Any]
@@ -114,7 +114,7 @@ class _TangentExponentialKernelOfOmegaThenProjectionOptions(TypedDict, total=Fal
     kernel_latent_dim: int | None
 
 class _TangentExponentialKernelOfTangentThenProjectionOptions(TypedDict, total=False):
-    subspace_dim: int
+    subspace_dim: int | None
     kernel_latent_dim: int | None
 
 class _GeodesicFilterOptions(TypedDict, total=False):
