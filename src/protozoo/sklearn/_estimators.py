@@ -24,7 +24,7 @@ from .. import mixtures, topology
 from .._checks import as_weights
 from .._types import Array
 from ..models import PrototypeModel
-from ..training.internal import of_classes, sample_losses
+from ..training.internal import by_class, of_classes, sample_losses
 from ._base import PrototypeEstimator
 
 
@@ -184,7 +184,7 @@ class PrototypeClassifier(_Transformer, ClassifierMixin, PrototypeEstimator):
         labels = np.zeros(len(y), np.int32)
         labels[there] = np.searchsorted(self.classes_, y[there])
         if self.class_weight is not None:
-            given: Any = self.class_weight
+            given = by_class(self.class_weight)
             if isinstance(given, Mapping):
                 given = {k: given.get(c, 1.0) for k, c in enumerate(self.classes_.tolist())}
             weight = weight * of_classes(labels, len(self.classes_), given, weight)[labels]
