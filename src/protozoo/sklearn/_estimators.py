@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .. import mixtures, topology
-from .._checks import as_weights
+from .._checks import as_weights, unmasked
 from .._types import Array
 from ..models import PrototypeModel
 from ..training.internal import by_class, of_classes, sample_losses
@@ -408,7 +408,7 @@ class NoveltyDetector(OutlierMixin, PrototypeEstimator):
         x, _, weight = PrototypeEstimator._read(self, X, None, sample_weight, reset)
         if y is None:
             return x, None, weight
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(unmasked(y, "y"), warn=True)
         if y.dtype.kind not in "iuf" or not np.isin(y, (1, -1)).all():
             warnings.warn(
                 "`y` is ignored: labels for a detector are +1 for targets and -1 for all others.",
