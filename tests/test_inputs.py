@@ -550,7 +550,13 @@ def test_a_regularisation_is_finite_and_not_negative(make, value, unchecked):
         make(value)
 
 
-@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan, "0.1", None, np.ones(2)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(-1.0, np.inf, np.nan, "0.1", None, np.ones(2), float),
+        *(lambda: 0.1, lambda count: None, lambda count: jnp.ones(2), lambda count: "0.1"),
+    ],
+)
 @pytest.mark.parametrize(
     "rate", [lambda v: v, lambda v: {"metric": v, "rest": 0.1}], ids=["one", "by part"]
 )

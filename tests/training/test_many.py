@@ -197,7 +197,12 @@ def test_cross_validation_holds_out_every_sample_once():
     )
 
 
-def test_what_cross_validation_refuses():
+def test_what_cross_validation_refuses(unchecked):
+    for wrong in ("adam", trainer().rule):
+        with pytest.raises(TypeError, match="`trainer` must be of kind Trainer or None, got"):
+            pz.cross_validate("GLVQ", X, Y, trainer=wrong)
+    with pytest.raises(ValueError, match="`epochs`, `batch_size`: .* `trainer` is given"):
+        pz.cross_validate("GLVQ", X, Y, trainer=trainer(), batch_size=3, epochs=3)
     with pytest.raises(ValueError, match="HCM learns without labels"):
         pz.cross_validate("HCM", X, Y)
     with pytest.raises(
