@@ -771,8 +771,10 @@ def renamed(**now: str) -> Callable[[Function], Function]:
 
 
 def refuse_call(function: Callable, name: str, how: str, *args: Any, **kwargs: Any) -> None:
-    """Raise `TypeError` for a function that cannot be called with these arguments, which `how` says
-    in words; nothing is called."""
+    """Raise `TypeError` for what is no function, or one that cannot be called with these arguments,
+    which `how` says in words; nothing is called."""
+    if not callable(function):
+        raise TypeError(f"`{name}` must be a function of {how}, got {_brief(function)}.")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # of some that are built in, nobody knows

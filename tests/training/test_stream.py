@@ -312,9 +312,9 @@ def test_a_stream_of_one_class_is_refused_when_it_has_been_seen(model):
             "`x` must be a function of the epoch, .*lambda.* of \\(\\): too many",
         ),
         (lambda epoch, key: batches(20), "`x` must be a function of the epoch, .*'key'"),
-        (lambda epoch: None, "the stream `x` must return the batches of an epoch.*returned None"),
+        (lambda epoch: None, "the stream `x` must be batches, .*got None"),
         (Slices, "`x` must be a function of the epoch, .*batch_size"),
-        (int, "the stream `x` must return the batches of an epoch.*returned 0"),
+        (int, "the stream `x` must be batches, .*got 0"),
     ],
     ids=["no argument", "two", "none", "class", "number"],
 )
@@ -341,6 +341,19 @@ def test_slices_neither_lose_a_mask_nor_take_what_is_sparse():
 
     with pytest.raises(ValueError, match="`x` is a masked array"):
         next(Slices(File(), Y, batch_size=20)(0))
+    with pytest.raises(ValueError, match=r"`transform\(x\)` is a masked array"):
+        next(Slices(X, Y, batch_size=20, transform=lambda x: np.ma.masked_less(x, 0))(0))
+    with pytest.raises(TypeError, match="`transform` must be a function of a batch's samples"):
+        Slices(X, Y, batch_size=20, transform=lambda: X)
+
+
+def test_a_batch_of_no_samples_is_not_there(model):
+    pieces = batches(20)
+    one, other = (
+        trainer(1).fit(model, iter_again(given), key=0)
+        for given in (pieces, [pieces[0], (X[:0], Y[:0]), *pieces[1:]])
+    )
+    assert eqx.tree_equal(one.model, other.model)
 
 
 def test_a_series_weighs_classes_by_its_index(model, unchecked):

@@ -3,7 +3,7 @@ worth on its way."""
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -13,10 +13,12 @@ import numpy as np
 from .._checks import (
     as_labels,
     as_parts,
+    as_read,
     of_kinds,
     positive_integer,
     refuse_negative,
     refuse_unknown_classes,
+    said_of,
 )
 from .._module import buffer, hyper, part, replaced, static
 from .._schedules import as_scalar, within
@@ -25,6 +27,7 @@ from ..models import PrototypeModel, Selection
 from ..models.internal import carded_classes
 from ._freeze import Freeze, trainable_mask
 from ._gradient import GradientDescent
+from ._stream import Stream, batches_of
 from ._trainer import Trainer, TrainState
 
 
@@ -483,7 +486,7 @@ class Prequential:
         return f"Prequential({seen}, {last}, {found})"
 
 
-def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
+def prequential(learner: Any, stream: Stream) -> Prequential:
     """Test, then train: each batch is answered before it is learned, so that all samples are new
     ones when they count.
 
@@ -492,10 +495,10 @@ def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
     - `learner`: an `AdaptiveLVQ`, or anything with `predict(x)` and `learn(x, y)`, which returns
       the learner that goes on (itself, if it changes). What has `predict` alone, such as a model,
       stays what it is.
-    - `stream`: batches `(x, y)`.
+    - `stream`: batches `(x, y)`, or a function from the epoch, 0, to them (`Slices`).
 
-    **Raises:** `ValueError` for a stream without batches, or without classes; `TypeError` for a
-    learner that predicts nothing.
+    **Raises:** `ValueError` for a stream without batches, or without classes as the learner
+    predicts them; `TypeError` for a learner that predicts nothing, and for what is no stream.
 
     Source: J. Gama, R. Sebastião, P. Rodrigues, *On evaluating stream learning algorithms*, Machine
     Learning 90, 2013.
@@ -503,11 +506,18 @@ def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
     if not callable(getattr(learner, "predict", None)):
         raise TypeError(f"`learner` must have `predict`, got {type(learner).__name__}.")
     samples, correct, prototypes, drifts = [], [], [], []
-    for batch in stream:
-        x, y, _ = as_parts(batch, "a batch of `stream`")
-        if y is None:
-            raise ValueError("`stream`: a batch must be `(x, y)`, and has no classes.")
-        right = np.asarray(learner.predict(x)) == np.asarray(y)
+    for number, batch in enumerate(batches_of(stream, 0, "stream")):
+        with said_of(f"batch {number} of `stream`"):
+            x, y, _ = as_parts(batch, "a batch")
+            if y is None:
+                raise ValueError("a batch must be `(x, y)`, and has no classes.")
+            y, said = as_read(y, "y"), np.asarray(learner.predict(x))
+            if y.shape != said.shape or (y.dtype.kind in "biuf") != (said.dtype.kind in "biuf"):
+                raise ValueError(
+                    f"`y` must hold classes as the learner predicts them, {said.dtype} of shape "
+                    f"{said.shape}, got {y.dtype} of shape {y.shape}."
+                )
+        right = said == y
         learner = learner.learn(x, y) if isinstance(learner, Learner) else learner
         samples.append(len(right))
         correct.append(int(right.sum()))

@@ -25,6 +25,7 @@ from .._checks import (
     positive_integer,
     refuse_call,
     said_of,
+    unmasked,
 )
 from .._statistics import counting
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
@@ -113,10 +114,8 @@ class Slices:
         positive_integer(block, "block")
         if seed < 0:
             raise ValueError(f"`seed` must not be negative, got {seed}.")
-        if not (transform is None or callable(transform)):
-            raise TypeError(
-                f"`transform` must be a function of a batch's samples, got {transform!r}."
-            )
+        if transform is not None:
+            refuse_call(transform, "transform", "a batch's samples", x)
         #: The names of the features that a data frame brings.
         self.columns = column_names(x)
         self.x, self.y, self.batch_size, self.block, self.seed, self.transform = (
@@ -181,7 +180,7 @@ class Slices:
     def _transformed(self, x: np.ndarray, *y: np.ndarray) -> Piece:
         if self.transform is None:
             return (x, *y)
-        samples = np.asarray(self.transform(x))
+        samples = np.asarray(unmasked(self.transform(x), "transform(x)"))
         if len(x) != (len(samples) if samples.ndim else 0):
             raise ValueError(
                 f"`transform` must return as many samples as it is given, {len(x)}, and returned "
@@ -350,7 +349,8 @@ def stream_epochs(
     while int(state.epoch) < limit and is_running(state):
         epoch = int(state.epoch)
         model = within.around(eqx.combine(state.params, rest))
-        batches = _batches(model, source, epoch, "x")
+        refuse_columns(model, source, "x")
+        batches = batches_of(source, epoch, "x")
         total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
         params, rule_state, mean, count, rows = state.params, state.rule_state, _Mean(), 0, 0
         classes = np.zeros(0, np.int32)
@@ -448,7 +448,8 @@ def _stream_score(
     """The validation loss of all batches of a stream, and the metrics of all answers together."""
     model = outside.around(eqx.combine(params, rest))
     mean, rows, answers = _Mean(), 0, _Answers()
-    batches = _batches(model, source, epoch, "validation")
+    refuse_columns(model, source, "validation")
+    batches = batches_of(source, epoch, "validation")
     for group, slots in _ahead(_groups(model, batches, "validation")):
         pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "validation")
         rows = pieces.x.shape[1]
@@ -530,17 +531,20 @@ class _Piece(NamedTuple):
     weight: np.ndarray | None
 
 
-def _batches(model: AbstractTrainable, source: Stream, epoch: int, name: str) -> Iterable[Piece]:
-    """The batches of an epoch."""
-    refuse_columns(model, source, name)
-    if not callable(source):
-        return source
-    refuse_call(source, name, "the epoch, whose batches it returns", epoch)
-    batches = source(epoch)
+def batches_of(source: Stream, epoch: int, name: str) -> Iterable[Piece]:
+    """The batches of an epoch.
+
+    **Raises:** `TypeError` for a function of something else, and for what is none and cannot be
+    iterated.
+    """
+    batches: Any = source
+    if callable(source):
+        refuse_call(source, name, "the epoch, whose batches it returns", epoch)
+        batches = source(epoch)
     if not (isinstance(batches, Iterable) or hasattr(batches, "__getitem__")):
         raise TypeError(
-            f"the stream `{name}` must return the batches of an epoch, such as a list or a "
-            f"generator, and returned {batches!r:.60}."
+            f"the stream `{name}` must be batches, such as a list of some, or a function that "
+            f"returns those of an epoch; got {batches!r:.60}."
         )
     return batches
 
@@ -557,6 +561,8 @@ def _groups(
     def checked(number: int, given: Piece) -> _Piece | None:
         with said_of(f"batch {number} of the stream `{name}`"):
             x, y, weight = as_parts(given, "a batch")
+            if getattr(x, "shape", ())[:1] == (0,):
+                return None
             x, y = numbers_for(model, x, y)
             if weight is not None:
                 weight = np.asarray(as_numbers(weight, "weight"), float)
@@ -566,7 +572,7 @@ def _groups(
             weight = factors[y] * (1 if weight is None else weight)
         if weight is None or weight.all():
             return _Piece(number, x, y, weight)
-        # Samples without weight are not there, nor is a batch of them.
+        # Samples without weight are not there, nor is a batch of them, or of none.
         weight, x, y = counting(weight, x, y)
         return _Piece(number, x, y, weight) if len(weight) else None
 
