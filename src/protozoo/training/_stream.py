@@ -357,8 +357,9 @@ def stream_epochs(
         for group, slots in _ahead(_groups(model, batches, "x", factors)):
             pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "x")
             rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
-            if epoch == 0 and group[0].y is not None:
-                classes = np.unique(np.concatenate([classes, *(piece.y for piece in group)]))
+            if epoch == 0:
+                known = (piece.y for piece in group if piece.y is not None)
+                classes = np.unique(np.concatenate([classes, *known]))
             params, rule_state, losses = _steps(
                 plan, params, rest, rule_state, pieces, state.epoch, state.key, at, total
             )
@@ -541,7 +542,7 @@ def batches_of(source: Stream, epoch: int, name: str) -> Iterable[Piece]:
     if callable(source):
         refuse_call(source, name, "the epoch, whose batches it returns", epoch)
         batches = source(epoch)
-    if not (isinstance(batches, Iterable) or hasattr(batches, "__getitem__")):
+    if not (isinstance(batches, Iterable) or callable(getattr(batches, "__getitem__", None))):
         raise TypeError(
             f"the stream `{name}` must be batches, such as a list of some, or a function that "
             f"returns those of an epoch; got {batches!r:.60}."
