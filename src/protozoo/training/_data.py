@@ -1,7 +1,7 @@
 """Data and weights, checked once, as the compiled loop takes them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ from .._checks import (
     as_weights,
     on_device,
     places_of,
+    refuse_other_columns,
     refuse_single_class,
     refuse_unknown_classes,
     sample_numbers,
@@ -45,7 +46,7 @@ def as_batch(
 ) -> Batch:
     """All samples as one batch, with weights of mean one; samples without weight are left out,
     unless told otherwise."""
-    x, labels = numbers_for(model, x, y, name)
+    x, labels = Intake.of(model).numbers(x, y, name)
     weight = as_weights(sample_weight, len(x), f"{name}sample_weight")
     if class_weight is not None:
         if labels is None:
@@ -74,53 +75,71 @@ def as_batch(
     )
 
 
-def numbers_for(
-    model: AbstractTrainable, x: Any, y: Any, name: str = ""
-) -> tuple[np.ndarray | Array, np.ndarray | None]:
-    """Samples, and their classes if the model learns from some, as the numbers that they are: not
-    copied, and their values not looked at.
+class Intake(NamedTuple):
+    """What a model takes, asked once: of many small batches, each would ask it again."""
 
-    **Raises:** `ValueError` or `TypeError` for other columns, another shape, what are no numbers,
-    and classes as `_classes_of` has it.
-    """
-    refuse_columns(model, x, f"{name}x")
-    x = sample_numbers(x, model.sample_shape, f"{name}x")
-    return x, _classes_of(model, y, len(x), name)
+    sample_shape: tuple[int, ...] | None
+    #: The names of features, if a card knows them.
+    features: tuple[str, ...] | None
+    supervised: bool
+    targets_only: bool
+    loss_name: str
+    classes: int
+    class_names: Sequence[str] | None
 
+    @classmethod
+    def of(cls, model: AbstractTrainable) -> "Intake":
+        """That of a model."""
+        card = model.card if isinstance(model, PrototypeModel) else None
+        supervised = model.supervised
+        return cls(
+            model.sample_shape,
+            None if card is None else card.features,
+            supervised,
+            model.targets_only,
+            model.loss_name,
+            model.classes if supervised else 0,
+            carded_classes(model),
+        )
 
-def refuse_columns(model: AbstractTrainable, x: Any, name: str) -> None:
-    """Raise `ValueError` for a data frame of other columns than the model's card has."""
-    if isinstance(model, PrototypeModel):
-        model.check_columns(x, name)
+    def numbers(
+        self, x: Any, y: Any, name: str = ""
+    ) -> tuple[np.ndarray | Array, np.ndarray | None]:
+        """Samples, and their classes if the model learns from some, as the numbers that they are:
+        not copied, and the values of samples not looked at.
 
+        **Raises:** `ValueError` or `TypeError` for other columns, another shape, what are no
+        numbers, and classes that are missing, out of place or none that the model knows.
+        """
+        self.refuse_columns(x, f"{name}x")
+        x = sample_numbers(x, self.sample_shape, f"{name}x")
+        return x, self._labels(y, len(x), f"{name}y")
 
-def refuse_one_class(model: AbstractTrainable, y: np.ndarray | None) -> None:
-    """Raise `ValueError` if all samples are of one class, unless the model learns without labels,
-    or of targets alone."""
-    if y is not None and (not model.targets_only or y.any()):
-        refuse_single_class(y)
+    def refuse_columns(self, x: Any, name: str) -> None:
+        """Raise `ValueError` for a data frame of other columns than the model's card has."""
+        if self.features is not None:
+            refuse_other_columns(x, self.features, name)
 
+    def refuse_one_class(self, y: np.ndarray | None) -> None:
+        """Raise `ValueError` if all samples are of one class, unless the model learns without
+        labels, or of targets alone."""
+        if y is not None and (not self.targets_only or y.any()):
+            refuse_single_class(y)
 
-def _classes_of(
-    model: AbstractTrainable, y: ArrayLike | None, n: int, name: str = ""
-) -> np.ndarray | None:
-    """The classes of n samples, if the model learns from some.
-
-    **Raises:** `ValueError` if they are missing, out of place or none that the model knows.
-    """
-    if not model.supervised:
-        if y is not None:
-            raise ValueError(
-                f"`{name}y` was given, but {model.loss_name} learns without labels: leave it out."
-            )
-        return None
-    if y is None and model.targets_only:
-        y = np.zeros(n, int)
-    if y is None:
-        raise ValueError(f"`{name}y` is missing: {model.loss_name} learns from labelled samples.")
-    labels = as_labels(y, n, f"{name}y", carded_classes(model), model.classes)
-    refuse_unknown_classes(labels, model.classes, f"{name}y")
-    return labels
+    def _labels(self, y: Any, n: int, name: str) -> np.ndarray | None:
+        if not self.supervised:
+            if y is not None:
+                raise ValueError(
+                    f"`{name}` was given, but {self.loss_name} learns without labels: leave it out."
+                )
+            return None
+        if y is None and self.targets_only:
+            y = np.zeros(n, int)
+        if y is None:
+            raise ValueError(f"`{name}` is missing: {self.loss_name} learns from labelled samples.")
+        labels = as_labels(y, n, name, self.class_names, self.classes)
+        refuse_unknown_classes(labels, self.classes, name)
+        return labels
 
 
 def scaled(model: AbstractTrainable, batch: Batch) -> Batch:

@@ -17,10 +17,9 @@ from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
 from ..models import AbstractTrainable
 from ..models.internal import Outside, Trainable, inside
 from ._data import (
+    Intake,
     as_batch,
     as_validation,
-    refuse_columns,
-    refuse_one_class,
     scaled,
     training_batch,
 )
@@ -111,12 +110,15 @@ def fit_many(
                 f"`{name}` of many models must be in memory; a stream goes with the training of "
                 "one."
             )
-    _refuse_columns(each_model, x, "x")
+    intakes = [Intake.of(model) for model in each_model]
+    for intake in intakes:
+        intake.refuse_columns(x, "x")
     # The same object for all: it is told apart from what every member has its own of.
     x, keys = as_samples(x), split(as_key(key), m)
     if validation is not None:
         held_out, *labels_and_weight = as_parts(validation, "`validation`")
-        _refuse_columns(each_model, held_out, "validation x")
+        for intake in intakes:
+            intake.refuse_columns(held_out, "validation x")
         validation = (as_samples(held_out, name="validation x"), *labels_and_weight)
     seen: dict[int, Array] = {}
     members = [
@@ -200,7 +202,7 @@ def _member(
     mask = trainer.mask(model)
     data = as_batch(outer, x, y, weight, weightless=True)
     if data.y is not None:
-        refuse_one_class(model, np.asarray(data.y)[np.asarray(data.weight) > 0])
+        Intake.of(model).refuse_one_class(np.asarray(data.y)[np.asarray(data.weight) > 0])
     # Members of one scale share what it makes of the samples.
     scale = id(outside.scale)
     if scale not in seen:
@@ -345,12 +347,6 @@ def _several(given: Any, kind: type, name: str) -> list[Any] | None:
         f"`{name}` must be of kind {kind.__name__}, or a list of some, one for each member, got "
         f"{given!r:.80}."
     )
-
-
-def _refuse_columns(models: Sequence[AbstractTrainable], x: Any, name: str) -> None:
-    """What `refuse_columns` does, for all models."""
-    for model in models:
-        refuse_columns(model, x, name)
 
 
 def _as_weights(given: Any, name: str) -> np.ndarray | None:

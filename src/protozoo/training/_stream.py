@@ -33,11 +33,9 @@ from ..models import AbstractTrainable
 from ..models.internal import NOTHING, Outside, carded_classes
 from ._data import (
     ClassWeight,
+    Intake,
     in_units,
-    numbers_for,
     of_classes,
-    refuse_columns,
-    refuse_one_class,
 )
 from ._loop import LoopState, Plan, close_epoch, is_running, update_key
 from ._objective import Batch
@@ -346,15 +344,16 @@ def stream_epochs(
         if class_weight is None
         else _factors(within.around(eqx.combine(state.params, rest)), class_weight)
     )
+    intake = Intake.of(within.around(eqx.combine(state.params, rest)))
+    intake.refuse_columns(source, "x")
     while int(state.epoch) < limit and is_running(state):
         epoch = int(state.epoch)
         model = within.around(eqx.combine(state.params, rest))
-        refuse_columns(model, source, "x")
         batches = batches_of(source, epoch, "x")
         total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
         params, rule_state, mean, count, rows = state.params, state.rule_state, _Mean(), 0, 0
         classes = np.zeros(0, np.int32)
-        for group, slots in _ahead(_groups(model, batches, "x", factors)):
+        for group, slots in _ahead(_groups(intake, batches, "x", factors)):
             pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "x")
             rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
             if epoch == 0:
@@ -372,7 +371,7 @@ def stream_epochs(
             )
         if len(classes):
             with said_of("the stream `x`"):
-                refuse_one_class(model, classes)
+                intake.refuse_one_class(classes)
         scored: Any = validation
         measured: dict[str, Scalar] = {}
         if is_stream(scored):
@@ -449,9 +448,10 @@ def _stream_score(
     """The validation loss of all batches of a stream, and the metrics of all answers together."""
     model = outside.around(eqx.combine(params, rest))
     mean, rows, answers = _Mean(), 0, _Answers()
-    refuse_columns(model, source, "validation")
+    intake = Intake.of(model)
+    intake.refuse_columns(source, "validation")
     batches = batches_of(source, epoch, "validation")
-    for group, slots in _ahead(_groups(model, batches, "validation")):
+    for group, slots in _ahead(_groups(intake, batches, "validation")):
         pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "validation")
         rows = pieces.x.shape[1]
         losses, scores = _scores(plan, params, rest, rule_state, pieces)
@@ -551,7 +551,7 @@ def batches_of(source: Stream, epoch: int, name: str) -> Iterable[Piece]:
 
 
 def _groups(
-    model: AbstractTrainable,
+    intake: Intake,
     batches: Iterable[Piece],
     name: str,
     factors: Float[np.ndarray, " c"] | None = None,
@@ -564,7 +564,7 @@ def _groups(
             x, y, weight = as_parts(given, "a batch")
             if getattr(x, "shape", ())[:1] == (0,):
                 return None
-            x, y = numbers_for(model, x, y)
+            x, y = intake.numbers(x, y)
             if weight is not None:
                 weight = np.asarray(as_numbers(weight, "weight"), float)
                 if weight.shape != x.shape[:1] or weight.any():

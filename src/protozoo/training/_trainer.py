@@ -31,10 +31,9 @@ from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
 from ._data import (
     ClassWeight,
+    Intake,
     as_batch,
     as_validation,
-    numbers_for,
-    refuse_one_class,
     scaled,
     training_batch,
 )
@@ -276,7 +275,7 @@ class Trainer(eqx.Module):
         """
         key_data, streamed, resume = _key_data(key), is_stream(x), truth(resume, "resume")
         outer, outside, model = model, Outside.of(model), inside(model)
-        mask = self.mask(model, streamed)
+        mask, intake = self.mask(model, streamed), Intake.of(outer)
         params, rest = eqx.partition(model, mask)
         held_out: Any = (
             validation if is_stream(validation) else as_validation(outer, mask, validation)
@@ -286,8 +285,8 @@ class Trainer(eqx.Module):
             self._check_stream(given, y=y, sample_weight=sample_weight, batch_size=self.batch_size)
             data, plan = None, self.plan(model, 1, held_out is not None, streamed)
         elif self._from_disk(model, given, (sample_weight, class_weight), held_out is not None):
-            _, labels = numbers_for(outer, given, y)
-            refuse_one_class(model, labels)
+            _, labels = intake.numbers(given, y)
+            intake.refuse_one_class(labels)
             gaps = isinstance(outer, PrototypeModel) and outer.takes_gaps
             refuse_nonfinite(given, gaps=gaps)
             assert self.batch_size is not None
@@ -295,7 +294,7 @@ class Trainer(eqx.Module):
             plan = self.plan(model, 1, held_out is not None, streamed=True)
         else:
             data = scaled(outer, as_batch(outer, given, y, sample_weight, class_weight))
-            refuse_one_class(model, None if data.y is None else np.asarray(data.y))
+            intake.refuse_one_class(None if data.y is None else np.asarray(data.y))
             model.check_training(data.x)
             if is_stream(held_out):
                 # One of the two is known batch by batch only; so both are gone through on the host.
