@@ -472,8 +472,10 @@ def test_what_is_masked_is_no_number(what, unchecked):
     some.reshape(-1)[0] = True
     masked = {**given, what: np.ma.masked_array(given[what], some, fill_value=-999)}
     masked["validation"] = (masked["validation"], Y)
-    with pytest.raises(ValueError, match=f"`{what}.*masked"):
-        SLOW.fit(MODEL, masked.pop("x"), masked.pop("y"), key=0, **masked)
+    rows = masked if what == "validation" else {**masked, what: list(masked[what])}
+    for wrong in (dict(rows), masked):
+        with pytest.raises(ValueError, match=f"`{what}.*masked"):
+            SLOW.fit(MODEL, wrong.pop("x"), wrong.pop("y"), key=0, **wrong)
     # Without a single masked entry it is an array.
     whole = {**given, what: np.ma.masked_array(given[what], False)}
     whole["validation"] = (whole["validation"], Y)

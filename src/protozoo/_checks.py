@@ -111,12 +111,13 @@ def unmasked(given: Any, name: str) -> Any:
 
     **Raises:** `ValueError` if something is masked, `TypeError` if it is sparse.
     """
+    rows = given if isinstance(given, list | tuple) else (given,)
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.getmaskarray(row).any() for row in rows):
+        raise ValueError(
+            f"`{name}` is a masked array: leave masked samples out, or fill them first, "
+            f"`{_in_code(name)}.filled(value)`; with NaN for the metric `Missing`."
+        )
     if np.ma.isMaskedArray(given):
-        if np.ma.getmaskarray(given).any():
-            raise ValueError(
-                f"`{name}` is a masked array: leave masked samples out, or fill them first, "
-                f"`{_in_code(name)}.filled(value)`; with NaN for the metric `Missing`."
-            )
         return np.ma.getdata(given)
     if not hasattr(given, "__array__") and callable(getattr(given, "toarray", None)):
         raise TypeError(
@@ -874,9 +875,9 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if origin is tuple:
-        return f"a tuple of {_words(get_args(kind)[0])}"
+        return f"a tuple of {_words(get_args(kind)[0]).removeprefix('of kind ')}"
     if origin is Sequence and get_args(kind):
-        return f"a list of {_words(get_args(kind)[0])}"
+        return f"a list of {_words(get_args(kind)[0]).removeprefix('of kind ')}"
     named = {
         Mapping: "a mapping",
         Sequence: "a list",

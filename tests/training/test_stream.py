@@ -321,6 +321,9 @@ def test_a_stream_of_one_class_is_refused_when_it_has_been_seen(model):
 def test_functions_that_are_no_streams(model, source, message, unchecked):
     with pytest.raises(TypeError, match=message):
         trainer(1).fit(model, source, key=0)
+    if "function of the epoch" in message:
+        with pytest.raises(TypeError, match=message.replace("`x`", "`validation`")):
+            trainer(1).fit(model, X, Y, key=0, validation=source)
 
 
 def test_slices_neither_lose_a_mask_nor_take_what_is_sparse():

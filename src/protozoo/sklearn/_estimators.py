@@ -111,7 +111,7 @@ class PrototypeClassifier(_Transformer, ClassifierMixin, PrototypeEstimator):
         if not self._trained:
             if classes is None:
                 raise ValueError("`classes` must be given in the first call of `partial_fit`.")
-            self.classes_ = np.unique(classes)
+            self.classes_ = np.unique(unmasked(classes, "classes"))
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"`classes` is {classes}, and was {self.classes_} in the first call of "

@@ -67,7 +67,8 @@ def _refuse_no_rate(function: Any) -> None:
         with lenient():
             rate = jax.eval_shape(function, jax.ShapeDtypeStruct((), jnp.int32))
     except Exception as error:  # of many kinds, from a function of the user's
-        raise ValueError(f"`learning_rate` of a number of updates failed: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"`learning_rate` of a number of updates failed: {reason}") from error
     if not (isinstance(rate, jax.ShapeDtypeStruct) and rate.shape == ()):
         raise TypeError(
             "`learning_rate` must be a number, or a function of the number of updates to one "

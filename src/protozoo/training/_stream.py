@@ -346,6 +346,7 @@ def stream_epochs(
     )
     intake = Intake.of(within.around(eqx.combine(state.params, rest)))
     intake.refuse_columns(source, "x")
+    _refuse_other_functions(validation, "validation")
     while int(state.epoch) < limit and is_running(state):
         epoch = int(state.epoch)
         model = within.around(eqx.combine(state.params, rest))
@@ -538,16 +539,19 @@ def batches_of(source: Stream, epoch: int, name: str) -> Iterable[Piece]:
     **Raises:** `TypeError` for a function of something else, and for what is none and cannot be
     iterated.
     """
-    batches: Any = source
-    if callable(source):
-        refuse_call(source, name, "the epoch, whose batches it returns", epoch)
-        batches = source(epoch)
+    _refuse_other_functions(source, name)
+    batches: Any = source(epoch) if callable(source) else source
     if not (isinstance(batches, Iterable) or callable(getattr(batches, "__getitem__", None))):
         raise TypeError(
             f"the stream `{name}` must be batches, such as a list of some, or a function that "
             f"returns those of an epoch; got {batches!r:.60}."
         )
     return batches
+
+
+def _refuse_other_functions(source: Any, name: str) -> None:
+    if callable(source):
+        refuse_call(source, name, "the epoch, whose batches it returns", 0)
 
 
 def _groups(

@@ -127,7 +127,7 @@ def cross_validate(
     settings = trainer_settings(options)
     if settings and trainer is not None:
         raise ValueError(
-            f"{', '.join(map('`{}`'.format, settings))}: what a trainer is told, and `trainer` is "
+            f"{', '.join(map('`{}`'.format, settings))}: a setting of a trainer, and `trainer` is "
             "given: set it there, or leave `trainer` out."
         )
     trainer = recipe.trainer(**settings) if trainer is None else trainer
