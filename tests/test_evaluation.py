@@ -277,6 +277,7 @@ def test_metrics_that_cannot_be_computed():
     refused(ValueError, "no metric 'accurcy'; it knows 'accuracy'", metrics=["accurcy"])
     refused(ValueError, "define it by `def`", metrics=[lambda s, y, w: 0.0])
     refused(ValueError, "different names, got accuracy", metrics=["accuracy", "accuracy"])
+    refused(ValueError, "must not be called 'loss'", metrics=[("loss", lambda s, y, w: 0.0)])
     refused(TypeError, "pairs of a name and a function", metrics=[3])
     refused(TypeError, "must be a list or a tuple", metrics="accuracy")
     refused(ValueError, "must be one number", metrics=[("rows", lambda s, y, w: s)])
@@ -327,7 +328,7 @@ def test_other_measures_are_compared():
             result.of("recall")
 
 
-def test_what_cannot_be_compared():
+def test_what_cannot_be_compared(unchecked):
     for models, error, match in (
         ("GLVQ", TypeError, "must be a list of names"),
         ([], ValueError, "one model at least"),
@@ -335,8 +336,14 @@ def test_what_cannot_be_compared():
         (["GLV"], ValueError, "no model 'GLV'"),
         (["HCM"], ValueError, "HCM: .*learns without labels"),
         ([composed], ValueError, "composed: .*give `rule` and `epochs`"),
+        ([("GLVQ",)], TypeError, "each alone or with its options as a pair, .*got .'GLVQ',."),
+        ([("GLVQ", "epochs")], TypeError, "each alone or with its options as a pair"),
+        ({1: "GLVQ"}, TypeError, "must call each model by a word, got 1"),
     ):
         with pytest.raises(error, match=match):
             pz.compare(models, X, Y)
-    with pytest.raises(ValueError, match="`measure` must be one of"):
-        pz.compare(["GLVQ"], X, Y, measure="f1")
+    for measure in ("f1", ["accuracy"], None):
+        with pytest.raises(ValueError, match="`measure` must be one of"):
+            pz.compare(["GLVQ"], X, Y, measure=measure)
+    with pytest.raises(TypeError, match="<lambda>: `model` must be a function of `.x, y, .*key"):
+        pz.compare([lambda x, y: composed(x, y, key=0)], X, Y, rule=RULE, epochs=1)

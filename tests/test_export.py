@@ -8,7 +8,9 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
+import scipy.sparse
 from pages import ROOT
 from zoo import CASES, Case, sampled
 
@@ -173,6 +175,32 @@ def test_a_model_that_cannot_decide_is_not_exported(tmp_path):
     )
     with pytest.raises(ValueError, match="NaN or infinite"):
         pz.export.stablehlo(model, tmp_path / "model")
+
+
+def test_a_program_refuses_what_its_model_would(tmp_path, unchecked):
+    model, x = unequal()
+    pz.export.stablehlo(model, tmp_path / "model")
+    program = pz.export.load_stablehlo(tmp_path / "model")
+    for wrong in (
+        np.ma.masked_less(x, 100),
+        x.astype(complex),
+        x.astype("M8[s]"),
+        x.astype(str),
+        1e300 * x.astype(float),
+        x[0],
+        x[:, :2],
+        x[:0],
+        scipy.sparse.csr_array(x),
+        None,
+    ):
+        with pytest.raises((TypeError, ValueError), match="`x` "):
+            program(wrong)
+        with jax.enable_x64(True), pytest.raises((TypeError, ValueError), match="`x` "):
+            program(wrong)
+    for right in (x.tolist(), pandas.DataFrame(x)):
+        np.testing.assert_array_equal(program(right)["label"], program(x)["label"])
+    with pytest.raises(TypeError, match="`path` must be"):
+        pz.export.load_stablehlo(3)
 
 
 @pytest.mark.parametrize("text", [b"", b"\0" * 100, b"not a program"])

@@ -472,8 +472,10 @@ def test_what_is_masked_is_no_number(what, unchecked):
     some.reshape(-1)[0] = True
     masked = {**given, what: np.ma.masked_array(given[what], some, fill_value=-999)}
     masked["validation"] = (masked["validation"], Y)
-    with pytest.raises(ValueError, match=f"`{what}.*masked"):
-        SLOW.fit(MODEL, masked.pop("x"), masked.pop("y"), key=0, **masked)
+    rows = masked if what == "validation" else {**masked, what: list(masked[what])}
+    for wrong in (dict(rows), masked):
+        with pytest.raises(ValueError, match=f"`{what}.*masked"):
+            SLOW.fit(MODEL, wrong.pop("x"), wrong.pop("y"), key=0, **wrong)
     # Without a single masked entry it is an array.
     whole = {**given, what: np.ma.masked_array(given[what], False)}
     whole["validation"] = (whole["validation"], Y)
@@ -550,7 +552,13 @@ def test_a_regularisation_is_finite_and_not_negative(make, value, unchecked):
         make(value)
 
 
-@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan, "0.1", None, np.ones(2)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(-1.0, np.inf, np.nan, "0.1", None, np.ones(2), float),
+        *(lambda: 0.1, lambda count: None, lambda count: jnp.ones(2), lambda count: "0.1"),
+    ],
+)
 @pytest.mark.parametrize(
     "rate", [lambda v: v, lambda v: {"metric": v, "rest": 0.1}], ids=["one", "by part"]
 )

@@ -237,6 +237,34 @@ def test_weights_are_copies():
         clone(estimator).fit(X, Y, sample_weight=Y == 2)
 
 
+def test_a_mask_is_not_lost():
+    hidden, words = np.ma.masked_less(X, 0), np.ma.masked_equal(Y, 0)
+    for estimator, *data in (
+        (ps.PrototypeClassifier("GLVQ", **FEW), hidden, Y),
+        (ps.PrototypeClassifier("GLVQ", **FEW), X, words),
+        (ps.PrototypeClusterer("HCM", **FEW), hidden),
+        (ps.NoveltyDetector("SVDD", **FEW), X, np.ma.masked_equal(np.where(Y == 0, 1, -1), -1)),
+        (ps.PrototypeClassifier("GLVQ", **FEW).fit(X, Y).predict, hidden),
+    ):
+        with pytest.raises(ValueError, match="`[Xy]` is a masked array"):
+            getattr(estimator, "fit", estimator)(*data)
+
+
+@pytest.mark.parametrize("name", ["key", "x", "sample_weight"])
+def test_no_option_is_what_an_estimator_gives_itself(name):
+    with pytest.raises(ValueError, match=f"`{name}` is no option of an estimator.*`random_state`"):
+        ps.PrototypeClassifier("GLVQ", **FEW, **{name: 0}).fit(X, Y)
+
+
+def test_a_series_weighs_labels_by_its_index():
+    y, weights = np.array(["a", "b", "c"])[Y], {"c": 2.0, "a": 0.5}
+    one, other = (
+        ps.PrototypeClassifier("GLVQ", class_weight=made(weights), **FEW).fit(X, y)
+        for made in (dict, pandas.Series)
+    )
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
 def test_weights_of_classes_multiply():
     y, weight = np.array(["a", "b", "c"])[Y], np.linspace(1, 2, len(X))
     estimator = ps.PrototypeClassifier("GMLVQ", **FEW)

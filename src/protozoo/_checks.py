@@ -12,7 +12,8 @@ import numbers
 import types
 import typing
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -60,8 +61,13 @@ def refuse_other_columns(x: Any, names: Sequence[str], name: str = "x") -> None:
     raise ValueError(
         f"`{name}` has other columns than the data that the model was trained with, or another "
         f"order: {'; '.join(differ)}. Take these columns in their order, "
-        f"`{name}[list(model.card.features)]`."
+        f"`{_in_code(name)}[list(model.card.features)]`."
     )
+
+
+def _in_code(name: str) -> str:
+    """What an argument is called in a line of code that mends it: `y` of "validation y"."""
+    return name.split()[-1]
 
 
 def as_numbers(given: Any, name: str = "x") -> np.ndarray | Array:
@@ -100,18 +106,29 @@ _REMEDIES = {
 }
 
 
-def _as_numpy(given: Any, name: str) -> np.ndarray:
+def unmasked(given: Any, name: str) -> Any:
+    """`given`, dense and without a mask: what NumPy would make of it has its values.
+
+    **Raises:** `ValueError` if something is masked, `TypeError` if it is sparse.
+    """
+    rows = given if isinstance(given, list | tuple) else (given,)
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.getmaskarray(row).any() for row in rows):
+        raise ValueError(
+            f"`{name}` is a masked array: leave masked samples out, or fill them first, "
+            f"`{_in_code(name)}.filled(value)`; with NaN for the metric `Missing`."
+        )
     if np.ma.isMaskedArray(given):
-        if np.ma.getmaskarray(given).any():
-            raise ValueError(
-                f"`{name}` is a masked array: leave masked samples out, or fill them first, "
-                f"`{name}.filled(value)`; with NaN for the metric `Missing`."
-            )
-        given = np.ma.getdata(given)
+        return np.ma.getdata(given)
     if not hasattr(given, "__array__") and callable(getattr(given, "toarray", None)):
         raise TypeError(
-            f"`{name}` is sparse ({type(given).__name__}): make it dense first, `{name}.toarray()`."
+            f"`{name}` is sparse ({type(given).__name__}): make it dense first, "
+            f"`{_in_code(name)}.toarray()`."
         )
+    return given
+
+
+def _as_numpy(given: Any, name: str) -> np.ndarray:
+    given = unmasked(given, name)
     if isinstance(given, str | bytes | dict | set | frozenset) or given is None or callable(given):
         raise TypeError(
             f"`{name}` must hold numbers, got {_brief(given)} of type {type(given).__name__}."
@@ -329,7 +346,7 @@ def _warn_of_merged(x: np.ndarray, name: str) -> None:
         warnings.warn(
             f"distinct values of `{name}` become equal in {np.dtype(target)}, in feature "
             f"{', '.join(merged[:5])}{' …' if len(merged) > 5 else ''}: subtract an offset first "
-            f"(`{name} - {name}.mean(axis=0)`), or compute in 64 bits "
+            f"(`{_in_code(name)} - {_in_code(name)}.mean(axis=0)`), or compute in 64 bits "
             "(`jax.config.update('jax_enable_x64', True)`).",
             UserWarning,
             stacklevel=2,
@@ -359,7 +376,7 @@ def sample_numbers(
     if x.ndim < 2 or (shape is not None and x.shape[1:] != shape):
         wanted = f"(n, {', '.join(map(str, shape))})" if shape is not None else "(n, features…)"
         hint = (
-            f"; for a single sample, pass {name}[None]"
+            f"; for a single sample, pass {_in_code(name)}[None]"
             if shape is not None and x.shape == shape
             else ""
         )
@@ -476,8 +493,11 @@ def places_of(words: np.ndarray, names: Sequence[Any], name: str = "y") -> np.nd
     return np.array([place[str(one)] for one in found], int)[which]
 
 
-def as_labels(y: Any, n: int, name: str = "y", names: Sequence[Any] | None = None) -> np.ndarray:
-    """`y` as n integers 0…c-1; where classes have names, they may be called by them.
+def as_labels(
+    y: Any, n: int, name: str = "y", names: Sequence[Any] | None = None, classes: int = 0
+) -> np.ndarray:
+    """`y` as n integers 0…c-1; where classes have names, they may be called by them. Where so many
+    are known, few samples may be of any of them.
 
     **Raises:** `ValueError` naming what is wrong, and how labels of another kind are encoded.
     """
@@ -491,7 +511,8 @@ def as_labels(y: Any, n: int, name: str = "y", names: Sequence[Any] | None = Non
                 f"`{name}` must have one label for each of the {n} samples: {error}"
             ) from None
     y = np.asarray(y)
-    encode = f"encode it first: `classes, {name} = np.unique({name}, return_inverse=True)`"
+    code = _in_code(name)
+    encode = f"encode it first: `classes, {code} = np.unique({code}, return_inverse=True)`"
     if y.shape != (n,):
         raise ValueError(
             f"`{name}` must have one label for each of the {n} samples, shape ({n},), got "
@@ -501,7 +522,7 @@ def as_labels(y: Any, n: int, name: str = "y", names: Sequence[Any] | None = Non
         raise ValueError(f"`{name}` must hold integers 0…c-1, got {y.dtype}; {encode}.")
     if y.min() < 0:
         raise ValueError(f"`{name}` must hold integers 0…c-1, got {y.min()}; {encode}.")
-    if y.max() > max(10 * n, 1000):
+    if y.max() > max(10 * n, 1000, classes):
         raise ValueError(
             f"`{name}` must hold integers 0…c-1 without gaps, got {y.max()} among {n} labels; "
             f"{encode}."
@@ -529,12 +550,12 @@ def refuse_single_class(y: np.ndarray, name: str = "y") -> None:
 def refuse_missing_classes(y: np.ndarray, name: str = "y") -> None:
     """Raise `ValueError` if a class below the largest has no sample, or if there is only one."""
     refuse_single_class(y, name)
-    counts = np.bincount(y)
+    counts, code = np.bincount(y), _in_code(name)
     if not counts.all():
         raise ValueError(
             f"`{name}` has no sample of class {int(np.flatnonzero(counts == 0)[0])}: classes must "
-            f"be 0…{len(counts) - 1} without gaps; `classes, {name} = np.unique({name}, "
-            f"return_inverse=True)` closes them, and `{name}.astype(str)` makes them names."
+            f"be 0…{len(counts) - 1} without gaps; `classes, {code} = np.unique({code}, "
+            f"return_inverse=True)` closes them, and `{code}.astype(str)` makes them names."
         )
 
 
@@ -545,7 +566,7 @@ def refuse_no_targets(y: np.ndarray, name: str = "y") -> None:
         what = f"class {y.max()}" if y.max() > 1 else "no sample of class 0"
         raise ValueError(
             f"`{name}` must be 0 for targets and 1 for all others, and has {what}: of several "
-            f"classes, choose the target, `({name} != target).astype(int)`."
+            f"classes, choose the target, `({_in_code(name)} != target).astype(int)`."
         )
 
 
@@ -617,8 +638,20 @@ def is_array_like(x: Any) -> bool:
 
 
 def as_stored(x: Any, name: str) -> Any:
-    """`x` as it is, if it has a shape: what is on a disk is not read. A list becomes an array."""
+    """`x` as it is, if it has a shape: what is on a disk is not read. A list becomes an array.
+
+    **Raises:** as `unmasked`.
+    """
+    x = unmasked(x, name)
     return x if hasattr(x, "shape") else as_numbers(x, name)
+
+
+def as_read(x: Any, name: str) -> np.ndarray:
+    """A piece of what is stored, numbers or words, as an array of NumPy.
+
+    **Raises:** as `as_numbers`, for what is no array, masked or sparse.
+    """
+    return np.asarray(x) if isinstance(x, jax.Array) else _as_numpy(x, name)
 
 
 def as_parts(given: Any, name: str) -> tuple[Any, Any, Any]:
@@ -747,6 +780,34 @@ def renamed(**now: str) -> Callable[[Function], Function]:
     return decorate
 
 
+def refuse_call(function: Callable, name: str, how: str, *args: Any, **kwargs: Any) -> None:
+    """Raise `TypeError` for what is no function, or one that cannot be called with these arguments,
+    which `how` says in words; nothing is called."""
+    if not callable(function):
+        raise TypeError(f"`{name}` must be a function of {how}, got {_brief(function)}.")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of some that are built in, nobody knows
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}` must be a function of {how}, got {_brief(function)} of {signature}: {error}."
+        ) from None
+
+
+@contextmanager
+def said_of(what: str) -> Iterator[None]:
+    """Inside, errors about data begin with what they are about: a batch of many, a member of
+    many."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{what}: {error}") from error
+
+
 def of_model(function: Function) -> Function:
     """A function whose `model` is of the kind that its annotation says, or refused by name; its
     other arguments have doors of their own."""
@@ -837,9 +898,9 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if origin is tuple:
-        return f"a tuple of {_words(get_args(kind)[0])}"
+        return f"a tuple of {_words(get_args(kind)[0]).removeprefix('of kind ')}"
     if origin is Sequence and get_args(kind):
-        return f"a list of {_words(get_args(kind)[0])}"
+        return f"a list of {_words(get_args(kind)[0]).removeprefix('of kind ')}"
     named = {
         Mapping: "a mapping",
         Sequence: "a list",

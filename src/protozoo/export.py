@@ -29,7 +29,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import of_kinds, positive_integer
+from ._checks import as_samples, known_value, of_kinds, positive_integer
 from ._namespace import public
 from ._types import Array, ArrayLike, Float
 from .manifolds.internal import without_loops
@@ -106,19 +106,33 @@ def stablehlo(
 def load_stablehlo(path: str | os.PathLike[str]) -> Callable[[ArrayLike], dict[str, Array]]:
     """The program in a file that `stablehlo` wrote, a function of samples.
 
+    It takes what the model would, and refuses the rest as the model does, but samples that are not
+    finite: of these it gives NaN, and -1 as their class.
+
     A file of this kind is a program: call those that you trust.
 
-    **Raises:** `ImportError` without flatbuffers, `ValueError` if there is no such program.
+    **Raises:** `ImportError` without flatbuffers, `ValueError` if there is no such program,
+    `TypeError` for what is no path.
     """
     _needs("flatbuffers", 'pip install "protozoo[export]"')
+    place = resolved(path, "path")
     try:
-        with opened(resolved(path, "path")) as file:
+        with opened(place) as file:
             exported = jax.export.deserialize(bytearray(file.read()))
-        (x,) = exported.in_avals
+        (takes,) = exported.in_avals
         call: Any = exported.call
     except Exception as error:  # what is in a file can be anything
         raise ValueError(f"{os.fspath(path)!r} holds no StableHLO program: {error}.") from error
-    return lambda samples: call(jnp.asarray(samples, x.dtype))
+
+    def program(x: ArrayLike) -> dict[str, Array]:
+        samples = as_samples(x, takes.shape[1:])
+        numbers = samples.astype(takes.dtype)
+        known = None if samples.dtype == takes.dtype else known_value(samples)
+        if known is not None and (np.isfinite(known) & ~np.isfinite(np.asarray(numbers))).any():
+            raise ValueError(f"`x` has values beyond the range of {takes.dtype}: rescale it.")
+        return call(numbers)
+
+    return program
 
 
 @of_kinds

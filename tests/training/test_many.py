@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 from compilations import count_compilations
 from zoo import blobs, sampled
@@ -126,7 +127,7 @@ def test_one_program_for_all(together):
     assert [name for name in compiled.names if "run" in name] == []
 
 
-def test_what_many_refuse():
+def test_what_many_refuse(unchecked):
     models, key = restarts("GLVQ"), jax.random.key(0)
     with pytest.raises(ValueError, match=r"which must agree; got \[2, 3\]"):
         pz.fit_many([trainer(), trainer()], models, X, Y, key=key)
@@ -136,6 +137,24 @@ def test_what_many_refuse():
         pz.fit_many(trainer(), [models[0], pz.zoo.GMLVQ(X, Y, key=key)], X, Y, key=key)
     with pytest.raises(ValueError, match="member 1 is of another structure"):
         pz.fit_many([trainer(), trainer(batch_size=4)], models[0], X, Y, key=key)
+    for wrong in ("adam", trainer().rule, iter(models)):
+        with pytest.raises(TypeError, match="`trainers` must be of kind Trainer, or a list of som"):
+            pz.fit_many(wrong, models, X, Y, key=key)
+    with pytest.raises(TypeError, match="`models` must be of kind AbstractTrainable, or a list of"):
+        pz.fit_many(trainer(), iter(models), X, Y, key=key)
+    with pytest.raises(ValueError, match=r"`sample_weight` must have shape \(n,\) or \(m, n\)"):
+        pz.fit_many(trainer(), models, X, Y, key=key, sample_weight=np.ones((3, 60, 1)))
+    with pytest.raises(ValueError, match="`validation_weight` weighs `validation`, which is miss"):
+        pz.fit_many(trainer(), models, X, Y, key=key, validation_weight=np.ones(60))
+    for y, weight in ((0 * Y, None), (Y, [np.ones(60), Y == 1, np.ones(60)])):
+        with pytest.raises(ValueError, match="`y` has the single class"):
+            pz.fit_many(trainer(), models, X, y, key=key, sample_weight=weight)
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    named = [pz.fit("GLVQ", frame, Y, key=key, epochs=1).model] * 2
+    other = frame[list("bacde")]
+    for given in ({"x": other}, {"x": frame, "validation": (other, Y)}):
+        with pytest.raises(ValueError, match="has other columns than the data"):
+            pz.fit_many(trainer(), named, y=Y, key=key, **given)
     given = {
         "progress": True,
         "callbacks": [pz.training.HistoryFile("somewhere.csv")],
@@ -178,7 +197,12 @@ def test_cross_validation_holds_out_every_sample_once():
     )
 
 
-def test_what_cross_validation_refuses():
+def test_what_cross_validation_refuses(unchecked):
+    for wrong in ("adam", trainer().rule):
+        with pytest.raises(TypeError, match="`trainer` must be of kind Trainer or None, got"):
+            pz.cross_validate("GLVQ", X, Y, trainer=wrong)
+    with pytest.raises(ValueError, match="`epochs`, `batch_size`: .* `trainer` is given"):
+        pz.cross_validate("GLVQ", X, Y, trainer=trainer(), batch_size=3, epochs=3)
     with pytest.raises(ValueError, match="HCM learns without labels"):
         pz.cross_validate("HCM", X, Y)
     with pytest.raises(

@@ -136,6 +136,8 @@ def test_a_state_in_training_is_resized():
 
 
 def test_what_cannot_be_resized_is_refused(unchecked):
+    with pytest.raises(TypeError, match="`between` must be a function of `.model, x, y, .*'key'"):
+        pz.Phases([trainer()], between=lambda model, x, y: model)
     with pytest.raises(ValueError, match="`y` is missing: this model knows classes"):
         pz.Resize()(pz.zoo.GLVQ(X, Y, key=0), X, key=0)
     with pytest.raises(ValueError, match="`y` was given, but this model has no classes"):

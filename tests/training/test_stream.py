@@ -5,7 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas
 import pytest
+import scipy.sparse
 from compilations import count_compilations
 from zoo import blobs
 
@@ -200,8 +202,8 @@ def test_what_streams_refuse(model):
         trainer(2).fit(model, Source(20), Y, key=key)
     bad = X[:20].copy()
     bad[0, 0] = np.nan
-    with pytest.raises(ValueError, match="a batch's x. has 1 values that are NaN"):
-        trainer(1).fit(model, iter_again([(bad, Y[:20])]), key=key)
+    with pytest.raises(ValueError, match=r"^batch 1 of .* `x` has 1 values that are NaN.*\(0, 0\)"):
+        trainer(1).fit(model, iter_again([(X[20:], Y[20:]), (bad, Y[:20])]), key=key)
     with pytest.raises(ValueError, match="`batch_size` must be a positive integer, got 0"):
         Slices(X, Y, batch_size=0)
     with pytest.raises(ValueError, match="`y` must have one label for each of the 60 samples"):
@@ -245,3 +247,127 @@ def test_batches_call_classes_by_the_names_that_the_model_knows():
             assert eqx.tree_equal(fit.model, plain.model)
     with pytest.raises(ValueError, match="oak"):
         trainer(1).fit(named, [(X[:3], np.array(["ash", "birch", "oak"]))], key=0)
+
+
+HIDDEN = np.ma.masked_equal(Y, 0)
+REST = (X[20:], Y[20:])
+#: A batch with a fault, what comes after it, and what is said of it.
+FAULTS = {
+    "fewer labels": ((X[:20], Y[:19]), (X[20:], Y[19:]), "`y` must have one label for each of the"),
+    "masked labels": ((X[:20], HIDDEN[:20]), REST, r"`y` is a masked.*`y\.filled\(value\)`"),
+    "truth values": ((X[:20], Y[:20] > 0), REST, r"got bool; .*`classes, y = np\.unique\(y, "),
+    "unsigned integers": ((X[:20], Y[:20].astype("u8") + 3), REST, r"`y` has class \d, but"),
+    "dates": ((X[:20], Y[:20].astype("M8[s]")), REST, "`y` must hold integers.*datetime64"),
+    "one label": ((X[:20], 1), REST, r"each of the 20 samples, shape \(20,\), got \(\)"),
+    "no labels": ((X[:20], None), REST, "`y` is missing"),
+    "fewer features": ((X[:20, :3], Y[:20]), REST, r"`x` must have shape \(n, 5\), got \(20, 3\)"),
+    "a number": (3, 4, r"`x` must have shape \(n, 5\), got \(\)"),
+    "one sample": ((X[0], Y[:1]), REST, r"pass x\[None\]"),
+    "masked samples": ((np.ma.masked_less(X[:20], 0), Y[:20]), REST, "`x` is a masked array"),
+    "masked weights": ((X[:20], Y[:20], 1.0 * HIDDEN[:20]), REST, "`weight` is a masked array"),
+    "too many things": ((X, Y, None, 1), REST, "a batch must be `.x, y.`"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_each_batch_is_checked_by_itself(model, what):
+    *pieces, message = FAULTS[what]
+    with pytest.raises((ValueError, TypeError), match=f"^batch 0 of the stream `x`: .*{message}"):
+        trainer(1).fit(model, iter_again(pieces), key=0)
+    if what == "fewer labels":
+        held_out = iter_again([REST, *pieces])
+        with pytest.raises(ValueError, match=f"^batch 1 of the stream `validation`: .*{message}"):
+            trainer(1).fit(model, X, Y, key=0, validation=held_out)
+
+
+def test_few_samples_of_many_classes():
+    many = np.arange(1500)
+    model = pz.zoo.GLVQ(X[many % 60] + many[:, None], many, key=0)
+    assert trainer(1).fit(model, [(X[:20], Y[:20]), (X[:3], Y[:3] + 1497)], key=0).epochs == 1
+
+
+@pytest.mark.parametrize("stream", ["batches", "Slices", "validation"])
+def test_the_columns_of_a_data_frame_are_those_of_the_model(stream, unchecked):
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    model = pz.fit("GLVQ", frame, Y, key=0, epochs=1).model
+    other = frame[list("bacde")]
+    wrong = Slices(other, Y, batch_size=20) if stream == "Slices" else [(other[:30], Y[:30])]
+    given, held_out = ((frame, Y), wrong) if stream == "validation" else ((wrong,), None)
+    with pytest.raises(ValueError, match="has other columns than the data.*`x.list.model.card"):
+        trainer(1).fit(model, *given, key=0, validation=held_out)
+    trainer(1).fit(model, Slices(frame, Y, batch_size=20), key=0)
+
+
+def test_a_stream_of_one_class_is_refused_when_it_has_been_seen(model):
+    alone = [(X[Y == 1][:10], Y[Y == 1][:10])] * 3
+    with pytest.raises(ValueError, match="the stream `x`: `y` has the single class 1"):
+        trainer(2).fit(model, iter_again(alone), key=0)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            lambda: batches(20),
+            "`x` must be a function of the epoch, .*lambda.* of \\(\\): too many",
+        ),
+        (lambda epoch, key: batches(20), "`x` must be a function of the epoch, .*'key'"),
+        (lambda epoch: None, "the stream `x` must be batches, .*got None"),
+        (Slices, "`x` must be a function of the epoch, .*batch_size"),
+        (int, "the stream `x` must be batches, .*got 0"),
+    ],
+    ids=["no argument", "two", "none", "class", "number"],
+)
+def test_functions_that_are_no_streams(model, source, message, unchecked):
+    with pytest.raises(TypeError, match=message):
+        trainer(1).fit(model, source, key=0)
+    if "function of the epoch" in message:
+        with pytest.raises(TypeError, match=message.replace("`x`", "`validation`")):
+            trainer(1).fit(model, X, Y, key=0, validation=source)
+
+
+def test_slices_neither_lose_a_mask_nor_take_what_is_sparse():
+    hidden = np.ma.masked_equal(np.where(X > 1, -999, X), -999)
+    with pytest.raises(ValueError, match=r"`x` is a masked array.*`x\.filled\(value\)`"):
+        Slices(hidden, Y, batch_size=20)
+    with pytest.raises(ValueError, match="`y` is a masked array"):
+        Slices(X, HIDDEN, batch_size=20)
+    with pytest.raises(TypeError, match=r"`x` is sparse.*`x\.toarray\(\)`"):
+        Slices(scipy.sparse.csr_array(X), Y, batch_size=20)
+
+    class File:
+        """Masked as soon as it is read, and not before."""
+
+        shape = X.shape
+        __len__ = X.__len__
+        __getitem__ = hidden.__getitem__
+
+    with pytest.raises(ValueError, match="`x` is a masked array"):
+        next(Slices(File(), Y, batch_size=20)(0))
+    with pytest.raises(ValueError, match=r"`transform\(x\)` is a masked array"):
+        next(Slices(X, Y, batch_size=20, transform=lambda x: np.ma.masked_less(x, 0))(0))
+    with pytest.raises(TypeError, match="`transform` must be a function of a batch's samples"):
+        Slices(X, Y, batch_size=20, transform=lambda: X)
+
+
+def test_a_batch_of_no_samples_is_not_there(model):
+    pieces = batches(20)
+    one, other = (
+        trainer(1).fit(model, iter_again(given), key=0)
+        for given in (pieces, [pieces[0], (X[:0], Y[:0]), *pieces[1:]])
+    )
+    assert eqx.tree_equal(one.model, other.model)
+
+
+def test_a_series_weighs_classes_by_its_index(model, unchecked):
+    weights, words = {2: 0.5, 0: 1.0, 1: 3.0}, {"c": 0.5, "a": 1.0, "b": 3.0}
+    named = pz.fit("GLVQ", X, np.array(list("abc"))[Y], key=0, epochs=1).model
+    for one, given in ((model, weights), (named, words)):
+        for data in ((X, Y), (Slices(X, Y, batch_size=60),)):
+            fits = [
+                trainer(1).fit(one, *data, key=0, class_weight=made(given))
+                for made in (dict, pandas.Series)
+            ]
+            assert eqx.tree_equal(fits[0].model, fits[1].model)
+    with pytest.raises(ValueError, match=r"once, got \[0, 1, 1, 2\]"):
+        trainer(1).fit(model, X, Y, key=0, class_weight=pandas.Series([1, 2, 3, 4], [0, 1, 1, 2]))

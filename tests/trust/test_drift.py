@@ -374,9 +374,14 @@ def test_what_cannot_be_followed_is_refused(unchecked):
         prequential(glvq(), [])
     with pytest.raises(ValueError, match="has no classes"):
         prequential(glvq(), [x])
-    for wrong in (None, 3, lambda: batches(1)):
-        with pytest.raises(TypeError, match="`stream` must be batches"):
+    for wrong in (np.ma.masked_equal(y, 0), y[:3], y.astype(str)):
+        with pytest.raises((TypeError, ValueError), match="^batch 1 of `stream`: .*`y`"):
+            prequential(glvq(), [(x, y), (x, wrong)])
+    for wrong in (None, 3, lambda: [(x, y)]):
+        with pytest.raises(TypeError, match="stream"):
             prequential(glvq(), wrong)
+    by_epoch = prequential(glvq(), pz.training.Slices(x, y, batch_size=len(x)))
+    assert by_epoch.accuracy == prequential(glvq(), [(x, y)]).accuracy
     with pytest.raises(TypeError, match="`learner` must have `predict`"):
         prequential(3, [(x, y)])
     for wrong in ({"noise": 2.0}, {"samples": 0}, {"seed": -1}, {"transition": 10**6}):

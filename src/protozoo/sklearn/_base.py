@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._checks import as_key, as_weights
+from .._checks import as_key, as_weights, unmasked
 from ..models import PrototypeModel
 from ..training import Fit, Reason, Trainer, TrainState
 from ..zoo import Recipe, fit
@@ -35,6 +35,9 @@ _OWN = {
     *("self", "model", "x", "y", "key", "sample_weight", "class_weight", "validation", "options"),
     *("class_names", "feature_names"),
 }
+
+#: Those of them that no option may have the name of.
+_GIVEN = {"x", "y", "key", "sample_weight"}
 
 #: What the next fits return, if they are known already (`CompiledGridSearchCV`).
 _KNOWN: ContextVar[Iterator[Fit | None] | None] = ContextVar("known", default=None)
@@ -111,6 +114,11 @@ class PrototypeEstimator(BaseEstimator):
         row = look_up(self.model)
         if isinstance(row, Recipe) and task(row) != type(self).__name__:
             raise ValueError(f"{row.name} is a model for `{task(row)}`: use that class.")
+        for name in _GIVEN & set(self._options):
+            raise ValueError(
+                f"`{name}` is no option of an estimator, which gives it to `pz.fit` itself: seed "
+                "it by `random_state`, and pass data and weights to `fit`."
+            )
         return row
 
     def __sklearn_tags__(self) -> Tags:
@@ -126,7 +134,9 @@ class PrototypeEstimator(BaseEstimator):
     def _samples(self, X: Any, **checks: Any) -> Any:
         # What is not finite is found, or taken for a gap, by the model.
         taken = {"dtype": [np.float64, np.float32], "allow_nd": True, "ensure_all_finite": False}
-        return validate_data(self, X, **taken, **checks)
+        # What a mask hides would be a number to scikit-learn.
+        given = {name: unmasked(one, name) for name, one in {"X": X, **checks}.items()}
+        return validate_data(self, **given, **taken)
 
     def _asked(self, X: Any) -> tuple[PrototypeModel, np.ndarray]:
         """The trained model, and samples for it."""

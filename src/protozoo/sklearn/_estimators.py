@@ -21,11 +21,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .. import mixtures, topology
-from .._checks import as_weights
+from .._checks import as_weights, unmasked
 from .._statistics import weighted_mean
 from .._types import Array
 from ..models import PrototypeModel
-from ..training.internal import of_classes, sample_losses
+from ..training.internal import by_class, of_classes, sample_losses
 from ._base import PrototypeEstimator
 
 
@@ -112,7 +112,7 @@ class PrototypeClassifier(_Transformer, ClassifierMixin, PrototypeEstimator):
         if not self._trained:
             if classes is None:
                 raise ValueError("`classes` must be given in the first call of `partial_fit`.")
-            self.classes_ = np.unique(classes)
+            self.classes_ = np.unique(unmasked(classes, "classes"))
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"`classes` is {classes}, and was {self.classes_} in the first call of "
@@ -185,7 +185,7 @@ class PrototypeClassifier(_Transformer, ClassifierMixin, PrototypeEstimator):
         labels = np.zeros(len(y), np.int32)
         labels[there] = np.searchsorted(self.classes_, y[there])
         if self.class_weight is not None:
-            given: Any = self.class_weight
+            given = by_class(self.class_weight)
             if isinstance(given, Mapping):
                 given = {k: given.get(c, 1.0) for k, c in enumerate(self.classes_.tolist())}
             weight = weight * of_classes(labels, len(self.classes_), given, weight)[labels]
@@ -409,7 +409,7 @@ class NoveltyDetector(OutlierMixin, PrototypeEstimator):
         x, _, weight = PrototypeEstimator._read(self, X, None, sample_weight, reset)
         if y is None:
             return x, None, weight
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(unmasked(y, "y"), warn=True)
         if y.dtype.kind not in "iuf" or not np.isin(y, (1, -1)).all():
             warnings.warn(
                 "`y` is ignored: labels for a detector are +1 for targets and -1 for all others.",

@@ -1,7 +1,7 @@
 """Data and weights, checked once, as the compiled loop takes them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,6 +13,8 @@ from .._checks import (
     as_weights,
     on_device,
     places_of,
+    refuse_other_columns,
+    refuse_single_class,
     refuse_unknown_classes,
     sample_numbers,
 )
@@ -28,7 +30,8 @@ from ._objective import Batch, Objective
 from ._rule import AbstractRule
 
 
-#: A weight for each class: by a mapping (from numbers or names), in an array, or `"balanced"`.
+#: A weight for each class: by a mapping or a series (from numbers or names), in an array, or
+#: `"balanced"`.
 ClassWeight = str | Mapping[int, float] | Mapping[str, float] | Sequence[float] | ArrayLike | None
 
 
@@ -43,12 +46,8 @@ def as_batch(
 ) -> Batch:
     """All samples as one batch, with weights of mean one; samples without weight are left out,
     unless told otherwise."""
-    if isinstance(model, PrototypeModel):
-        model.check_columns(x, f"{name}x")
-    x = sample_numbers(x, model.sample_shape, f"{name}x")
-    n = len(x)
-    labels = classes_of(model, y, n, name)
-    weight = as_weights(sample_weight, n, f"{name}sample_weight")
+    x, labels = Intake.of(model).numbers(x, y, name)
+    weight = as_weights(sample_weight, len(x), f"{name}sample_weight")
     if class_weight is not None:
         if labels is None:
             raise ValueError("`class_weight` needs classes, and this model learns without labels.")
@@ -76,33 +75,83 @@ def as_batch(
     )
 
 
-def classes_of(
-    model: AbstractTrainable, y: ArrayLike | None, n: int, name: str = ""
-) -> np.ndarray | None:
-    """The classes of n samples, if the model learns from some.
+class Intake(NamedTuple):
+    """What a model takes, asked once: of many small batches, each would ask it again."""
 
-    **Raises:** `ValueError` if they are missing, out of place or none that the model knows.
-    """
-    if not model.supervised:
-        if y is not None:
-            raise ValueError(
-                f"`{name}y` was given, but {model.loss_name} learns without labels: leave it out."
-            )
-        return None
-    if y is None and model.targets_only:
-        y = np.zeros(n, int)
-    if y is None:
-        raise ValueError(f"`{name}y` is missing: {model.loss_name} learns from labelled samples.")
-    labels = as_labels(y, n, f"{name}y", carded_classes(model))
-    refuse_unknown_classes(labels, model.classes, f"{name}y")
-    return labels
+    sample_shape: tuple[int, ...] | None
+    #: The names of features, if a card knows them.
+    features: tuple[str, ...] | None
+    supervised: bool
+    targets_only: bool
+    loss_name: str
+    classes: int
+    class_names: Sequence[str] | None
+
+    @classmethod
+    def of(cls, model: AbstractTrainable) -> "Intake":
+        """That of a model."""
+        card = model.card if isinstance(model, PrototypeModel) else None
+        supervised = model.supervised
+        return cls(
+            model.sample_shape,
+            None if card is None else card.features,
+            supervised,
+            model.targets_only,
+            model.loss_name,
+            model.classes if supervised else 0,
+            carded_classes(model),
+        )
+
+    def numbers(
+        self, x: Any, y: Any, name: str = ""
+    ) -> tuple[np.ndarray | Array, np.ndarray | None]:
+        """Samples, and their classes if the model learns from some, as the numbers that they are:
+        not copied, and the values of samples not looked at.
+
+        **Raises:** `ValueError` or `TypeError` for other columns, another shape, what are no
+        numbers, and classes that are missing, out of place or none that the model knows.
+        """
+        self.refuse_columns(x, f"{name}x")
+        x = sample_numbers(x, self.sample_shape, f"{name}x")
+        return x, self._labels(y, len(x), f"{name}y")
+
+    def refuse_columns(self, x: Any, name: str) -> None:
+        """Raise `ValueError` for a data frame of other columns than the model's card has."""
+        if self.features is not None:
+            refuse_other_columns(x, self.features, name)
+
+    def refuse_one_class(self, y: np.ndarray | None) -> None:
+        """Raise `ValueError` if all samples are of one class, unless the model learns without
+        labels, or of targets alone."""
+        if y is not None and (not self.targets_only or y.any()):
+            refuse_single_class(y)
+
+    def _labels(self, y: Any, n: int, name: str) -> np.ndarray | None:
+        if not self.supervised:
+            if y is not None:
+                raise ValueError(
+                    f"`{name}` was given, but {self.loss_name} learns without labels: leave it out."
+                )
+            return None
+        if y is None and self.targets_only:
+            y = np.zeros(n, int)
+        if y is None:
+            raise ValueError(f"`{name}` is missing: {self.loss_name} learns from labelled samples.")
+        labels = as_labels(y, n, name, self.class_names, self.classes)
+        refuse_unknown_classes(labels, self.classes, name)
+        return labels
 
 
 def scaled(model: AbstractTrainable, batch: Batch) -> Batch:
     """The batch in the units of the model's scale: as the model inside it sees samples."""
+    return replaced(batch, x=in_units(model, batch.x))
+
+
+def in_units(model: AbstractTrainable, x: Array) -> Array:
+    """Samples in the units of the model's scale."""
     if not isinstance(model, PrototypeModel) or model.scale is None:
-        return batch
-    return replaced(batch, x=_scaled(model.scale, batch.x))
+        return x
+    return _scaled(model.scale, x)
 
 
 @eqx.filter_jit
@@ -162,6 +211,20 @@ def _encode(model: AbstractTrainable, x: Array) -> Array:
     return map_chunks(model.encode, x, rows_per_chunk(len(x), x[0].size))
 
 
+def by_class(class_weight: Any) -> Any:
+    """A series as the mapping that it is, from its index to its values; all else as it is.
+
+    **Raises:** `ValueError` if it has two weights for a class.
+    """
+    index = getattr(class_weight, "index", None)
+    if index is None or callable(index) or not callable(getattr(class_weight, "items", None)):
+        return class_weight
+    pairs = list(class_weight.items())
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"`class_weight` must name every class once, got {list(index)}.")
+    return dict(pairs)
+
+
 def of_classes(
     y: np.ndarray,
     classes: int,
@@ -178,6 +241,7 @@ def of_classes(
             )
         masses = np.bincount(y, weight, classes)
         return masses.sum() / (classes * np.where(masses > 0, masses, 1))
+    class_weight = by_class(class_weight)
     if isinstance(class_weight, Mapping):
         given: Mapping[Any, Any] = class_weight
         if names is not None and all(isinstance(key, str) for key in given):

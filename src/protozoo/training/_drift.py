@@ -3,7 +3,7 @@ worth on its way."""
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -19,6 +19,7 @@ from .._checks import (
     positive_integer,
     refuse_negative,
     refuse_unknown_classes,
+    said_of,
 )
 from .._module import buffer, hyper, part, replaced, static
 from .._schedules import as_scalar, within
@@ -27,6 +28,7 @@ from ..models import AbstractTrainable, PrototypeModel, Selection
 from ..models.internal import carded_classes
 from ._freeze import Freeze, trainable_mask
 from ._gradient import GradientDescent
+from ._stream import Stream, batches_of
 from ._trainer import Trainer, TrainState
 
 
@@ -485,7 +487,7 @@ class Prequential:
         return f"Prequential({seen}, {last}, {found})"
 
 
-def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
+def prequential(learner: Any, stream: Stream) -> Prequential:
     """Test, then train: each batch is answered before it is learned, so that all samples are new
     ones when they count.
 
@@ -494,7 +496,8 @@ def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
     - `learner`: an `AdaptiveLVQ`, or anything with `predict(x)` and `learn(x, y)`, which returns
       the learner that goes on (itself, if it changes). What has `predict` alone, such as a model,
       stays what it is.
-    - `stream`: batches `(x, y)`; classes of a model may be called by their names.
+    - `stream`: batches `(x, y)`, or a function from the epoch, 0, to them (`Slices`); classes of a
+      model may be called by their names.
 
     **Raises:** `ValueError` for a stream without batches, batches without classes or with weights
     (which no learner takes), and for classes that do not fit their samples or that the model does
@@ -505,21 +508,18 @@ def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
     """
     if not callable(getattr(learner, "predict", None)):
         raise TypeError(f"`learner` must have `predict`, got {type(learner).__name__}.")
-    if not isinstance(stream, Iterable):
-        raise TypeError(
-            f"`stream` must be batches `(x, y)`, one after the other, got {type(stream).__name__}."
-        )
     samples, correct, prototypes, drifts = [], [], [], []
-    for batch in stream:
-        x, y, weight = as_parts(batch, "a batch of `stream`")
-        if y is None:
-            raise ValueError("`stream`: a batch must be `(x, y)`, and has no classes.")
-        if weight is not None:
-            raise ValueError(
-                "`stream`: a batch must be `(x, y)`, and has weights, which no learner takes: "
-                "repeat samples in place of them."
-            )
-        right = _right(learner, x, y)
+    for number, batch in enumerate(batches_of(stream, 0, "stream")):
+        with said_of(f"batch {number} of `stream`"):
+            x, y, weight = as_parts(batch, "a batch")
+            if y is None:
+                raise ValueError("a batch must be `(x, y)`, and has no classes.")
+            if weight is not None:
+                raise ValueError(
+                    "a batch must be `(x, y)`, and has weights, which no learner takes: repeat "
+                    "samples in place of them."
+                )
+            right = _right(learner, x, y)
         learner = learner.learn(x, y) if isinstance(learner, Learner) else learner
         samples.append(len(right))
         correct.append(int(right.sum()))
@@ -534,7 +534,7 @@ def prequential(learner: Any, stream: Iterable[Any]) -> Prequential:
 
 def _right(learner: Any, x: Any, y: Any) -> Bool[np.ndarray, " n"]:
     """Which samples of a batch are answered rightly, by their classes."""
-    said, what = np.asarray(learner.predict(x)), "a batch of `stream`: y"
+    said, what = np.asarray(learner.predict(x)), "y"
     model = learner.state.model if isinstance(learner, AdaptiveLVQ) else learner
     if isinstance(model, AbstractTrainable):
         labels = as_labels(y, len(said), what, carded_classes(model))

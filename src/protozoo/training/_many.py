@@ -16,7 +16,13 @@ from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
 from ..models import AbstractTrainable
 from ..models.internal import Outside, Trainable, inside
-from ._data import as_batch, as_validation, scaled, training_batch
+from ._data import (
+    Intake,
+    as_batch,
+    as_validation,
+    scaled,
+    training_batch,
+)
 from ._fit import Fit
 from ._loop import (
     LoopState,
@@ -54,7 +60,8 @@ def fit_many(
     - `x`, `y`: samples and their classes.
     - `key`: member i has `jax.random.split(key, m)[i]`.
     - `sample_weight`: for all, `(n,)`, or for each, `(m, n)`: zeros leave samples out (folds).
-    - `validation`: monitored in place of the training loss; `validation_weight` weighs it likewise.
+    - `validation`: held-out samples, in memory, whose loss is monitored in place of the training
+      loss; `validation_weight` weighs it likewise.
 
     Each member stops for its own reasons. An accelerator trains them side by side, until the last
     one has stopped; a processor one after the other, by the program that trains one alone.
@@ -62,48 +69,56 @@ def fit_many(
     **Returns:** a list of `Fit`, best monitored loss first; `fit.member` tells which one it is.
 
     **Raises:** `ValueError` for numbers of trainers, models and weights that differ, members that
-    differ in structure, and trainers with callbacks, checkpoints or sharding, which belong to one
-    model.
+    differ in structure or see a single class, weights of no validation, and trainers with
+    callbacks, checkpoints or sharding, which belong to one model. `TypeError` for trainers and
+    models of another kind.
     """
-    sample_weight, validation_weight = (
-        None if weight is None else np.asarray(as_numbers(weight, name), float)
-        for name, weight in (
-            ("sample_weight", sample_weight),
-            ("validation_weight", validation_weight),
+    own_trainers = _several(trainers, Trainer, "trainers")
+    own_models = _several(models, AbstractTrainable, "models")
+    if validation is None and validation_weight is not None:
+        raise ValueError(
+            "`validation_weight` weighs `validation`, which is missing: pass it, or leave its "
+            "weights out."
         )
-    )
-    counts = [
-        *(len(given) for given in (trainers, models) if isinstance(given, Sequence)),
-        *(
-            len(weight)
-            for weight in (sample_weight, validation_weight)
-            if weight is not None and weight.ndim == 2
-        ),
+    weights = [
+        _as_weights(weight, name)
+        for weight, name in (
+            (sample_weight, "sample_weight"),
+            (validation_weight, "validation_weight"),
+        )
     ]
+    own = own_trainers, own_models, *(w if w is not None and w.ndim == 2 else None for w in weights)
+    counts = [len(one) for one in own if one is not None]
     if len(set(counts)) != 1 or counts[0] == 0:
         raise ValueError(
             "the number of members follows from sequences of trainers or models, or weights (m, "
             f"n), which must agree; got {counts or 'none of them'}."
         )
     m = counts[0]
-    each_trainer = list(trainers) if isinstance(trainers, Sequence) else [trainers] * m
-    each_model = list(models) if isinstance(models, Sequence) else [models] * m
+    each_trainer: list[Any] = [trainers] * m if own_trainers is None else own_trainers
+    each_model: list[Any] = [models] * m if own_models is None else own_models
     for trainer in each_trainer:
         if given := trainer.for_one_model:
             raise ValueError(
                 f"`{given[0]}` belongs to the training of one model, and `fit_many` trains many: "
                 "leave it out."
             )
-    weights = _for_each(sample_weight, m)
-    validation_weights = _for_each(validation_weight, m)
+    train_weights, held_weights = (_for_each(weight, m) for weight in weights)
+    for name, given in (("x", x), ("validation", validation)):
+        if is_stream(given):
+            raise TypeError(
+                f"`{name}` of many models must be in memory; a stream goes with the training of "
+                "one."
+            )
+    intakes = [Intake.of(model) for model in each_model]
+    for intake in intakes:
+        intake.refuse_columns(x, "x")
     # The same object for all: it is told apart from what every member has its own of.
     x, keys = as_samples(x), split(as_key(key), m)
-    if is_stream(validation):
-        raise TypeError(
-            "`validation` of many models must be in memory; a stream goes with the training of one."
-        )
     if validation is not None:
         held_out, *labels_and_weight = as_parts(validation, "`validation`")
+        for intake in intakes:
+            intake.refuse_columns(held_out, "validation x")
         validation = (as_samples(held_out, name="validation x"), *labels_and_weight)
     seen: dict[int, Array] = {}
     members = [
@@ -113,9 +128,9 @@ def fit_many(
             x,
             y,
             keys[i],
-            weights[i],
+            train_weights[i],
             validation,
-            validation_weights[i],
+            held_weights[i],
             seen,
         )
         for i in range(m)
@@ -186,6 +201,8 @@ def _member(
     outer, outside, model = model, Outside.of(model), inside(model)
     mask = trainer.mask(model)
     data = as_batch(outer, x, y, weight, weightless=True)
+    if data.y is not None:
+        Intake.of(model).refuse_one_class(np.asarray(data.y)[np.asarray(data.weight) > 0])
     # Members of one scale share what it makes of the samples.
     scale = id(outside.scale)
     if scale not in seen:
@@ -318,6 +335,29 @@ def _stacked(members: Sequence[_Member]) -> tuple[_Member, _Member]:
         *(eqx.partition(_without_samples(member), eqx.is_array) for member in members), strict=True
     )
     return jax.tree.map(lambda *a: on_device(np.stack(list(map(np.asarray, a)))), *arrays), rest[0]
+
+
+def _several(given: Any, kind: type, name: str) -> list[Any] | None:
+    """The one that each member has of its own, or `None` if there is one for all."""
+    if isinstance(given, kind):
+        return None
+    if isinstance(given, Sequence) and all(isinstance(one, kind) for one in given):
+        return list(given)
+    raise TypeError(
+        f"`{name}` must be of kind {kind.__name__}, or a list of some, one for each member, got "
+        f"{given!r:.80}."
+    )
+
+
+def _as_weights(given: Any, name: str) -> np.ndarray | None:
+    """The weights of samples, for all members or for each of them; their values are looked at
+    later."""
+    if given is None:
+        return None
+    weight = np.asarray(as_numbers(given, name), float)
+    if weight.ndim not in (1, 2):
+        raise ValueError(f"`{name}` must have shape (n,) or (m, n), got {weight.shape}.")
+    return weight
 
 
 def _for_each(weight: np.ndarray | None, m: int) -> list[np.ndarray | None]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from .._checks import refuse_negative
+from .._checks import refuse_call, refuse_negative
 from .._module import decays
 from .._schedules import AbstractSchedule, OverRun, as_scalar
 from .._types import ArrayLike
@@ -58,6 +59,23 @@ OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 """The optimisers that `GradientDescent` knows by name, each a function of Optax."""
 
 
+def _refuse_no_rate(function: Any) -> None:
+    """Raise `TypeError` for what is no function of the number of updates to one number; nothing is
+    computed."""
+    refuse_call(function, "learning_rate", "the number of updates", 0)
+    try:
+        with lenient():
+            rate = jax.eval_shape(function, jax.ShapeDtypeStruct((), jnp.int32))
+    except Exception as error:  # of many kinds, from a function of the user's
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"`learning_rate` of a number of updates failed: {reason}") from error
+    if not (isinstance(rate, jax.ShapeDtypeStruct) and rate.shape == ()):
+        raise TypeError(
+            "`learning_rate` must be a number, or a function of the number of updates to one "
+            f"number, and {function!r} returned {rate!r:.80}."
+        )
+
+
 @contextlib.contextmanager
 def lenient() -> Iterator[None]:
     """Optax mixes types, which a user may have forbidden (`jax_numpy_dtype_promotion="strict"`) for
@@ -96,11 +114,8 @@ def by_name(
         raise ValueError(f"`learning_rate` is missing: {name} has none of its own.")
     if learning_rate is not None and not callable(learning_rate):
         refuse_negative(as_scalar(learning_rate, "learning_rate"), "learning_rate")
-    elif isinstance(learning_rate, type):
-        raise TypeError(
-            f"`learning_rate` must be a number or a function of the number of updates, got "
-            f"{learning_rate!r}."
-        )
+    elif learning_rate is not None and not isinstance(learning_rate, AbstractSchedule):
+        _refuse_no_rate(learning_rate)
     if isinstance(learning_rate, AbstractSchedule):
         learning_rate = OverRun(learning_rate)
     mask = next((option for option in ("mask", "weight_decay_mask") if option in known), None)

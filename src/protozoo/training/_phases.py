@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .._checks import as_key, of_kinds
+from .._checks import as_key, of_kinds, refuse_call
 from .._keys import split
 from .._types import ArrayLike, PRNGKeyArray
 from ..models.internal import Trainable
@@ -37,7 +37,8 @@ class Phases(eqx.Module):
     - `checkpoints`: where the training states of all phases are written, each phase in a folder of
       its own.
 
-    **Raises:** `ValueError` without trainers, or for a trainer with checkpoints.
+    **Raises:** `ValueError` without trainers, or for a trainer with checkpoints; `TypeError` for a
+    `between` that cannot be called so.
     """
 
     trainers: tuple[Trainer, ...]
@@ -58,6 +59,10 @@ class Phases(eqx.Module):
             raise ValueError(
                 "`checkpoints` belong to all phases: give them to `Phases`, not to its trainers."
             )
+        if between is not None:
+            given = {"key": None, "sample_weight": None}
+            how = "`(model, x, y, *, key, sample_weight)`"
+            refuse_call(between, "between", how, None, None, None, **given)
 
     def fit(
         self,

@@ -49,6 +49,11 @@ def as_metrics(given: Any, annotation: Any, name: str) -> tuple[tuple[str, Metri
     names = [called for called, _ in named]
     if len(set(names)) < len(names):
         raise ValueError(f"`{name}` must have different names, got {', '.join(names)}.")
+    if "loss" in names:
+        raise ValueError(
+            f"`{name}` must not be called 'loss': `validation_loss` is what the history has of the "
+            "loss itself. Choose another name."
+        )
     return named
 
 

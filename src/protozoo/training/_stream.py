@@ -14,21 +14,29 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from .._checks import (
-    as_labels,
     as_numbers,
     as_parts,
+    as_read,
     as_stored,
     as_weights,
+    column_names,
     is_array_like,
     of_kinds,
     positive_integer,
-    refuse_unknown_classes,
+    refuse_call,
+    said_of,
+    unmasked,
 )
 from .._statistics import counting
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import AbstractTrainable
 from ..models.internal import NOTHING, Outside, carded_classes
-from ._data import ClassWeight, as_batch, of_classes, scaled
+from ._data import (
+    ClassWeight,
+    Intake,
+    in_units,
+    of_classes,
+)
 from ._loop import LoopState, Plan, close_epoch, is_running, update_key
 from ._objective import Batch
 from ._sharding import placed
@@ -74,9 +82,9 @@ class Slices:
       classes stay. A random one should take its randomness from the samples: a resumed run sees
       what it would have seen only if the same samples become the same.
 
-    **Raises:** `ValueError` for lengths that differ and sizes that are not positive, and in
-    training for a transform that does not return as many samples; `TypeError` for one that is no
-    function.
+    **Raises:** `ValueError` for lengths that differ, masked arrays and sizes that are not positive,
+    and in training for a transform that does not return as many samples; `TypeError` for one that
+    is no function, and for sparse samples.
     """
 
     @of_kinds
@@ -104,10 +112,10 @@ class Slices:
         positive_integer(block, "block")
         if seed < 0:
             raise ValueError(f"`seed` must not be negative, got {seed}.")
-        if not (transform is None or callable(transform)):
-            raise TypeError(
-                f"`transform` must be a function of a batch's samples, got {transform!r}."
-            )
+        if transform is not None:
+            refuse_call(transform, "transform", "a batch's samples", x)
+        #: The names of the features that a data frame brings.
+        self.columns = column_names(x)
         self.x, self.y, self.batch_size, self.block, self.seed, self.transform = (
             x,
             y,
@@ -149,8 +157,8 @@ class Slices:
         for start in rng.permutation(np.arange(0, len(self.x), rows)):
             order = rng.permutation(min(rows, len(self.x) - start))
             block = [
-                np.asarray(a[start : start + rows])[order]
-                for a in (self.x, self.y)
+                as_read(a[start : start + rows], name)[order]
+                for a, name in ((self.x, "x"), (self.y, "y"))
                 if a is not None
             ]
             # What is left of a block, if n is no multiple, goes into the next one: only the last
@@ -170,7 +178,7 @@ class Slices:
     def _transformed(self, x: np.ndarray, *y: np.ndarray) -> Piece:
         if self.transform is None:
             return (x, *y)
-        samples = np.asarray(self.transform(x))
+        samples = np.asarray(unmasked(self.transform(x), "transform(x)"))
         if len(x) != (len(samples) if samples.ndim else 0):
             raise ValueError(
                 f"`transform` must return as many samples as it is given, {len(x)}, and returned "
@@ -334,17 +342,24 @@ def stream_epochs(
     factors = (
         None
         if class_weight is None
-        else _ClassFactors.of(within.around(eqx.combine(state.params, rest)), class_weight)
+        else _factors(within.around(eqx.combine(state.params, rest)), class_weight)
     )
+    intake = Intake.of(within.around(eqx.combine(state.params, rest)))
+    intake.refuse_columns(source, "x")
+    _refuse_other_functions(validation, "validation")
     while int(state.epoch) < limit and is_running(state):
         epoch = int(state.epoch)
-        batches = source(epoch) if callable(source) else source
-        total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
         model = within.around(eqx.combine(state.params, rest))
+        batches = batches_of(source, epoch, "x")
+        total = next((len(given) for given in (source, batches) if isinstance(given, Sized)), 1)
         params, rule_state, mean, count, rows = state.params, state.rule_state, _Mean(), 0, 0
-        for group, slots in _ahead(_groups(batches, "x", factors)):
-            pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "a batch's ")
+        classes = np.zeros(0, np.int32)
+        for group, slots in _ahead(_groups(intake, batches, "x", factors)):
+            pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "x")
             rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
+            if epoch == 0:
+                known = (piece.y for piece in group if piece.y is not None)
+                classes = np.unique(np.concatenate([classes, *known]))
             params, rule_state, losses = _steps(
                 plan, params, rest, rule_state, pieces, state.epoch, state.key, at, total
             )
@@ -355,6 +370,9 @@ def stream_epochs(
                 f"the stream `x` is empty in epoch {epoch}, or without weight: it must be iterable "
                 "again, or a function of the epoch."
             )
+        if len(classes):
+            with said_of("the stream `x`"):
+                intake.refuse_one_class(classes)
         scored: Any = validation
         measured: dict[str, Scalar] = {}
         if is_stream(scored):
@@ -375,29 +393,17 @@ def stream_epochs(
     return state, history
 
 
-class _ClassFactors(NamedTuple):
-    """What the weights of samples are multiplied by, for each class; and the names of classes."""
-
-    factors: Float[np.ndarray, " c"]
-    names: Sequence[Any] | None
-
-    @classmethod
-    def of(cls, model: AbstractTrainable, class_weight: ClassWeight) -> "_ClassFactors":
-        if isinstance(class_weight, str):
-            raise ValueError(
-                "`class_weight='balanced'` counts all samples, which a stream shows one after the "
-                "other: pass the weights."
-            )
-        if not model.supervised:
-            raise ValueError("`class_weight` needs classes, and this model learns without labels.")
-        names, none = carded_classes(model), np.zeros(0, int)
-        return cls(of_classes(none, model.classes, class_weight, none, names), names)
-
-    def __call__(self, y: Any, n: int, name: str) -> Float[np.ndarray, " n"]:
-        """The factors of the n samples of a batch."""
-        labels = as_labels(y, n, name, self.names)
-        refuse_unknown_classes(labels, len(self.factors), name)
-        return self.factors[labels]
+def _factors(model: AbstractTrainable, class_weight: ClassWeight) -> Float[np.ndarray, " c"]:
+    """What the weights of samples are multiplied by, for each class."""
+    if isinstance(class_weight, str):
+        raise ValueError(
+            "`class_weight='balanced'` counts all samples, which a stream shows one after the "
+            "other: pass the weights."
+        )
+    if not model.supervised:
+        raise ValueError("`class_weight` needs classes, and this model learns without labels.")
+    none = np.zeros(0, int)
+    return of_classes(none, model.classes, class_weight, none, carded_classes(model))
 
 
 @eqx.filter_jit
@@ -443,10 +449,11 @@ def _stream_score(
     """The validation loss of all batches of a stream, and the metrics of all answers together."""
     model = outside.around(eqx.combine(params, rest))
     mean, rows, answers = _Mean(), 0, _Answers()
-    for group, slots in _ahead(
-        _groups(source(epoch) if callable(source) else source, "validation")
-    ):
-        pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "a validation batch's ")
+    intake = Intake.of(model)
+    intake.refuse_columns(source, "validation")
+    batches = batches_of(source, epoch, "validation")
+    for group, slots in _ahead(_groups(intake, batches, "validation")):
+        pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "validation")
         rows = pieces.x.shape[1]
         losses, scores = _scores(plan, params, rest, rule_state, pieces)
         mean.add(losses, weights)
@@ -516,69 +523,97 @@ def _close(
     )
 
 
-#: The samples, classes and weights of a batch.
-_Parts = tuple[Any, Any, Any]
+class _Piece(NamedTuple):
+    """A batch that has been checked, all but the values of its samples; and which one of its stream
+    it is."""
+
+    number: int
+    x: Any
+    y: np.ndarray | None
+    weight: np.ndarray | None
+
+
+def batches_of(source: Stream, epoch: int, name: str) -> Iterable[Piece]:
+    """The batches of an epoch.
+
+    **Raises:** `TypeError` for a function of something else, and for what is none and cannot be
+    iterated.
+    """
+    _refuse_other_functions(source, name)
+    batches: Any = source(epoch) if callable(source) else source
+    if not (isinstance(batches, Iterable) or callable(getattr(batches, "__getitem__", None))):
+        raise TypeError(
+            f"the stream `{name}` must be batches, such as a list of some, or a function that "
+            f"returns those of an epoch; got {batches!r:.60}."
+        )
+    return batches
+
+
+def _refuse_other_functions(source: Any, name: str) -> None:
+    if callable(source):
+        refuse_call(source, name, "the epoch, whose batches it returns", 0)
 
 
 def _groups(
-    batches: Iterable[Piece], name: str, factors: _ClassFactors | None = None
-) -> Iterator[tuple[list[_Parts], int]]:
-    """Batches that are handed over together, and for how many there is room; `factors` weigh their
-    classes."""
+    intake: Intake,
+    batches: Iterable[Piece],
+    name: str,
+    factors: Float[np.ndarray, " c"] | None = None,
+) -> Iterator[tuple[list[_Piece], int]]:
+    """Batches that are handed over together, each checked by itself, and for how many there is
+    room; `factors` weigh their classes."""
 
-    def parts(piece: Piece) -> _Parts | None:
-        what = f"a batch of the stream `{name}`"
-        x, y, weight = as_parts(piece, what)
-        x = as_numbers(x, f"{what}: x")
-        if weight is not None:
-            weight = np.asarray(as_numbers(weight, f"{what}: weight"), float)
-            if weight.shape != x.shape[:1] or weight.any():
-                weight = as_weights(weight, len(x), f"{what}: weight")
+    def checked(number: int, given: Piece) -> _Piece | None:
+        with said_of(f"batch {number} of the stream `{name}`"):
+            x, y, weight = as_parts(given, "a batch")
+            if getattr(x, "shape", ())[:1] == (0,):
+                return None
+            x, y = intake.numbers(x, y)
+            if weight is not None:
+                weight = np.asarray(as_numbers(weight, "weight"), float)
+                if weight.shape != x.shape[:1] or weight.any():
+                    weight = as_weights(weight, len(x), "weight")
         if factors is not None and y is not None:
-            weight = factors(y, len(x), f"{what}: y") * (1 if weight is None else weight)
+            weight = factors[y] * (1 if weight is None else weight)
         if weight is None or weight.all():
-            return x, y, weight
-        # Samples without weight are not there, nor is a batch of them.
+            return _Piece(number, x, y, weight)
+        # Samples without weight are not there, nor is a batch of them, or of none.
         weight, x, y = counting(weight, x, y)
-        return (x, y, weight) if len(weight) else None
+        return _Piece(number, x, y, weight) if len(weight) else None
 
-    iterator, slots = (found for found in map(parts, batches) if found is not None), 1
+    all_checked = itertools.starmap(checked, enumerate(batches))
+    iterator, slots = (piece for piece in all_checked if piece is not None), 1
     for first in iterator:
-        slots = max(slots, min(SLOTS, NUMBERS // max(1, first[0].size)))
+        slots = max(slots, min(SLOTS, NUMBERS // max(1, first.x.size)))
         yield [first, *itertools.islice(iterator, slots - 1)], slots
 
 
 def _pieces(
     model: AbstractTrainable,
-    group: list[_Parts],
+    group: list[_Piece],
     slots: int,
     rows: int,
     sharding: NamedSharding | None,
     name: str,
 ) -> tuple[_Pieces, np.ndarray]:
-    """A group of batches, checked and filled up to `slots` batches of at least `rows` rows, and
-    their weights."""
-    xs, ys, weights = (list(column) for column in zip(*group, strict=True))
-    y = None if all(one is None for one in ys) else np.concatenate([np.asarray(one) for one in ys])
+    """A group of batches, their values checked and filled up to `slots` batches of at least `rows`
+    rows, and their weights."""
+    _, xs, ys, weights = (list(column) for column in zip(*group, strict=True))
+    x = in_units(model, _values(model, xs, [piece.number for piece in group], name))
+    y = None if ys[0] is None else np.concatenate(ys)
     sizes = np.array([len(one) for one in xs])
     # Weights are relative: every batch is a weighted mean, whatever they add up to. A sum may
     # exceed a double's range.
     weights = [np.ones(n) if w is None else w for w, n in zip(weights, sizes, strict=True)]
     totals = np.array([np.sum(w, dtype=np.longdouble) for w in weights])
     weight = np.concatenate([w / total for w, total in zip(weights, totals, strict=True)])
-    x = np.concatenate([np.asarray(one) for one in xs])
-    batch = scaled(model, as_batch(model, x, y, name=name))
     rows = max(rows, *sizes)
     rows += 0 if sharding is None else -rows % sharding.num_devices
     # Each slot begins where its batch does; what reaches beyond weighs nothing.
     starts, sizes = (np.pad(a, (0, slots - len(group))) for a in (np.cumsum(sizes) - sizes, sizes))
-    index = np.minimum(starts[:, None] + np.arange(rows), len(batch.x) - 1)
-    share = np.where(np.arange(rows) < sizes[:, None], weight[index], 0).astype(batch.weight.dtype)
-    arrays = (
-        np.asarray(batch.x)[index],
-        None if batch.y is None else np.asarray(batch.y)[index],
-        share,
-    )
+    index = np.minimum(starts[:, None] + np.arange(rows), len(x) - 1)
+    share = np.where(np.arange(rows) < sizes[:, None], weight[index], 0).astype(x.dtype)
+    arrays = np.asarray(x)[index], None if y is None else y[index], share
     if sharding is None:
         x, y, share = jax.tree.map(jnp.asarray, arrays)
     else:
@@ -588,7 +623,27 @@ def _pieces(
     return _Pieces(x, y, share, jnp.asarray(len(group), jnp.int32)), totals
 
 
-def _ahead(groups: Iterator[tuple[list[_Parts], int]]) -> Iterator[tuple[list[_Parts], int]]:
+def _values(
+    model: AbstractTrainable, batches: Sequence[Any], numbers: Sequence[int], name: str
+) -> Array:
+    """The samples of several batches, looked at together: one by one, only if something is wrong
+    with them, to say in which one and where."""
+    for number, one in zip(numbers, batches, strict=True):
+        if one.shape[1:] != batches[0].shape[1:]:
+            raise ValueError(
+                f"batch {number} of the stream `{name}` has samples of shape {one.shape[1:]}, and "
+                f"batch {numbers[0]} of {batches[0].shape[1:]}: all must have one shape."
+            )
+    try:
+        return model.check_values(np.concatenate([np.asarray(one) for one in batches]))
+    except (TypeError, ValueError):
+        for number, one in zip(numbers, batches, strict=True):
+            with said_of(f"batch {number} of the stream `{name}`"):
+                model.check_values(one)
+        raise
+
+
+def _ahead(groups: Iterator[tuple[list[_Piece], int]]) -> Iterator[tuple[list[_Piece], int]]:
     """The same, each read while the one before is computed."""
     end: Any = object()
     with ThreadPoolExecutor(1) as reader:

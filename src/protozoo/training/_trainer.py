@@ -18,8 +18,6 @@ from .._checks import (
     on_device,
     positive_integer,
     refuse_nonfinite,
-    refuse_single_class,
-    sample_numbers,
     truth,
 )
 from .._module import converted, part, replaced, static
@@ -33,9 +31,9 @@ from ._callbacks import AbstractCallback, Calls, Progress, View
 from ._checkpoints import Checkpoints, Store
 from ._data import (
     ClassWeight,
+    Intake,
     as_batch,
     as_validation,
-    classes_of,
     scaled,
     training_batch,
 )
@@ -261,8 +259,9 @@ class Trainer(eqx.Module):
           it is at the end of training.
         - `sample_weight`: how much each sample counts, `(n,)`, finite and not negative. An integer
           weight equals that many copies of the sample; a sample of weight zero is left out.
-        - `class_weight`: a mapping from class to weight, an array `(c,)`, or `"balanced"`:
-          n/(c·n_k), where a sample counts as often as its weight says. Multiplies `sample_weight`.
+        - `class_weight`: a mapping from class to weight (a pandas series is one, by its index), an
+          array `(c,)`, or `"balanced"`: n/(c·n_k), where a sample counts as often as its weight
+          says. Multiplies `sample_weight`.
         - `resume`: continue from the latest of `checkpoints`, or begin where there is none: the
           same program, started again after it was killed at whatever moment, gets to the same end.
           Everything must be what it was (the model that training starts from, the rule and its
@@ -276,7 +275,7 @@ class Trainer(eqx.Module):
         """
         key_data, streamed, resume = _key_data(key), is_stream(x), truth(resume, "resume")
         outer, outside, model = model, Outside.of(model), inside(model)
-        mask = self.mask(model, streamed)
+        mask, intake = self.mask(model, streamed), Intake.of(outer)
         params, rest = eqx.partition(model, mask)
         held_out: Any = (
             validation if is_stream(validation) else as_validation(outer, mask, validation)
@@ -286,9 +285,8 @@ class Trainer(eqx.Module):
             self._check_stream(given, y=y, sample_weight=sample_weight, batch_size=self.batch_size)
             data, plan = None, self.plan(model, 1, held_out is not None, streamed)
         elif self._from_disk(model, given, (sample_weight, class_weight), held_out is not None):
-            labels = classes_of(outer, y, len(sample_numbers(given, outer.sample_shape)))
-            if labels is not None and (not model.targets_only or labels.any()):
-                refuse_single_class(labels)
+            _, labels = intake.numbers(given, y)
+            intake.refuse_one_class(labels)
             gaps = isinstance(outer, PrototypeModel) and outer.takes_gaps
             refuse_nonfinite(given, gaps=gaps)
             assert self.batch_size is not None
@@ -296,8 +294,7 @@ class Trainer(eqx.Module):
             plan = self.plan(model, 1, held_out is not None, streamed=True)
         else:
             data = scaled(outer, as_batch(outer, given, y, sample_weight, class_weight))
-            if data.y is not None and (not model.targets_only or np.asarray(data.y).any()):
-                refuse_single_class(np.asarray(data.y))
+            intake.refuse_one_class(None if data.y is None else np.asarray(data.y))
             model.check_training(data.x)
             if is_stream(held_out):
                 # One of the two is known batch by batch only; so both are gone through on the host.

@@ -1,6 +1,6 @@
 """What other parts of the library use of `training`; no promise to anybody else."""
 
-from ._data import ClassWeight as ClassWeight, of_classes as of_classes
+from ._data import ClassWeight as ClassWeight, by_class as by_class, of_classes as of_classes
 from ._many import by_structure as by_structure
 from ._note import numbers_of as numbers_of
 from ._objective import sample_losses as sample_losses

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._checks import as_key, column_names
+from .._checks import as_key, column_names, of_kind, said_of
 from .._keys import split
 from .._reports import aligned, estimate, plain
 from .._types import ArrayLike, PRNGKeyArray
@@ -49,10 +49,7 @@ class CrossValidation:
 
         **Raises:** `ValueError` for another name.
         """
-        if measure not in MORE_IS_BETTER:
-            raise ValueError(
-                f"`measure` must be one of {', '.join(map(repr, MORE_IS_BETTER))}, got {measure!r}."
-            )
+        _refuse_other_measures(measure)
         return np.array([getattr(one, measure) for one in self.evaluations])
 
     def as_dict(self) -> dict[str, Any]:
@@ -112,7 +109,7 @@ def cross_validate(
     **Raises:** `ValueError` for a model that learns without labels, fewer than two folds, classes
     smaller than that, and models whose structure depends on the fold (all samples as prototypes).
     """
-    recipe = look_up(model)
+    recipe, trainer = look_up(model), of_kind(trainer, Trainer | None, "trainer")
     if not recipe.supervised:
         raise ValueError(f"{recipe.name} learns without labels: there is no accuracy to validate.")
     given, (y, class_names) = x, by_numbers(recipe, y)
@@ -127,7 +124,12 @@ def cross_validate(
             f"every fold needs one of each class: ask for {sizes.min()} folds at most, or leave "
             "the class out."
         )
-    settings = {} if trainer is not None else trainer_settings(options)
+    settings = trainer_settings(options)
+    if settings and trainer is not None:
+        raise ValueError(
+            f"{', '.join(map('`{}`'.format, settings))}: a setting of a trainer, and `trainer` is "
+            "given: set it there, or leave `trainer` out."
+        )
     trainer = recipe.trainer(**settings) if trainer is None else trainer
     keys = split(as_key(0 if key is None else key), folds + 2)
     fold = stratified(
@@ -160,6 +162,13 @@ def cross_validate(
     of_all[there] = fold
     scores = np.array([one.accuracy for one in evaluations])
     return CrossValidation(scores, fits, of_all, evaluations)
+
+
+def _refuse_other_measures(measure: Any) -> None:
+    if not isinstance(measure, str) or measure not in MORE_IS_BETTER:
+        raise ValueError(
+            f"`measure` must be one of {', '.join(map(repr, MORE_IS_BETTER))}, got {measure!r}."
+        )
 
 
 #: What may be compared: a model, or one with options of its own.
@@ -291,13 +300,10 @@ def compare(
     **Raises:** `ValueError` without models, for two of one name, and as `cross_validate` does,
     naming the model.
     """
-    if measure not in MORE_IS_BETTER:
-        raise ValueError(
-            f"`measure` must be one of {', '.join(map(repr, MORE_IS_BETTER))}, got {measure!r}."
-        )
+    _refuse_other_measures(measure)
     results: dict[str, CrossValidation] = {}
     for name, model, own in _candidates(models):
-        try:
+        with said_of(name):
             results[name] = cross_validate(
                 model,
                 x,
@@ -307,8 +313,6 @@ def compare(
                 sample_weight=sample_weight,
                 **{**options, **own},
             )
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
     return Comparison(measure, results)
 
 
@@ -324,7 +328,14 @@ def _candidates(models: Any) -> list[tuple[str, Any, Mapping[str, Any]]]:
     named = isinstance(models, Mapping)
     found = []
     for called, given in models.items() if named else ((None, one) for one in models):
-        model, own = given if isinstance(given, tuple) else (given, {})
+        model, own = given if isinstance(given, tuple) and len(given) == 2 else (given, {})
+        if isinstance(model, tuple) or not isinstance(own, Mapping):
+            raise TypeError(
+                "`models` must hold models, each alone or with its options as a pair, such as "
+                f"`('GMLVQ', {{'latent_dim': 2}})`, got {given!r}."
+            )
+        if named and not isinstance(called, str):
+            raise TypeError(f"`models` must call each model by a word, got {called!r}.")
         found.append((called if named else look_up(model).name, model, own))
     names = [name for name, *_ in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -15,6 +15,7 @@ from .._checks import (
     counted,
     places_of,
     positive_integer,
+    refuse_call,
     refuse_single_class,
 )
 from .._keys import split
@@ -193,7 +194,10 @@ class Composition:
             samples = as_samples(x)
             scale = scale_of(standardise, samples, weight)
             x = samples if scale is None else jax.vmap(scale)(samples)
-        model = self.make(x, y, key=key, **options)
+        told = {"key": key, **options}
+        how = f"`(x, y, *, {', '.join(told)})`"
+        refuse_call(self.make, "model", how, x, y, **told)
+        model = self.make(x, y, **told)
         if not isinstance(model, AbstractTrainable):
             raise TypeError(
                 f"`model` must return a `PrototypeModel`, and {self.name} returned {model!r}."
