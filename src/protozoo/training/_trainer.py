@@ -22,7 +22,7 @@ from .._checks import (
     sample_numbers,
     truth,
 )
-from .._module import converted, part, replaced, static
+from .._module import all_finite, choose, converted, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..evaluation import Metric
 from ..models import AbstractTrainable, PrototypeModel, Selection
@@ -379,7 +379,11 @@ class Trainer(eqx.Module):
         sample_weight: ArrayLike | None = None,
     ) -> tuple[TrainState[Trainable], Scalar]:
         """One update on one batch, in which samples may have weights: the new state, and the loss
-        before it. Progress counts steps up to `epochs`."""
+        before it. Progress counts steps up to `epochs`.
+
+        An update that would leave a loss or a parameter that is not finite is not made: the loss
+        is NaN, and the model what it was.
+        """
         model, sharding = state.model, state.plan.sharding
         batch = scaled(model, as_batch(model, x, y, sample_weight))
         batch = batch if sharding is None else spread(batch, sharding)
@@ -554,6 +558,11 @@ def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     progress, key = plan.progress(loop.step, 1), update_key(loop.key, 0, loop.step)
     stepped = plan.step(loop.params, state.rest, loop.rule_state, batch.mean(), progress, key)
     params, rule_state, loss = plan.everywhere(stepped)
+    # The scale of a float16 loss must fall where it overflows: such a rule skips the update itself.
+    healthy = all_finite(params) & (jnp.isfinite(loss) | (plan.objective.precision == "float16"))
+    before = loop.params, loop.rule_state
+    params, rule_state = choose(healthy, (params, rule_state), before)
+    loss = jnp.where(healthy, loss, jnp.nan)
     loop = dataclasses.replace(loop, params=params, rule_state=rule_state, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
 
