@@ -17,6 +17,7 @@ from ..models.internal import Trainable
 from ._checkpoints import Checkpoints, occupied
 from ._data import ClassWeight
 from ._fit import Fit, Reason
+from ._recorders import HistoryFile, TensorBoard
 from ._sharding import as_sharding
 from ._stream import Stream, is_stream
 from ._trainer import Trainer, Validation
@@ -37,7 +38,8 @@ class Phases(eqx.Module):
     - `checkpoints`: where the training states of all phases are written, each phase in a folder of
       its own.
 
-    **Raises:** `ValueError` without trainers, or for a trainer with checkpoints.
+    **Raises:** `ValueError` without trainers, for a trainer with checkpoints, and for phases that
+    would write their histories to the same file.
     """
 
     trainers: tuple[Trainer, ...]
@@ -57,6 +59,14 @@ class Phases(eqx.Module):
         if any(one.checkpoints is not None for one in self.trainers):
             raise ValueError(
                 "`checkpoints` belong to all phases: give them to `Phases`, not to its trainers."
+            )
+        callbacks = [callback for trainer in self.trainers for callback in trainer.callbacks]
+        records = [str(c.path) for c in callbacks if isinstance(c, HistoryFile)]
+        records += [str(c.directory) for c in callbacks if isinstance(c, TensorBoard)]
+        if twice := [place for place in records if records.count(place) > 1]:
+            raise ValueError(
+                f"`trainers`: {twice[0]!r} holds the history of one phase, and is that of "
+                f"{records.count(twice[0])} here: give each phase a place of its own."
             )
 
     def fit(
