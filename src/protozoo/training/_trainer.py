@@ -70,7 +70,7 @@ from ._settings import (
 )
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
-from ._stream import InMemory, OnDisk, Stream, is_stream, stream_epochs
+from ._stream import InMemory, OnDisk, Stream, _ClassFactors, is_stream, stream_epochs
 
 
 #: What may be monitored: samples with their classes and weights, or a stream of them.
@@ -311,16 +311,22 @@ class Trainer(eqx.Module):
         names = plan.recorded(held_out is not None)
         history = {name: np.zeros(0) for name in names}
 
-        store = None
+        store, stopped = None, False
         if self.checkpoints is not None:
             source = given if data is None else data
-            run = note(model, plan, source, held_out, class_weight, mask, key_data, outside.scale)
+            weights = None
+            if streamed and class_weight is not None:
+                weights = _ClassFactors.of(outer, class_weight).factors.tolist()
+            run = note(model, plan, source, held_out, weights, mask, key_data, outside.scale)
             store = Store(self.checkpoints, run, resume, plan.sharding)
         elif resume:
             raise ValueError("`resume` continues from `checkpoints`, and this trainer has none.")
         try:
             if store is not None:
                 state, found = store.restore(state) or (state, history)
+                stopped = reason(state) is Reason.CALLBACK
+                if stopped:
+                    state = replaced(state, status=jax.tree.map(on_device, Status.running))
                 # Metrics may be others than they were: nothing else depends on them.
                 missing = np.full(int(state.epoch), np.nan)
                 history = {name: found.get(name, missing) for name in names}
@@ -352,7 +358,7 @@ class Trainer(eqx.Module):
                     )
                 return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
 
-            fit, _ = drive(self, plan, state, rest, outside, advance, history, store)
+            fit, _ = drive(self, plan, state, rest, outside, advance, history, store, stopped)
             return fit
         finally:
             if store is not None:
@@ -483,9 +489,14 @@ def drive(
     advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
     history: dict[str, np.ndarray],
     store: Store | None = None,
+    stopped: bool = False,
 ) -> tuple[Fit[Trainable], LoopState]:
     """Run chunks of epochs until something ends training; listen in between. Returns also the
-    state in which it ended."""
+    state in which it ended.
+
+    Callbacks that stopped a run, as its checkpoint says (`stopped`), are asked again: the same ones
+    stop it here, others may go on.
+    """
 
     def view() -> View:
         resumed = store is not None and store.resume
@@ -505,9 +516,15 @@ def drive(
     intervals = [c.every for c in callbacks if c.every is not None]
     if store is not None:
         intervals.append(store.where.every)
-    epoch, size, stopped = int(state.epoch), 1, False
+    first = epoch = int(state.epoch)
+    size = 1
     calls = Calls(callbacks if speaks(plan.sharding) else ())
+
+    def asked_to_stop(last: bool) -> bool:
+        return bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
+
     calls.start(view)
+    stopped = stopped and asked_to_stop(last=True)
     while epoch < trainer.epochs and is_running(state) and not stopped:
         limit = min([trainer.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
         began = time.monotonic()
@@ -523,15 +540,14 @@ def drive(
         }
         if store is not None and (epoch % store.where.every == 0):
             store.save(epoch, state, history)
-        last = epoch >= trainer.epochs or not is_running(state)
-        stopped = bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
+        stopped = asked_to_stop(last=epoch >= trainer.epochs or not is_running(state))
+    cut = stopped and epoch < trainer.epochs and is_running(state)
+    if cut:
+        state = replaced(state, status=jax.tree.map(on_device, Status.stopped))
     if store is not None:
-        store.save(epoch, state, history)
+        store.save(epoch, state, history, again=cut and epoch > first)
     calls.end(view)
-    why = reason(state)
-    if stopped and epoch < trainer.epochs and why is Reason.MAX_EPOCHS:
-        why = Reason.CALLBACK
-    return Fit(used(returned(plan, state)), history, epoch, why), state
+    return Fit(used(returned(plan, state)), history, epoch, reason(state)), state
 
 
 @migration(Trainer)
