@@ -2,6 +2,7 @@
 names."""
 
 import copy
+import errno
 import getpass
 import hashlib
 import json
@@ -557,6 +558,58 @@ def test_a_lock_has_one_owner(tmp_path, locking):
     assert listing(tmp_path) == []
     other.acquire()
     other.release()
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "link", "dangling link"])
+def test_something_else_in_the_place_of_a_lock_is_refused(tmp_path, kind):
+    path, precious = tmp_path / "lock", tmp_path / "precious"
+    precious.write_text("words")
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(precious if kind == "link" else "nowhere")
+    with pytest.raises(ValueError, match="cannot be locked by the file 'lock': .* Remove what"):
+        _lock.Lock(path).acquire()
+    assert precious.read_text() == "words"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place without files")
+def test_where_no_lock_can_be_is_told(tmp_path):
+    with pytest.raises(ValueError, match="'/proc' cannot be locked"):
+        pz.save("/proc/model", OLD)
+
+
+def test_a_thread_that_comes_meanwhile_is_told_of_this_process(tmp_path, monkeypatch):
+    """Between locking and writing whose lock it is, as slowly as may be."""
+    write = _lock._write
+    monkeypatch.setattr(_lock, "_write", lambda *given: (time.sleep(0.05), write(*given)))
+    told = threading.Event()
+
+    def take():
+        lock = _lock.Lock(tmp_path / "lock")
+        try:
+            lock.acquire()
+        except _lock.InUse as error:
+            told.set()
+            return str(error)
+        told.wait(10)
+        lock.release()
+
+    assert set(together(take, take)) == {None, "this process"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    opened = os.open
+    full = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr(
+        os, "open", lambda path, *a, **k: full if "bin" in str(path) else opened(path, *a, **k)
+    )
+    with pytest.raises(OSError, match="No space left on device: '.*arrays-.*'") as caught:
+        pz.save(tmp_path / "model", OLD)
+    assert caught.value.errno == errno.ENOSPC and listing(tmp_path) == []
 
 
 def dead_process() -> int:

@@ -632,6 +632,18 @@ def test_a_migration_refuses_what_it_was_never_given():
             rebuild({"class": name, "fields": {"other": 1}}, {})
 
 
+@pytest.mark.parametrize(
+    "counts",
+    [(300_000_000, 1, 1), (2, 1, 1), (0, 1, 2), (-1, 2, 2), (4,), (1.5, 1, 1), ("a",), 3, "111"],
+    ids=repr,
+)
+def test_counts_of_classes_are_those_of_the_points(counts):
+    structure, arrays = decompose(protozoo.Prototypes(np.eye(3), [0, 1, 2]))
+    structure["fields"]["counts"] = describe(counts)
+    with pytest.raises(ValueError, match="`counts` must be positive integers that add up to 3"):
+        rebuild(structure, arrays)
+
+
 # Names in files are data.
 
 

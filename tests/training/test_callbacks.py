@@ -1,10 +1,13 @@
 """What callbacks write and show, and that nothing of it changes what is computed."""
 
+import copy
 import csv
 import io
 import json
+import pickle
 import struct
 import sys
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -256,6 +259,46 @@ def test_what_a_callback_sees_cannot_be_changed(tmp_path):
     np.testing.assert_array_equal(seen[4].history["loss"], fit.history["loss"][:5])
     fit.history["loss"][0] = 7  # what the user was given is the user's own
     assert_same(train(resume=True, checkpoints=where), train())
+
+
+def test_what_a_callback_sees_can_be_pickled_and_copied():
+    seen = []
+    train(Calls(1, seen.append), epochs=2)
+    for other in (pickle.loads(pickle.dumps(seen[1])), copy.deepcopy(seen[1])):
+        points = [view.model.prototypes.points for view in (other, seen[1])]
+        np.testing.assert_array_equal(*points)
+        assert (other.epoch, other.epochs, other.resumed) == (2, 2, False)
+        np.testing.assert_array_equal(other.history["loss"], seen[1].history["loss"])
+        with pytest.raises(ValueError, match="read-only"):
+            other.history["loss"][0] = 0
+
+
+@pytest.mark.parametrize("every", [0, "often"])
+def test_a_callback_s_interval_is_that_with_which_training_began(every):
+    def change(view):
+        calls.every = every
+
+    calls = Calls(2, change)
+    train(calls, epochs=6)
+    assert calls.epochs == [2, 4, 6]
+
+
+@pytest.mark.parametrize("kind", [HistoryFile, TensorBoard])
+def test_phases_do_not_share_the_place_of_a_history(tmp_path, kind):
+    def phases(*places):
+        rule = pz.GradientDescent(optax.adam(0.05))
+        return pz.Phases([pz.Trainer(rule, 1, callbacks=[kind(place)]) for place in places])
+
+    phases(tmp_path / "one.csv", tmp_path / "other.csv")
+    with pytest.raises(ValueError, match=r"one.csv' holds the history of one phase, and is .* 2"):
+        phases(tmp_path / "one.csv", tmp_path / "one.csv")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk_names_the_history(tmp_path):
+    (tmp_path / "history.csv").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device: '.*history.csv'"):
+        train(HistoryFile(tmp_path / "history.csv", overwrite=True), epochs=1)
 
 
 def test_a_callback_that_fails_leaves_the_checkpoint(tmp_path):

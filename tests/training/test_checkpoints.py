@@ -17,7 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from interrupted import ENVIRONMENT, TRAIN, VALIDATION, X, Y, assert_same, build, steps, train
+from interrupted import (
+    ENVIRONMENT,
+    TRAIN,
+    VALIDATION,
+    Interruption,
+    X,
+    Y,
+    assert_same,
+    build,
+    steps,
+    train,
+)
 from zoo import sampled
 
 import protozoo as pz
@@ -25,7 +36,7 @@ from protozoo.training import Checkpoints, HistoryFile, TensorBoard
 from protozoo.training._checkpoints import Store, occupied
 
 
-EPOCHS, EVERY = 8, 3
+EPOCHS, EVERY, SCALE = 8, 3, 2.0
 OLD = Path(__file__).parents[1] / "data" / "checkpoints-1"
 
 
@@ -196,6 +207,27 @@ def test_a_program_that_is_killed_at_random_moments_gets_to_the_same_end(tmp_pat
             assert len((place / f"{i}.csv").read_text().splitlines()) == 4
 
 
+@pytest.mark.parametrize("at", [2, 3])
+def test_what_a_callback_stopped_stays_stopped(tmp_path, at):
+    """At an epoch that has a checkpoint already, and at another one; the phase after it is not
+    begun."""
+
+    class Stop(Interruption):
+        def on_chunk_end(self, view) -> bool:
+            return view.epoch >= at
+
+    def run(*callbacks: Any) -> pz.training.Fit:
+        rule = pz.GradientDescent(optax.adam(0.2))
+        trainers = [pz.Trainer(rule, 5, callbacks=callbacks), pz.Trainer(rule, 1)]
+        both = pz.Phases(trainers, Checkpoints(tmp_path, 2))
+        return both.fit(build(), *TRAIN, key=jax.random.key(1), resume=True)
+
+    first = run(Stop())
+    assert (first.epochs, first.reason) == (at, "callback")
+    assert_same(run(Stop()), first)
+    assert (run().epochs, run().reason) == (6, "max epochs")
+
+
 def test_a_second_run_of_phases_is_refused_at_once(tmp_path):
     """Also between two phases, when neither has its directory."""
     with occupied(Checkpoints(tmp_path / "run"), None):
@@ -267,6 +299,8 @@ DAMAGE = {
     "link to itself": lambda folder: replaced_by("link to itself", folder),
     "link to an empty folder": lambda folder: replaced_by("link", folder),
     "no state": lambda folder: shutil.rmtree(folder / "state"),
+    "nested checksums": lambda folder: (folder / "checksums.json").write_bytes(b"[" * 100_000),
+    "endless checksums": lambda folder: (folder / "checksums.json").write_bytes(b" " * 2**24),
     "no note": lambda folder: shutil.rmtree(folder / "note"),
     "all zeros": lambda folder: each_file(lambda bits: bytes(len(bits)), folder),
     "all empty": lambda folder: each_file(lambda bits: b"", folder),
@@ -553,6 +587,39 @@ def test_a_file_in_the_way_is_named(tmp_path):
             train(tmp_path / name, epochs=2)
 
 
+def test_a_checkpoint_that_cannot_be_written_names_its_directory(tmp_path, monkeypatch):
+    """The disk is full, say, of which Orbax tells in words of its own."""
+    from orbax.checkpoint import v1 as ocp
+
+    class Response:
+        def result(self):
+            raise ValueError("RESOURCE_EXHAUSTED: Error writing local file")
+
+    train(tmp_path, epochs=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(ocp, "save_checkpointables_async", lambda *given: Response())
+        what = rf"epoch 6 could not be written to '{tmp_path}': RESOURCE.*whole checkpoints: 3"
+        with pytest.raises(OSError, match=what):
+            train(tmp_path, resume=True, epochs=6)
+    assert_same(train(tmp_path, resume=True, epochs=6), train(epochs=6))
+
+
+def test_a_fit_by_name_is_resumed(tmp_path):
+    """With the same key, it begins with the same model."""
+
+    def fit(*callbacks: Any, **options: Any) -> pz.training.Fit:
+        return pz.fit("GLVQ", *TRAIN, epochs=4, callbacks=callbacks, **options)
+
+    where = Checkpoints(tmp_path, 2)
+    with pytest.raises(Killed):
+        fit(Kill(3), checkpoints=where, resume=True)
+    assert_same(fit(checkpoints=where, resume=True), fit())
+    with pytest.raises(ValueError, match="`resume` continues from `checkpoints`"):
+        fit(resume=True)
+    with pytest.raises(ValueError, match="`resume` belongs to the training of one model"):
+        fit(resume=True, restarts=2)
+
+
 # What may change, and what may not.
 
 
@@ -587,6 +654,9 @@ def test_the_model_that_a_run_returned_is_not_the_one_it_started_from(tmp_path):
         ({"x": X.astype(np.float64)}, r"data dtype differs .*float32.* not .*float64"),
         ({"x": X + 1}, "data differs"),
         ({"y": Y[::-1]}, "data differs"),
+        ({"x": np.where(np.arange(len(X))[:, None] == 2, 0, X)}, "data in memory differs"),
+        ({"transform": lambda x: x / SCALE}, "transform differs"),
+        ({"class_weight": np.array([1, 1, 1 + 1e-9])}, "weights of classes differs"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
@@ -596,11 +666,13 @@ def test_a_stream_that_knows_itself_is_compared(tmp_path, change, what):
         trainer = pz.Trainer(
             pz.GradientDescent(optax.adam(0.2)), 3, checkpoints=Checkpoints(tmp_path, 2)
         )
+        weight = stream.pop("class_weight", {k: 1.0 for k in range(3)})
         batches = pz.training.Slices(stream.pop("x"), stream.pop("y"), **stream)
-        return trainer.fit(build(), batches, key=jax.random.key(0), resume=True)
+        given = {"class_weight": weight, "resume": True}
+        return trainer.fit(build(), batches, key=jax.random.key(0), **given)
 
     first = run()
-    assert_same(run(), first)
+    assert_same(run(class_weight=np.ones(3)), first)
     with pytest.raises(ValueError, match=f"its {what}"):
         run(**change)
 

@@ -1,13 +1,16 @@
 """A run that was interrupted, however rudely, ends as if nothing had happened."""
 
+import functools
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
+import equinox as eqx
 import interrupted
 import jax
 import jax.numpy as jnp
@@ -31,6 +34,7 @@ from interrupted import (
 )
 
 import protozoo as pz
+from protozoo.training._functions import functions_in, held_by
 
 
 def unfinished(directory: Path) -> list[str]:
@@ -282,6 +286,126 @@ def test_another_function_without_a_name_is_refused(tmp_path):
             lambda m: m.prototypes,
             True,
         )
+
+
+STEEPNESS = 2.0
+
+
+class Steep:
+    """A function with a number of its own."""
+
+    factor = 1.0
+
+    def __init__(self, k: float):
+        self.k = k
+
+    def __call__(self, t, steepness):
+        return self.factor * self.k * t
+
+
+def steep(t, steepness, k):
+    return k * t
+
+
+def reads_a_global(t, steepness):
+    return STEEPNESS * t
+
+
+def decorated(k: float):
+    def wrap(function):
+        return functools.wraps(function)(lambda t, steepness: k * function(t, steepness))
+
+    return wrap(lambda t, steepness: t)
+
+
+def default(k: float):
+    def function(t, steepness, k=k):
+        return k * t
+
+    return function
+
+
+MAKERS = {
+    "closure": lambda k: lambda t, steepness: k * t,
+    "closure over a container": lambda k: (lambda c: lambda t, steepness: c["k"][0] * t)(
+        {"k": [k]}
+    ),
+    "closure over a function": lambda k: (lambda f: lambda t, steepness: f(t, steepness))(
+        lambda t, steepness: k * t
+    ),
+    "closure over an array": lambda k: (lambda c: lambda t, steepness: c[1] * t)(np.arange(2) * k),
+    "closure over fields": lambda k: (lambda c: lambda t, steepness: c.k * t)(
+        types.SimpleNamespace(k=k)
+    ),
+    "default": default,
+    "partial": lambda k: functools.partial(steep, k=k),
+    "instance": Steep,
+    "method": lambda k: Steep(k).__call__,
+    "attribute of a class": lambda k: type("Own", (Steep,), {"factor": k})(1.0),
+    "decorator": decorated,
+    "compiled": lambda k: jax.jit(lambda t, steepness: k * t),
+    "compiled partial": lambda k: jax.jit(functools.partial(steep, k=k)),
+    "vectorised": lambda k: jax.vmap(lambda t, steepness: k * t),
+    "closure over a library's function": lambda k: (lambda f: lambda t: 2 * f(t))(
+        optax.exponential_decay(k, 10, 0.5)
+    ),
+    "object of a library": lambda k: np.vectorize(lambda t: k * t),
+    "another function of a library": lambda k: functools.partial(map, np.sin if k > 2 else np.cos),
+}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_what_a_function_holds_is_compared(kind):
+    one, same, other = (MAKERS[kind](k) for k in (2.0, 2.0, 3.0))
+    assert dict(functions_in([one], "f")).keys() == {"f[0]"}
+    assert held_by(one) == held_by(same) != held_by(other)
+
+
+def test_a_global_that_a_function_reads_is_compared(monkeypatch):
+    before = held_by(reads_a_global)
+    assert held_by(lambda t: reads_a_global(t, 1)) == held_by(lambda t: reads_a_global(t, 1))
+    monkeypatch.setitem(globals(), "STEEPNESS", 3.0)
+    assert held_by(reads_a_global) != before
+
+
+def test_a_function_that_calls_itself_is_described():
+    def deeper(n):
+        return deeper(n - 1) if n else 0
+
+    assert held_by(deeper) == held_by(deeper)
+
+
+def test_another_value_in_a_function_is_refused(tmp_path):
+    """Of the model, and of an optimiser's schedule."""
+
+    def run(k: float, rate: float, resume: bool = True):
+        model = build(loss=pz.losses.GLVQ(lambda t, steepness: k * t))
+        rule = pz.GradientDescent(optax.adam(schedules[rate]))
+        return train(tmp_path, resume, epochs=1, model=model, rule=rule)
+
+    schedules = {0.1: lambda count: 0.1, 0.2: lambda count: 0.2}
+    first = run(2.0, 0.1, resume=False)
+    assert_same(run(2.0, 0.1), first)
+    with pytest.raises(ValueError, match=r"its model\.loss\.transfer differs"):
+        run(3.0, 0.1)
+    with pytest.raises(ValueError, match=r"its rule\.optimiser.* differs"):
+        run(2.0, 0.2)
+
+
+def test_whole_numbers_that_do_not_learn_are_compared(tmp_path):
+    model = pz.zoo.GrowingNeuralGas(X, key=0)
+
+    def run(model, resume: bool):
+        trainer = pz.Trainer(
+            pz.GradientDescent("sgd", 0.1), 1, checkpoints=pz.Checkpoints(tmp_path, 1)
+        )
+        return trainer.fit(model, X, key=0, resume=resume)
+
+    run(model, False)
+    alive = model.loss.cooperation.alive
+    other = eqx.tree_at(lambda m: m.loss.cooperation.alive, model, jnp.ones_like(alive))
+    with pytest.raises(ValueError, match="numbers that do not learn differs"):
+        run(other, True)
 
 
 def test_a_run_begins_in_an_empty_directory_only(begun, tmp_path):

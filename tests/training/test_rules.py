@@ -141,6 +141,18 @@ def test_what_has_no_derivative_may_have_a_gradient():
     assert fit.history["loss"].min() < fit.history["loss"][0]
 
 
+def test_a_schedule_that_leaves_a_variable_without_a_value():
+    """Optax's own, without a last value: a closure has an empty cell then."""
+
+    def trained(schedule) -> np.ndarray:
+        rule = pz.GradientDescent(optax.adam(schedule))
+        model = pz.zoo.GLVQ(X, Y, key=0)
+        return np.asarray(pz.Trainer(rule, 3).fit(model, X, Y, key=0).model.prototypes.points)
+
+    rates = trained(lambda count: 0.1 * 0.5 ** (count / 10))
+    np.testing.assert_allclose(trained(optax.exponential_decay(0.1, 10, 0.5)), rates, rtol=1e-5)
+
+
 def test_a_checkpoint_of_an_earlier_version_goes_on(tmp_path, monkeypatch):
     """Rules were described without the way in which they find their gradients."""
 

@@ -352,6 +352,23 @@ def test_classes_that_do_not_fit_a_stream_are_refused(unchecked, batch, message)
             prequential(learner, [batch(*next(batches(1)))])
 
 
+@pytest.mark.parametrize("rows", [slice(3, 4), slice(None)], ids=["a sample", "all"])
+def test_a_batch_of_which_nothing_finite_can_be_learned_is_refused(rows):
+    x, y = whole(batches(1))
+    learner, far = AdaptiveLVQ(glvq()).learn(x, y), x.copy()
+    far[rows] *= np.float32(1e30)
+    with pytest.raises(ValueError, match="`x`: what is learned from this batch is not finite"):
+        learner.learn(far, y)
+    trainer = pz.Trainer(pz.GradientDescent("adam", 0.1), 1)
+    state = trainer.init(glvq())
+    after, loss = trainer.step(state, far, y)
+    assert np.isnan(loss)
+    again, loss = trainer.step(after, x, y)
+    expected, _ = trainer.step(state, x, y)
+    assert np.isfinite(loss)
+    np.testing.assert_array_equal(again.model.prototypes.points, expected.model.prototypes.points)
+
+
 def test_what_cannot_be_followed_is_refused(unchecked):
     x, y = next(batches(1))
     shared = pz.losses.GLVQ(cooperation=pz.RankCooperation(1.0))

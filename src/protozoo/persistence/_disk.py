@@ -7,7 +7,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,32 @@ def make_directory(path: Path, name: str) -> None:
         ) from None
 
 
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Errors of the system say of which file they are: a descriptor has forgotten."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
 def write(path: Path, parts: Iterable[Any]) -> None:
-    """Write a new file, and wait until the disk has it."""
+    """Write a new file, and wait until the disk has it.
+
+    **Raises:** `OSError` that names the file, if the disk is full, say.
+    """
     descriptor = os.open(
         path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
     )
     try:
-        for part in parts:
-            left = memoryview(part)
-            while left:
-                left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
+        with named(path):
+            for part in parts:
+                left = memoryview(part)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

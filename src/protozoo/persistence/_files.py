@@ -34,7 +34,7 @@ import numpy as np
 
 from .._checks import of_kind
 from .._types import PyTree
-from ._disk import make_directory, opened, remove, replace, resolved, synchronise, write
+from ._disk import make_directory, named, opened, remove, replace, resolved, synchronise, write
 from ._lock import InUse, Lock
 from ._orbax import read_arrays
 from ._precision import Packed, Precision, packed, parsed, unpacked
@@ -241,7 +241,8 @@ def _turn(target: Path, path: str | os.PathLike[str]) -> Iterator[Path]:
     name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
     lock = Lock(target.with_name(f".{name}.protozoo-lock"))
     try:
-        lock.acquire(PATIENCE)
+        with named(lock.path):
+            lock.acquire(PATIENCE)
     except InUse as error:
         raise ValueError(
             f"{error} has been saving to {str(path)!r} for {PATIENCE:.0f} seconds: try again "

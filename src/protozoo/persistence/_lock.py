@@ -1,9 +1,12 @@
 """One owner at a time: among threads, processes and, where the file system can do it, machines."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
+import stat
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -29,12 +32,14 @@ class Lock:
     def acquire(self, wait: float = 0.0) -> None:
         """Take the lock, within so many seconds.
 
-        **Raises:** `InUse` if it is somebody else's, another thread's of this process included.
+        **Raises:** `InUse` if it is somebody else's, another thread's of this process included;
+        `ValueError` if something that is no file is in its place, and `OSError` if the system has
+        no room or no right for it.
         """
         until = time.monotonic() + wait
-        while not self._try():
+        while (other := self._try()) is not None:
             if time.monotonic() >= until:
-                raise InUse(_described(_read(self.path)))
+                raise InUse(other)
             time.sleep(0.01)
 
     def release(self) -> None:
@@ -52,15 +57,19 @@ class Lock:
                 with contextlib.suppress(OSError):
                     os.unlink(self.path)
 
-    def _try(self) -> bool:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        taken = False
-        try:
-            taken = self._take(descriptor)
-        finally:
+    def _try(self) -> str | None:
+        """Take the lock, or say who has it. One thread at a time: who has locked the file has also
+        written its name there, before another one of this process looks."""
+        with _guard:
+            descriptor = self._open()
+            taken = False
+            try:
+                taken = self._take(descriptor)
+            finally:
+                if not taken:
+                    os.close(descriptor)
             if not taken:
-                os.close(descriptor)
-        if taken:
+                return _described(_read(self.path))
             self._descriptor = descriptor
             _held.add(self)
             try:
@@ -68,7 +77,28 @@ class Lock:
             except BaseException:
                 self.release()
                 raise
-        return taken
+        return None
+
+    def _open(self) -> int:
+        # Nothing is waited for, and no link followed: what it leads to would be overwritten.
+        flags = ("O_BINARY", "O_NONBLOCK", "O_NOFOLLOW")
+        mode = sum((getattr(os, flag, 0) for flag in flags), os.O_RDWR | os.O_CREAT)
+        try:
+            descriptor = os.open(self.path, mode, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.ENOENT, errno.ENXIO, errno.ELOOP):
+                raise
+            raise self._refusal(error.strerror) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise self._refusal("it is no regular file")
+        return descriptor
+
+    def _refusal(self, reason: str | None) -> ValueError:
+        return ValueError(
+            f"{str(self.path.parent)!r} cannot be locked by the file {self.path.name!r}: {reason}. "
+            "Remove what is in its place, or choose another path."
+        )
 
     def _take(self, descriptor: int) -> bool:
         locked = _lock(descriptor)
@@ -90,8 +120,13 @@ class Lock:
 #: when this process ends.
 _held: set[Lock] = set()
 
+#: One thread of a process at a time takes a lock.
+_guard = threading.Lock()
+
 
 def _let_go_in_child() -> None:
+    global _guard
+    _guard = threading.Lock()  # which a thread may have had that the child does not have
     for lock in _held:
         if lock._descriptor is not None:
             os.close(lock._descriptor)

@@ -2,6 +2,7 @@
 
 from ._disk import (
     make_directory as make_directory,
+    named as named,
     opened as opened,
     publish as publish,
     remove as remove,
@@ -9,7 +10,7 @@ from ._disk import (
     resolved as resolved,
     write as write,
 )
-from ._files import version as version
+from ._files import LARGEST as LARGEST, version as version
 from ._lock import InUse as InUse, Lock as Lock
 from ._orbax import ORBAX as ORBAX, ask as ask, orbax_path as orbax_path
 from ._pickling import (

@@ -66,6 +66,20 @@ class Prototypes(eqx.Module):
             else _class_counts(np.asarray(as_numbers(labels, "labels")), len(self.points))
         )
 
+    def __check_init__(self):
+        # What was read from a file has not been through the constructor.
+        counts = self.counts
+        if counts is None:
+            return
+        whole = isinstance(counts, tuple) and all(
+            isinstance(one, int | np.integer) and one > 0 for one in counts
+        )
+        if not whole or sum(counts) != len(self.points):
+            raise ValueError(
+                f"`counts` must be positive integers that add up to {len(self.points)}, the number "
+                f"of points, got {str(counts):.60}."
+            )
+
     @classmethod
     @of_kinds
     def from_classes(

@@ -34,6 +34,9 @@ class View(Generic[Trainable]):
             values.flags.writeable = False
         object.__setattr__(self, "history", MappingProxyType(history))
 
+    def __reduce__(self) -> tuple[Any, tuple]:
+        return View, (self.model, dict(self.history), self.epoch, self.epochs, self.resumed)
+
     def __repr__(self) -> str:
         return f"View(model={self.model.outline()}, epoch={self.epoch}, epochs={self.epochs})"
 
@@ -46,7 +49,8 @@ class AbstractCallback(abc.ABC):
     other callbacks nor on checkpoints.
     """
 
-    #: Be called at the multiples of this epoch; `None`: about once a second.
+    #: Be called at the multiples of this epoch; `None`: about once a second. It is read when
+    #: training starts.
     every: int | None = None
 
     @abc.abstractmethod
@@ -55,7 +59,9 @@ class AbstractCallback(abc.ABC):
 
     @abc.abstractmethod
     def on_chunk_end(self, view: View) -> bool | None:
-        """After some epochs, and after the last one; return `True` to stop training."""
+        """After some epochs, and after the last one; return `True` to stop training. When a run is
+        resumed that a callback stopped, all of them are asked again: who still says `True` stops it
+        where it is."""
 
     @abc.abstractmethod
     def on_fit_end(self, view: View) -> None:
@@ -66,7 +72,8 @@ class Calls:
     """Calls callbacks when they are due."""
 
     def __init__(self, callbacks: Sequence[AbstractCallback]):
-        self._callbacks = callbacks
+        # When training starts, and no later: the lengths of chunks depend on it.
+        self._callbacks, self._every = callbacks, [callback.every for callback in callbacks]
         self._heard = [time.monotonic()] * len(callbacks)
 
     def start(self, view: Callable[[], View]) -> None:
@@ -89,7 +96,7 @@ class Calls:
             callback.on_fit_end(view())
 
     def _due(self, i: int, epoch: int) -> bool:
-        every = self._callbacks[i].every
+        every = self._every[i]
         # Other callbacks and checkpoints may make chunks much shorter than the second that they are
         # meant to take.
         return time.monotonic() - self._heard[i] > 0.5 if every is None else epoch % every == 0

@@ -21,11 +21,13 @@ from jax.sharding import NamedSharding
 from .._checks import positive_integer
 from .._types import PyTree
 from ..persistence.internal import (
+    LARGEST,
     ORBAX,
     InUse,
     Lock,
     ask,
     make_directory,
+    named,
     opened,
     orbax_path,
     remove,
@@ -82,7 +84,8 @@ def occupied(where: Checkpoints, sharding: NamedSharding | None) -> Iterator[Pat
     lock, owner = Lock(directory / ".lock"), ""
     if speaks(sharding):
         try:
-            lock.acquire()
+            with named(lock.path):
+                lock.acquire()
         except InUse as error:
             owner = str(error)
     try:
@@ -177,9 +180,11 @@ class Store:
             )
         return None
 
-    def save(self, epoch: int, state: PyTree, history: dict[str, np.ndarray]) -> None:
-        """Write a checkpoint in the background, unless this epoch has one."""
-        if epoch == self._latest:
+    def save(
+        self, epoch: int, state: PyTree, history: dict[str, np.ndarray], again: bool = False
+    ) -> None:
+        """Write a checkpoint in the background, unless this epoch has one that says the same."""
+        if epoch == self._latest and not again:
             return
         from orbax.checkpoint import v1 as ocp
 
@@ -203,7 +208,7 @@ class Store:
         }
         folder = self._root / str(epoch)
         if self._speaks:
-            remove(folder)  # a damaged one, that a run continued from an earlier one writes again
+            remove(folder)  # a damaged one, or that of a state which a callback has ended since
         ORBAX.acquire()
         try:
             response = ocp.save_checkpointables_async(str(folder), {"state": leaves, "note": note})
@@ -241,13 +246,20 @@ class Store:
             pending.result()
 
     def _finish(self, response: Any, epoch: int, history: dict[str, np.ndarray]) -> None:
+        folder = self._root / str(epoch)
         try:
             response.result()
+        except Exception as error:  # of any kind: a full disk is a `ValueError` of TensorStore
+            whole = ", ".join(map(str, self._steps())) or "none"
+            raise OSError(
+                f"the checkpoint of epoch {epoch} could not be written to "
+                f"{str(self.where.directory)!r}: {str(error)[:300]}. Make room or choose another "
+                f"directory, and start again with `resume=True`; whole checkpoints: {whole}."
+            ) from error
         finally:
             ORBAX.release()
         if not self._speaks:
             return
-        folder = self._root / str(epoch)
         sums = {
             str(file.relative_to(folder).as_posix()): _file_digest(file) for file in _files(folder)
         }
@@ -305,7 +317,7 @@ class Store:
             raise Damaged("its note was changed")
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Damaged(f"its note cannot be read: {error}") from None
 
     def _refuse_other_run(self, note: dict[str, Any]) -> None:
@@ -324,16 +336,22 @@ class Store:
             )
 
 
-def _differences(theirs: dict[str, Any], mine: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _differences(theirs: Any, mine: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The settings that differ, by name. What an older version did not write down is not
     compared."""
-    for name, value in mine.items():
-        if name not in theirs:
-            continue
-        if isinstance(value, dict) and isinstance(theirs[name], dict):
-            yield from _differences(theirs[name], value)
-        elif theirs[name] != value:
-            yield name, theirs[name], value
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for key, value in mine.items():
+            if key in theirs:
+                yield from _differences(theirs[key], value, key)
+    elif _holds_settings(mine) and _holds_settings(theirs) and len(mine) == len(theirs):
+        for one, other in zip(theirs, mine, strict=True):
+            yield from _differences(one, other, name)
+    elif theirs != mine:
+        yield name, theirs, mine
+
+
+def _holds_settings(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
 
 
 def _brief(value: Any) -> str:
@@ -359,7 +377,10 @@ def _verify(folder: Path) -> None:
     try:
         if (folder / _CHECKSUMS).exists():  # else by an older version, or killed the moment before
             with opened(folder / _CHECKSUMS) as file:
-                sums = json.load(file)
+                text = file.read(LARGEST + 1)
+            if len(text) > LARGEST:
+                raise Damaged(f"its file {_CHECKSUMS} has more than {LARGEST} bytes")
+            sums = json.loads(text)
             for name, expected in sums.items():
                 if _file_digest(folder / name) != expected:
                     raise Damaged(f"its file {name} was changed")
@@ -367,7 +388,7 @@ def _verify(folder: Path) -> None:
             part for part in ("note", "state") if not (folder / part / "manifest.ocdbt").is_file()
         ]:
             raise Damaged(f"it holds no {' and no '.join(missing)}")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise Damaged(str(error)) from None
 
 

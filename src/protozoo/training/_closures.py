@@ -94,9 +94,25 @@ class Closure(eqx.Module):
     contents: tuple[Any, ...]
 
 
+class Empty(eqx.Module):
+    """In place of a variable that a function closes over, and that was never given a value."""
+
+
 #: Functions that ask their numbers questions (`if momentum > 0`): these numbers stay part of the
 #: program.
 _ASKS = ("optax._src.transform.scale_by_sm3.",)
+
+
+def contents_of(function: types.FunctionType) -> tuple[Any, ...]:
+    """What a function closes over, in the order of its code."""
+
+    def content(cell: types.CellType) -> Any:
+        try:
+            return cell.cell_contents
+        except ValueError:
+            return Empty()
+
+    return tuple(map(content, function.__closure__ or ()))
 
 
 def opened(tree: PyTree, numbers: bool = True) -> PyTree:
@@ -110,8 +126,7 @@ def _open(leaf: Any, numbers: bool) -> Any:
     if isinstance(leaf, types.FunctionType) and "<locals>" in leaf.__qualname__:
         name = f"{leaf.__module__}.{leaf.__qualname__}"
         contents = tuple(
-            opened(cell.cell_contents, numbers and not name.startswith(_ASKS))
-            for cell in leaf.__closure__ or ()
+            opened(one, numbers and not name.startswith(_ASKS)) for one in contents_of(leaf)
         )
         return Closure(name, Code(leaf), contents)
     return on_device(leaf, float) if type(leaf) is float and numbers else leaf
@@ -129,7 +144,11 @@ def closed(tree: PyTree) -> PyTree:
 def _close(node: Any) -> Any:
     if not isinstance(node, Closure):
         return node
-    old, cells = node.code.function, tuple(types.CellType(closed(value)) for value in node.contents)
+    old, contents = node.code.function, node.contents
+    cells = tuple(
+        types.CellType() if isinstance(one, Empty) else types.CellType(closed(one))
+        for one in contents
+    )
     new = types.FunctionType(
         old.__code__, old.__globals__, old.__name__, old.__defaults__, cells or None
     )

@@ -251,8 +251,8 @@ class AdaptiveLVQ(eqx.Module):
         - `x`: samples; batches of one size share their programs.
         - `y`: their classes.
 
-        **Raises:** `ValueError` for samples that do not fit, and classes that the model does not
-        know.
+        **Raises:** `ValueError` for samples that do not fit, also so far away that nothing finite
+        can be learned from them, and classes that the model does not know.
         """
         model = self.state.model
         samples = np.asarray(model.check_values(x))
@@ -272,7 +272,13 @@ class AdaptiveLVQ(eqx.Module):
         )
         rule = GradientDescent(self.optimiser, after.rate)
         state = replaced(self.state, plan=replaced(self.state.plan, rule=rule))
-        state, _ = Trainer(rule, 1).step(state, samples, labels)
+        state, loss = Trainer(rule, 1).step(state, samples, labels)
+        if not math.isfinite(loss):
+            raise ValueError(
+                "`x`: what is learned from this batch is not finite: a sample lies too far from "
+                f"the prototypes (entries up to {np.nanmax(np.abs(samples)):.3g}). The learner "
+                "stays what it was: leave the batch out, or give it in the units of the others."
+            )
         return after._of(state, after._slots())._grown()._pruned()
 
     # Prototypes are in slots, those of a class beside each other, and the living first.

@@ -35,6 +35,7 @@ class Status(eqx.Enumeration):
     converged = Reason.CONVERGED.value
     patience = Reason.PATIENCE.value
     diverged = Reason.DIVERGED.value
+    stopped = Reason.CALLBACK.value
 
 
 class Plan(eqx.Module):
@@ -168,7 +169,7 @@ def start(plan: Plan, params: PyTree, key: Array) -> LoopState:
 
 
 def reason(state: LoopState) -> Reason:
-    """Why a run ended that nothing from outside has stopped."""
+    """Why a run ended that is not to go on."""
     # Not by comparing: that would be one more program to compile.
     return Reason(Status[state.status])
 

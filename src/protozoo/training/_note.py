@@ -2,8 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
-from types import CodeType, FunctionType
+from collections.abc import Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import equinox as eqx
@@ -14,8 +14,8 @@ from .._types import Array, PyTree
 from ..backbones import AbstractScale
 from ..models import AbstractTrainable, PrototypeModel
 from ..persistence import describe, digest as structure_digest, fingerprint
-from ..persistence.internal import has_name
 from ._closures import Closure
+from ._functions import code_of, functions_in, held_by
 from ._loop import Plan
 from ._objective import Batch
 from ._stream import Fingerprinted, Stream
@@ -30,22 +30,32 @@ def note(
     plan: Plan,
     data: Batch | Stream,
     held_out: Batch | Stream | None,
-    class_weight: Any,
+    class_weight: Sequence[float] | None,
     mask: PyTree,
     key: Array,
     scale: AbstractScale | None = None,
 ) -> dict[str, Any]:
     """A description of a run, in plain values. How many epochs there are, who listens and on which
-    devices is no part of it."""
+    devices is no part of it.
+
+    `class_weight` is what a stream's samples are multiplied by, class by class; of samples in
+    memory, it is in their weights.
+    """
     params, rest = eqx.partition(model, mask)
     objective = plan.objective
     batches = [one if isinstance(one, Batch) else None for one in (data, held_out)]
+    functions = {
+        path: one
+        for part, tree in (("model", model), ("rule", plan.rule), ("objective", objective))
+        for path, one in functions_in(tree, part)
+    }
     return {
         "format": FORMAT,
         "model": _kind(model),
         "frozen parts": fingerprint(jax.tree.map(bool, mask), strict=False),
         "start model": digest(params),
         "numbers that do not learn": digest(eqx.filter(rest, eqx.is_inexact_array)),
+        "whole numbers that do not learn": digest(eqx.filter(rest, _is_whole)),
         "rule": _kind(plan.rule),
         "settings": {
             "batch_size": plan.batch_size,
@@ -65,25 +75,23 @@ def note(
             )
             for path, number in numbers_of(tree, "")
         },
-        "functions": {
-            path: code
-            for part, tree in (("model", model), ("rule", plan.rule), ("objective", objective))
-            for path, code in _functions(tree, part)
-        },
+        "functions": {path: code_of(one) for path, one in functions.items()},
+        "what functions hold": {path: held_by(one) for path, one in functions.items()},
         "data shape": [None if batch is None else list(batch.x.shape) for batch in batches],
         "data": digest(batches),
         "stream": data.fingerprint() if isinstance(data, Fingerprinted) else None,
         "validation stream": held_out.fingerprint()
         if isinstance(held_out, Fingerprinted)
         else None,
-        # Of samples in memory it is in their weights.
-        "class_weight": None
-        if class_weight is None or isinstance(data, Batch)
-        else repr(class_weight),
+        "weights of classes": class_weight,
         "key": np.asarray(key).tolist(),
         # Samples in memory are noted as it makes them.
         "scale": [_kind(scale), digest(scale)],
     }
+
+
+def _is_whole(leaf: Any) -> bool:
+    return eqx.is_array(leaf) and not eqx.is_inexact_array(leaf)
 
 
 def digest(tree: PyTree) -> str:
@@ -109,48 +117,6 @@ def _kind(tree: PyTree) -> str:
             if name not in ("scale", "card")
         }
     return structure_digest(structure)
-
-
-def _functions(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The code of functions that have no registered name, for which another one may have been put:
-    a lambda, say.
-
-    An optimiser's functions are not among them: their names tell them apart.
-    """
-    if isinstance(node, Closure):
-        return
-    if isinstance(node, eqx.Module):
-        parts = [
-            (f".{field.name}", getattr(node, field.name)) for field in dataclasses.fields(node)
-        ]
-    elif isinstance(node, tuple | list):
-        parts = [(f"[{i}]", item) for i, item in enumerate(node)]
-    elif isinstance(function := getattr(node, "__wrapped__", node), FunctionType) and not has_name(
-        node
-    ):
-        yield path, hashlib.sha256(repr(_code(function.__code__)).encode()).hexdigest()
-        return
-    else:
-        return
-    for step, part in parts:
-        yield from _functions(part, path + step)
-
-
-def _code(code: CodeType) -> tuple:
-    """What a function does, wherever it stands."""
-
-    def constant(one: Any) -> Any:
-        if isinstance(one, frozenset):  # in no order
-            return sorted(map(repr, one))
-        return _code(one) if isinstance(one, CodeType) else one
-
-    return (
-        code.co_code.hex(),
-        [*map(constant, code.co_consts)],
-        code.co_names,
-        code.co_varnames,
-        code.co_freevars,
-    )
 
 
 def numbers_of(node: Any, path: str = "") -> Iterator[tuple[str, Array]]:

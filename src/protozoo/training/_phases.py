@@ -17,6 +17,7 @@ from ..models.internal import Trainable
 from ._checkpoints import Checkpoints, occupied
 from ._data import ClassWeight
 from ._fit import Fit, Reason
+from ._recorders import HistoryFile, TensorBoard
 from ._sharding import as_sharding
 from ._stream import Stream, is_stream
 from ._trainer import Trainer, Validation
@@ -37,8 +38,9 @@ class Phases(eqx.Module):
     - `checkpoints`: where the training states of all phases are written, each phase in a folder of
       its own.
 
-    **Raises:** `ValueError` without trainers, or for a trainer with checkpoints; `TypeError` for a
-    `between` that cannot be called so.
+    **Raises:** `ValueError` without trainers, for a trainer with checkpoints, and for phases that
+    would write their histories to the same file; `TypeError` for a `between` that cannot be called
+    so.
     """
 
     trainers: tuple[Trainer, ...]
@@ -63,6 +65,14 @@ class Phases(eqx.Module):
             given = {"key": None, "sample_weight": None}
             how = "`(model, x, y, *, key, sample_weight)`"
             refuse_call(between, "between", how, None, None, None, **given)
+        callbacks = [callback for trainer in self.trainers for callback in trainer.callbacks]
+        records = [str(c.path) for c in callbacks if isinstance(c, HistoryFile)]
+        records += [str(c.directory) for c in callbacks if isinstance(c, TensorBoard)]
+        if twice := [place for place in records if records.count(place) > 1]:
+            raise ValueError(
+                f"`trainers`: {twice[0]!r} holds the history of one phase, and is that of "
+                f"{records.count(twice[0])} here: give each phase a place of its own."
+            )
 
     def fit(
         self,

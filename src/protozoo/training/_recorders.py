@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import of_kinds
+from ..persistence.internal import named
 from ._callbacks import AbstractCallback, View
 
 
@@ -53,7 +54,8 @@ class HistoryFile(AbstractCallback):
             if view.resumed and not view.epoch:
                 self._expected = found[len(text) : found.rfind(b"\n") + 1]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_bytes(text + self._expected)
+        with named(self.path):
+            self.path.write_bytes(text + self._expected)
         self._written = view.epoch
 
     def on_chunk_end(self, view: View) -> None:
@@ -63,7 +65,7 @@ class HistoryFile(AbstractCallback):
             self._refuse()
         self._expected = self._expected[known:]
         # Opened anew each time: an exception leaves no open file behind.
-        with self.path.open("ab") as file:
+        with named(self.path), self.path.open("ab") as file:
             file.write(rows[known:])
         self._written = view.epoch
 

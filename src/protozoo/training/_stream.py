@@ -31,12 +31,8 @@ from .._statistics import counting
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar
 from ..models import AbstractTrainable
 from ..models.internal import NOTHING, Outside, carded_classes
-from ._data import (
-    ClassWeight,
-    Intake,
-    in_units,
-    of_classes,
-)
+from ._data import ClassWeight, Intake, in_units, of_classes
+from ._functions import bits_of, held_by, in_memory
 from ._loop import LoopState, Plan, close_epoch, is_running, update_key
 from ._objective import Batch
 from ._sharding import placed
@@ -129,11 +125,12 @@ class Slices:
         return -(-len(self.x) // self.batch_size)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What decides the batches: the options, shapes and dtypes, and the sum of a few samples. A
-        resumed run compares it."""
+        """What decides the batches: the options, the transform and what it holds, shapes, dtypes
+        and the numbers: all that lie in memory, and of others those of sixteen samples, spread over
+        all. A resumed run compares it."""
         few = np.linspace(0, len(self.x) - 1, min(len(self.x), 16)).astype(int).tolist()
         sums = [
-            zlib.crc32(np.asarray(a[i : i + 1]).tobytes())
+            zlib.crc32(bits_of(a[i : i + 1]))
             for a in (self.x, self.y)
             if a is not None
             for i in few
@@ -145,6 +142,10 @@ class Slices:
             "data shape": [[*np.shape(a)] for a in (self.x, self.y) if a is not None],
             "data dtype": [str(np.asarray(a[:1]).dtype) for a in (self.x, self.y) if a is not None],
             "data": sums,
+            "data in memory": [
+                zlib.crc32(bits_of(a)) if in_memory(a) else None for a in (self.x, self.y)
+            ],
+            "transform": None if self.transform is None else held_by(self.transform),
         }
 
     def __call__(self, epoch: int) -> Iterator[Piece]:

@@ -20,7 +20,7 @@ from .._checks import (
     refuse_nonfinite,
     truth,
 )
-from .._module import converted, part, replaced, static
+from .._module import all_finite, choose, converted, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..evaluation import Metric
 from ..models import AbstractTrainable, PrototypeModel, Selection
@@ -68,7 +68,7 @@ from ._settings import (
 )
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
-from ._stream import InMemory, OnDisk, Stream, is_stream, stream_epochs
+from ._stream import InMemory, OnDisk, Stream, _ClassFactors, is_stream, stream_epochs
 
 
 #: What may be monitored: samples with their classes and weights, or a stream of them.
@@ -308,16 +308,22 @@ class Trainer(eqx.Module):
         names = plan.recorded(held_out is not None)
         history = {name: np.zeros(0) for name in names}
 
-        store = None
+        store, stopped = None, False
         if self.checkpoints is not None:
             source = given if data is None else data
-            run = note(model, plan, source, held_out, class_weight, mask, key_data, outside.scale)
+            weights = None
+            if streamed and class_weight is not None:
+                weights = _ClassFactors.of(outer, class_weight).factors.tolist()
+            run = note(model, plan, source, held_out, weights, mask, key_data, outside.scale)
             store = Store(self.checkpoints, run, resume, plan.sharding)
         elif resume:
             raise ValueError("`resume` continues from `checkpoints`, and this trainer has none.")
         try:
             if store is not None:
                 state, found = store.restore(state) or (state, history)
+                stopped = reason(state) is Reason.CALLBACK
+                if stopped:
+                    state = replaced(state, status=jax.tree.map(on_device, Status.running))
                 # Metrics may be others than they were: nothing else depends on them.
                 missing = np.full(int(state.epoch), np.nan)
                 history = {name: found.get(name, missing) for name in names}
@@ -349,7 +355,7 @@ class Trainer(eqx.Module):
                     )
                 return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
 
-            fit, _ = drive(self, plan, state, rest, outside, advance, history, store)
+            fit, _ = drive(self, plan, state, rest, outside, advance, history, store, stopped)
             return fit
         finally:
             if store is not None:
@@ -376,7 +382,11 @@ class Trainer(eqx.Module):
         sample_weight: ArrayLike | None = None,
     ) -> tuple[TrainState[Trainable], Scalar]:
         """One update on one batch, in which samples may have weights: the new state, and the loss
-        before it. Progress counts steps up to `epochs`."""
+        before it. Progress counts steps up to `epochs`.
+
+        An update that would leave a loss or a parameter that is not finite is not made: the loss
+        is NaN, and the model what it was.
+        """
         if not isinstance(state, TrainState):
             raise TypeError(
                 "`state` must be a `TrainState`, which `trainer.init(model)` makes and every step "
@@ -477,9 +487,14 @@ def drive(
     advance: Callable[[LoopState, int], tuple[LoopState, dict[str, Any]]],
     history: dict[str, np.ndarray],
     store: Store | None = None,
+    stopped: bool = False,
 ) -> tuple[Fit[Trainable], LoopState]:
     """Run chunks of epochs until something ends training; listen in between. Returns also the
-    state in which it ended."""
+    state in which it ended.
+
+    Callbacks that stopped a run, as its checkpoint says (`stopped`), are asked again: the same ones
+    stop it here, others may go on.
+    """
 
     def view() -> View:
         resumed = store is not None and store.resume
@@ -499,9 +514,15 @@ def drive(
     intervals = [c.every for c in callbacks if c.every is not None]
     if store is not None:
         intervals.append(store.where.every)
-    epoch, size, stopped = int(state.epoch), 1, False
+    first = epoch = int(state.epoch)
+    size = 1
     calls = Calls(callbacks if speaks(plan.sharding) else ())
+
+    def asked_to_stop(last: bool) -> bool:
+        return bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
+
     calls.start(view)
+    stopped = stopped and asked_to_stop(last=True)
     while epoch < trainer.epochs and is_running(state) and not stopped:
         limit = min([trainer.epochs, epoch + size, *((epoch // i + 1) * i for i in intervals)])
         began = time.monotonic()
@@ -517,15 +538,14 @@ def drive(
         }
         if store is not None and (epoch % store.where.every == 0):
             store.save(epoch, state, history)
-        last = epoch >= trainer.epochs or not is_running(state)
-        stopped = bool(agreed(float(calls.between(view, epoch, last)), plan.sharding))
+        stopped = asked_to_stop(last=epoch >= trainer.epochs or not is_running(state))
+    cut = stopped and epoch < trainer.epochs and is_running(state)
+    if cut:
+        state = replaced(state, status=jax.tree.map(on_device, Status.stopped))
     if store is not None:
-        store.save(epoch, state, history)
+        store.save(epoch, state, history, again=cut and epoch > first)
     calls.end(view)
-    why = reason(state)
-    if stopped and epoch < trainer.epochs and why is Reason.MAX_EPOCHS:
-        why = Reason.CALLBACK
-    return Fit(used(returned(plan, state)), history, epoch, why), state
+    return Fit(used(returned(plan, state)), history, epoch, reason(state)), state
 
 
 @migration(Trainer)
@@ -552,6 +572,11 @@ def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     progress, key = plan.progress(loop.step, 1), update_key(loop.key, 0, loop.step)
     stepped = plan.step(loop.params, state.rest, loop.rule_state, batch.mean(), progress, key)
     params, rule_state, loss = plan.everywhere(stepped)
+    # The scale of a float16 loss must fall where it overflows: such a rule skips the update itself.
+    healthy = all_finite(params) & (jnp.isfinite(loss) | (plan.objective.precision == "float16"))
+    before = loop.params, loop.rule_state
+    params, rule_state = choose(healthy, (params, rule_state), before)
+    loss = jnp.where(healthy, loss, jnp.nan)
     loop = dataclasses.replace(loop, params=params, rule_state=rule_state, step=loop.step + 1)
     return TrainState(state.plan, loop, state.rest), loss
 

@@ -17,6 +17,7 @@ from .._checks import (
     positive_integer,
     refuse_call,
     refuse_single_class,
+    truth,
 )
 from .._keys import split
 from .._types import ArrayLike, PRNGKeyArray
@@ -44,6 +45,7 @@ def fit(
     standardise: Scaling = False,
     class_names: Names = None,
     feature_names: Names = None,
+    resume: bool = False,
     **options: Any,
 ) -> Fit[PrototypeModel]:
     """Build a model and train it by its defaults; what it was made of is written on its card
@@ -75,6 +77,8 @@ def fit(
       `y.astype(str)` are some.)
     - `feature_names`: the names of the features; of a data frame, its columns by default. A model
       that knows them takes data frames of these columns alone.
+    - `resume`: continue from the latest of `checkpoints`, an option of the trainer, or begin where
+      there is none; see `Trainer.fit`.
     - `options`: the row's options (`prototypes_per_class`, `latent_dim` …) and the trainer's
       (`epochs`, `batch_size` …).
 
@@ -90,12 +94,14 @@ def fit(
     count = len(models)
     if count == 1:
         weights: Any = {"sample_weight": sample_weight, "class_weight": class_weight}
-        return trainer.fit(models[0], x, y, key=fit_key, validation=validation, **weights)
+        return trainer.fit(
+            models[0], x, y, key=fit_key, validation=validation, resume=resume, **weights
+        )
     if class_weight is not None:
         raise ValueError(
             "`class_weight` does not go with `restarts`: multiply `sample_weight` by it."
         )
-    if given := trainer.for_one_model:
+    if given := trainer.for_one_model or (("resume",) if truth(resume, "resume") else ()):
         raise ValueError(
             f"`{given[0]}` belongs to the training of one model, and {recipe.name} has {count} "
             "starts: leave it out, or pass `restarts=1`."
