@@ -12,6 +12,7 @@ import pytest
 from zoo import blobs
 
 import protozoo as pz
+from protozoo import cli, testing
 
 
 X, Y = blobs()
@@ -64,7 +65,10 @@ def test_a_row_is_printed_with_its_options():
 
 # What `help` tells.
 
-PACKAGES = [pz, *(getattr(pz, name) for name in pz.__all__ if inspect.ismodule(getattr(pz, name)))]
+PACKAGES = [
+    *(pz, cli, testing),
+    *(getattr(pz, name) for name in pz.__all__ if inspect.ismodule(getattr(pz, name))),
+]
 
 
 def reexported(module) -> set[str]:
