@@ -144,3 +144,27 @@ def test_models_are_built_trained_and_asked_in_strict_modes_of_jax(mode, rows):
     command = [sys.executable, str(here / "modes.py"), *rows]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+def test_nothing_crosses_to_the_device_behind_the_users_back(tmp_path, monkeypatch):
+    """All that the library hands over, it hands over by name."""
+    weak = eqx.tree_at(lambda m: m.prototypes.points, MODEL, jnp.full((3, 5), 0.5))
+    pz.save(tmp_path / "model", weak)
+    options = {"epochs": 2, "validation": (X, Y), "restore_best": True}
+    with jax.transfer_guard("disallow"):
+        loaded = pz.load(tmp_path / "model")
+        model = pz.fit("GLVQ", X, Y, **options).model
+        pz.cross_validate("GLVQ", X, Y, folds=2, epochs=2)
+        for ask in (model.predict, model.predict_proba, model.distances):
+            ask(X)
+    for found, saved in zip(jax.tree.leaves(loaded), jax.tree.leaves(weak), strict=True):
+        assert found.weak_type == saved.weak_type
+        np.testing.assert_array_equal(found, saved)
+
+    def refuses(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED")
+
+    monkeypatch.setattr("protozoo.persistence._files.reconstruct", refuses)
+    # The file is not to blame.
+    with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+        pz.load(tmp_path / "model")

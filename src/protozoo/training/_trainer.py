@@ -350,7 +350,7 @@ class Trainer(eqx.Module):
                         class_weight if streamed else None,
                         outside,
                     )
-                return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
+                return run_epochs(plan, state, rest, data, held_out, on_device(limit, np.int32))
 
             fit, _ = drive(self, plan, state, rest, outside, advance, history, store)
             return fit
