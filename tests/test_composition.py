@@ -176,7 +176,8 @@ def test_networks_in_training_mode_are_told_what_to_do(siamese):
         with pytest.raises(ValueError, match=said):
             make(dropping)
         with pytest.raises(
-            ValueError, match=r"It has a state .*pass `pz.backbones.Stateful\(encoder, state\)`"
+            ValueError,
+            match=r"of shape \([\d, ]*\)\. It has a state .*Stateful\(encoder, state\)`",
         ):
             make(normed)
         make(eqx.nn.inference_mode(dropping))

@@ -814,9 +814,9 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if origin is tuple:
-        return f"a tuple of {_words(get_args(kind)[0])}"
+        return f"a tuple of {_several(get_args(kind)[0])}"
     if origin is Sequence and get_args(kind):
-        return f"a list of {_words(get_args(kind)[0])}"
+        return f"a list of {_several(get_args(kind)[0])}"
     named = {
         Mapping: "a mapping",
         Sequence: "a list",
@@ -826,6 +826,11 @@ def _words(kind: Any) -> str:
         **_WORDS,
     }
     return named.get(origin) or f"of kind {getattr(origin, '__name__', origin)}"
+
+
+def _several(kind: Any) -> str:
+    plurals = {int: "integers", float: "numbers", str: "words", Callable: "functions"}
+    return plurals.get(get_origin(kind) or kind) or _words(kind)
 
 
 def is_number(value: Any) -> bool:
