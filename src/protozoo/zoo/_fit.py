@@ -23,7 +23,7 @@ from ..models import AbstractTrainable, PrototypeModel
 from ..training import Fit, Trainer, fit_many
 from ..training.internal import ClassWeight, Validation
 from ._origin import Names, Scaling, carded, scale_of
-from ._recipe import Recipe
+from ._recipe import Recipe, refuse_stream
 
 
 #: Composes a model from samples, their classes and a random key.
@@ -94,11 +94,8 @@ def fit(
         raise ValueError(
             "`class_weight` does not go with `restarts`: multiply `sample_weight` by it."
         )
-    if given := trainer.for_one_model:
-        raise ValueError(
-            f"`{given[0]}` belongs to the training of one model, and {recipe.name} has {count} "
-            "starts: leave it out, or pass `restarts=1`."
-        )
+    why = f"{recipe.name} has {count} starts: leave it out, or pass `restarts=1`"
+    refuse_for_one_model(trainer, why)
     best, *_ = fit_many(
         trainer,
         models,
@@ -109,6 +106,12 @@ def fit(
         validation=cast(Any, validation),
     )
     return best
+
+
+def refuse_for_one_model(trainer: Trainer, why: str) -> None:
+    """Raise `ValueError` for settings that several models cannot be trained with."""
+    if given := trainer.for_one_model:
+        raise ValueError(f"`{given[0]}` belongs to the training of one model, and {why}.")
 
 
 def by_numbers(
@@ -183,6 +186,7 @@ class Composition:
     ) -> Any:
         """Build the untrained model, from the samples that have a weight. A function that has an
         argument `sample_weight` is told how much."""
+        refuse_stream(x)
         weight = None
         if sample_weight is not None:
             x, y, weight = counted(x, y, sample_weight)
