@@ -122,6 +122,30 @@ def test_a_traced_threshold_is_not_judged():
         MODEL.predict_with_reject(X, 1.3)
 
 
+def test_what_needs_values_says_so_in_a_program_that_has_none_yet():
+    named = MODEL.named(classes=["a", "b", "c"])
+    open_ended = MODEL.open_set(X)
+    trainer = pz.Trainer(pz.GradientDescent("adam", 0.1), 2)
+    state = trainer.init(MODEL)
+    for ask, said in (
+        (jax.jit(MODEL.win_ratios), "`x` has no values yet"),
+        (jax.jit(MODEL.relevances), "`x` has no values yet"),
+        (jax.jit(MODEL.open_set), "`x` has no values yet"),
+        (jax.jit(open_ended.calibrated), "`x` has no values yet"),
+        (eqx.filter_jit(lambda x: MODEL.relevances(x)), "`x` has no values yet"),
+        (jax.jit(lambda x: named.predict(x, names=True)), "`names`: a program that JAX traces"),
+        (jax.jit(lambda y: pz.evaluate(MODEL, X, y)), "`y` has no values yet"),
+        (eqx.filter_jit(lambda x: trainer.step(state, x, Y)), "`x` has no values yet"),
+        (jax.jit(lambda y: trainer.step(state, X, y)[1]), "`y` has no values yet"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ask(Y if "`y`" in said else X)
+    with pytest.raises(ValueError, match="has no values yet"):
+        eqx.filter_jit(lambda model: model.relevances(X))(MODEL)
+    clusters = pz.zoo.PCM(X, key=0)
+    np.testing.assert_array_equal(jax.jit(clusters.outliers)(X), clusters.outliers(X))
+
+
 #: What a user may set, and what each of them refuses: arrays and numbers that are made to fit
 #: without a word, and NaN.
 STRICT = {
