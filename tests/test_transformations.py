@@ -192,3 +192,10 @@ def test_nothing_crosses_to_the_device_behind_the_users_back(tmp_path, monkeypat
     # The file is not to blame.
     with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
         pz.load(tmp_path / "model")
+
+
+def test_whoever_looks_for_infinities_finds_none_of_ours():
+    """Nor where a class has no rival, or a loop has no best loss yet."""
+    with jax.debug_infs(True):
+        learner = pz.training.AdaptiveLVQ(pz.zoo.GLVQ(X, Y, key=0)).learn(X[:10], Y[:10])
+        assert learner.predict(X).shape == Y.shape

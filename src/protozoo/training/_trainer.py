@@ -383,8 +383,8 @@ class Trainer(eqx.Module):
         model, sharding = state.model, state.plan.sharding
         batch = scaled(model, as_batch(model, x, y, sample_weight))
         batch = batch if sharding is None else spread(batch, sharding)
-        after, loss = _step(replaced(state, outside=NOTHING), batch)
-        return replaced(after, outside=state.outside), loss
+        moved, loss = _step(replaced(state, outside=NOTHING), batch)
+        return replaced(state, loop=replaced(state.loop, **moved)), loss
 
     def mask(self, model: AbstractTrainable, streamed: bool = False) -> AbstractTrainable:
         """Which leaves learn, if the rule can train them (from a stream, which never shows all
@@ -549,13 +549,13 @@ def _with_a_rule_state(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 @eqx.filter_jit
-def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
+def _step(state: TrainState, batch: Batch) -> tuple[dict[str, Any], Scalar]:
+    """What an update moves in the state of the loop, and the loss before it."""
     plan, loop = state.plan, state.loop
     progress, key = plan.progress(loop.step, 1), update_key(loop.key, 0, loop.step)
     stepped = plan.step(loop.params, state.rest, loop.rule_state, batch.mean(), progress, key)
     params, rule_state, loss = plan.everywhere(stepped)
-    loop = dataclasses.replace(loop, params=params, rule_state=rule_state, step=loop.step + 1)
-    return TrainState(state.plan, loop, state.rest), loss
+    return {"params": params, "rule_state": rule_state, "step": loop.step + 1}, loss
 
 
 def _what(source: Stream) -> str:

@@ -131,12 +131,12 @@ class ConformalClassifier(eqx.Module):
     def predict_set(self, x: Float[ArrayLike, "n ..."]) -> Bool[Array, "n c"]:
         """Which classes the set of each sample holds: those with a p-value above
         1 - coverage."""
-        return self._as_large(x) >= self.needed
+        return self._as_large(x) >= self.needed[None]
 
     @transformable
     def p_values(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n c"]:
         """The p-value of each class: how likely it is that one of its samples is so unlike it."""
-        return (1 + self._as_large(x)) / (1 + self.counts)
+        return (1 + self._as_large(x)) / (1 + self.counts[None])
 
     def _as_large(self, x: ArrayLike) -> Int[Array, "n c"]:
         """How many held-out samples are as unlike their class as each of x is unlike each class."""
@@ -149,7 +149,7 @@ class ConformalClassifier(eqx.Module):
         """a(x, k), or a function of it that rises with it."""
         p = _asked(self.model).predict_proba(x)
         top = jnp.max(p, axis=1, keepdims=True)
-        best = jnp.argmax(p, axis=1)[:, None] == jnp.arange(p.shape[1])
+        best = jnp.argmax(p, axis=1)[:, None] == jnp.arange(p.shape[1])[None]
         reduce = jnp.max if self.by == "distance" else jnp.sum
         rest = reduce(jnp.where(best, 0, p), axis=1, keepdims=True)
         # log p_r/p_k in place of its hyperbolic tangent, and log (1 - p_k)/p_k in place of 1 - p_k,
