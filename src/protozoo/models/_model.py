@@ -90,6 +90,10 @@ from ._winners import winner_losses
 PIECES = 8
 
 
+class _Unnamed(ValueError, AttributeError):
+    """There are no names: what asks whether there is such an attribute (`hasattr`) hears no."""
+
+
 class PrototypeModel(AbstractTrainable):
     """\\(\\delta = \\mathrm{metric}(\\mathrm{encoder}(\\mathrm{scale}(x)),
     \\mathrm{prototypes})\\); everything else is read from δ.
@@ -420,7 +424,7 @@ class PrototypeModel(AbstractTrainable):
         """
         known = None if self.card is None else self.card.classes
         if known is None:
-            raise ValueError(
+            raise _Unnamed(
                 "`names`: the classes of this model have no names: give them to "
                 "`pz.fit(…, class_names=…)`, or `model.named(classes=…)`."
             )

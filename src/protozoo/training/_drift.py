@@ -226,6 +226,10 @@ class AdaptiveLVQ(eqx.Module):
         self.x, self.y = jnp.zeros((self.window, *shape)), jnp.zeros(self.window, int)
         self.seen, self.drifts, self.drifted_at = jnp.asarray(0), jnp.asarray(0), jnp.asarray(-1)
 
+    def __repr__(self) -> str:
+        said = f"living={self.living}, seen={self.seen}, drifts={self.drifts}"
+        return f"AdaptiveLVQ(state={self.state!r}, {said})"
+
     @property
     def model(self) -> PrototypeModel:
         """The model as it is now, of its own prototypes alone."""

@@ -87,6 +87,12 @@ class TrainState(eqx.Module, Generic[Trainable]):
     #: The scale and the card of the model, which no update knows.
     outside: Outside = NOTHING
 
+    def __repr__(self) -> str:
+        model = eqx.combine(self.loop.params, self.rest)
+        return (
+            f"TrainState(model={model.outline()}, rule={self.plan.rule!r}, step={self.loop.step})"
+        )
+
     @property
     def model(self) -> Trainable:
         """The model as it is now."""
@@ -217,6 +223,16 @@ class Trainer(eqx.Module):
         for callback in self.callbacks:
             if callback.every is not None:
                 positive_integer(callback.every, "every")
+
+    def __repr__(self) -> str:
+        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        rule = settings.pop("rule")
+        said = [
+            f"{name}={eqx.tree_pformat(value, width=10**6)}"
+            for name, value in settings.items()
+            if value is not None and value is not False and value != ()
+        ]
+        return f"Trainer({', '.join([repr(rule), *said])})"
 
     @property
     def for_one_model(self) -> tuple[str, ...]:
