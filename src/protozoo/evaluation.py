@@ -378,7 +378,7 @@ def _of_samples(p: np.ndarray, labels: np.ndarray, tiny: float) -> tuple[np.ndar
     sure, surprise, squares = np.empty(n), np.empty(n), np.empty(n)
     for rows in blocks(p):
         some, own = np.asarray(p[rows], float), labels[rows]
-        known[rows] = there = np.isfinite(some).all(axis=1)
+        known[rows] = there = np.asarray(np.isfinite(some).all(axis=1))
         answers = np.where(there[:, None], some, 0)
         guess[rows] = np.where(there, answers.argmax(axis=1), -1)
         sure[rows] = np.where(there, answers.max(axis=1), 1)
