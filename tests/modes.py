@@ -16,8 +16,18 @@ from zoo import CASES, Case
 import protozoo as pz
 
 
+#: The row that is also trained in low precision, and made conformal.
+LOW = "LMRSLVQ"
+
+
 def use(case: Case) -> None:
     """All that a user does."""
+    if str(case) == LOW:
+        for precision in ("float16", "bfloat16"):
+            trainer = pz.Trainer(pz.GradientDescent("adam", 0.01), 2, precision=precision)
+            trainer.fit(case.model, case.x, case.y, key=0)
+        conformal = pz.trust.ConformalClassifier(case.model, case.x, case.y)
+        conformal.predict_set(case.x)
     rule, held_out = case.trainer(2).rule, case.x if case.y is None else (case.x, case.y)
     batch_size = None if isinstance(rule, pz.MedianOptimization) else 20
     for trainer in (case.recipe.trainer(epochs=2), pz.Trainer(rule, 2, batch_size=batch_size)):

@@ -213,6 +213,7 @@ GOOD = HEADER + "".join(f"{i},{i % 3},{'uv'[i % 2]}\n" for i in range(12))
         (GOOD + "1,NaN,u\n", r"line 14, column 'b': the value is missing"),
         (GOOD + "1,red,u\n", r"line 14, column 'b': 'red' is no number.*--drop 'b'"),
         (GOOD + "1,inf,u\n", r"line 14, column 'b': 'inf' is no number"),
+        (GOOD + "1,1_000,u\n", r"line 14, column 'b': '1_000' is no number"),
         (GOOD + "1,2,\n", r"line 14, column 'kind': the class is missing"),
         (GOOD + '1,"2,u\n', r"data.csv, line 1[45]: unexpected end of data"),
         (GOOD.replace("v", "u"), r"column 'kind' \(--target\) holds one class, 'u'"),
@@ -230,7 +231,7 @@ GOOD = HEADER + "".join(f"{i},{i % 3},{'uv'[i % 2]}\n" for i in range(12))
         ("", r"data.csv holds no rows"),
         ("\x00\xff".encode("latin1"), r"data.csv is no text in UTF-8"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_place(text, said, tmp_path, capsys):
     path = tmp_path / "data.csv"
@@ -253,6 +254,13 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(text, said, tmp_path, 
         ({"--drop": "colour"}, r"has no column 'colour' \(--drop\)"),
         ({"--weight": "colour"}, r"has no column 'colour' \(--weight\)"),
         ({"--held-out": "1.5"}, r"--held-out: must be a number of \[0, 1\)"),
+        ({"--held-out": "1e-9"}, r"--held-out: 1e-09 of the rows of each class is less than one"),
+        ({"--drop": "kind"}, r"--drop: column 'kind' is named by --target, too"),
+        ({"--weight": "kind"}, r"--weight: column 'kind' is named by --target, too"),
+        ({"--seed": "-1"}, r"--seed: must be an integer that is not negative.* '-1'"),
+        ({"--set": "key=3"}, r"--set: 'key' is no option here: random numbers follow from --seed"),
+        ({"--set": "standardise=True"}, r"--set: 'standardise' .* --standardise"),
+        ({"--set": "class_names=['a']"}, r"--set: 'class_names' .* --target"),
         ({"--model": "OCGLVQ", "--targets": "w"}, r"--targets: say which class of 'kind'"),
         ({"--targets": "u"}, r"--targets: GLVQ does not tell targets from others"),
     ],
@@ -261,7 +269,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(text, said, tmp_path, 
 def test_a_wrong_argument_of_fit_is_named(changed, said, tmp_path, capsys):
     (tmp_path / "data.csv").write_text(GOOD)
     given = {"--model": "GLVQ", "--target": "kind", "--output": tmp_path / "model", **changed}
-    arguments = [word for pair in given.items() for word in pair]
+    arguments = [f"{name}={value}" for name, value in given.items()]
     assert re.search(said, fails(capsys, "fit", tmp_path / "data.csv", *arguments))
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
 
@@ -290,6 +298,39 @@ def test_nothing_is_replaced_unless_asked(trained, tmp_path, capsys):
     arguments = ["predict", trained, new, "--output", tmp_path / "mine.csv", "--overwrite"]
     assert main([str(argument) for argument in arguments]) == 0
     assert (tmp_path / "mine.csv").read_text() != "mine"
+
+
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+def test_what_is_read_is_never_replaced(link, trained, tmp_path, capsys):
+    data = written(tmp_path / "new.csv", X.tolist(), NAMES)
+    output = data if link is None else tmp_path / "other.csv"
+    if link is not None:
+        getattr(output, link)(data)
+    before, structure = data.read_bytes(), trained / "structure.json"
+    for path in (output, structure):
+        arguments = ["predict", trained, data, "--output", path, "--overwrite"]
+        assert "is read from" in fails(capsys, *arguments)
+    model = ["--model", "HCM", "--output", output, "--overwrite"]
+    assert "is read from" in fails(capsys, "fit", data, *model)
+    assert data.read_bytes() == before and pz.load(trained) is not None
+
+
+def test_restarts_and_the_meter(tmp_path, capsys):
+    (tmp_path / "data.csv").write_text(GOOD)
+    arguments = ["fit", tmp_path / "data.csv", "--model", "GLVQ", "--target", "kind"]
+    for i, options in enumerate((["restarts=2"], ["progress=False"])):
+        words = [word for option in ("epochs=2", *options) for word in ("--set", option)]
+        assert main([str(a) for a in (*arguments, *words, "--output", tmp_path / str(i))]) == 0
+
+
+def test_columns_of_weights_and_lists_of_models(tmp_path, capsys):
+    data = tmp_path / "data.csv"
+    data.write_text(GOOD + "-1,2,u\n")
+    weighted = ["--target", "kind", "--weight", "a"]
+    said = fails(capsys, "compare", data, *weighted, "--models", "GLVQ")
+    assert "line 14, column 'a': a weight (--weight) must not be negative, got -1" in said
+    said = fails(capsys, "compare", data, "--target", "kind", "--models", "")
+    assert "--models: the zoo has no model ''" in said
 
 
 def test_columns_of_training_are_asked_for_by_name(trained, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Networks, rows and models of one's own, wherever the table's are taken."""
 
 import dataclasses
+import inspect
 
 import equinox as eqx
 import jax
@@ -12,6 +13,7 @@ from zoo import CASES, Case, N, blobs, images, matrices, relations
 import protozoo as pz
 from protozoo._module import replaced
 from protozoo.training import Slices
+from protozoo.zoo._recipe import taken
 
 
 X, Y = blobs()
@@ -176,7 +178,8 @@ def test_networks_in_training_mode_are_told_what_to_do(siamese):
         with pytest.raises(ValueError, match=said):
             make(dropping)
         with pytest.raises(
-            ValueError, match=r"It has a state .*pass `pz.backbones.Stateful\(encoder, state\)`"
+            ValueError,
+            match=r"of shape \([\d, ]*\)\. It has a state .*Stateful\(encoder, state\)`",
         ):
             make(normed)
         make(eqx.nn.inference_mode(dropping))
@@ -330,3 +333,18 @@ def test_transforms_that_lose_samples_are_refused(unchecked):
             pz.Trainer(RULE, 1).fit(pz.zoo.GLVQ(X, Y, key=KEY), source, key=KEY)
     with pytest.raises(TypeError, match="`transform` must be a function or None, got 255"):
         Slices(X, Y, batch_size=20, transform=255)
+
+
+def test_what_no_model_is_built_from_or_no_fold_can_have():
+    stream = pz.training.Slices(X, Y, batch_size=20)
+    batches = [(X[:20], Y[:20]), (X[20:], Y[20:])]
+    for given in (stream, batches, lambda epoch: batches):
+        # Here, arguments are checked by their annotations before the library sees them.
+        with pytest.raises(TypeError, match="`x` is a stream .*`pz.Trainer"):
+            inspect.unwrap(taken)(pz.zoo.GLVQ, given, None, None)
+    for settings, said in (
+        ({"metrics": ["accuracy"]}, r"`metrics` .*`of\('log_loss'\)`"),
+        ({"progress": True}, "`progress` belongs to .* one model, and there is one for each fold"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            pz.cross_validate("GLVQ", X, Y, folds=2, **settings)

@@ -8,10 +8,12 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from zoo import blobs
 
 import protozoo as pz
+from protozoo import cli, testing
 
 
 X, Y = blobs()
@@ -62,9 +64,42 @@ def test_a_row_is_printed_with_its_options():
     )
 
 
+def test_what_trains_is_printed_in_a_line():
+    rule = pz.GradientDescent("adam", 0.1)
+    trainer = pz.Trainer(rule, 2, batch_size=20, restore_best=True)
+    assert repr(trainer) == (
+        "Trainer(GradientDescent(scale_by_adam(b1=0.9, b2=0.999, eps=1e-08, eps_root=0), "
+        "scale(step_size=-0.1)), epochs=2, batch_size=20, restore_best=True)"
+    )
+    model = pz.zoo.GLVQ(X, Y, key=0)
+    parts = pz.GradientDescent({"metric": optax.adam(1e-2), "rest": optax.sgd(0.1)})
+    scheduled = pz.GradientDescent("adamw", pz.Cosine(0.1), accumulate=2)
+    for thing, said in (
+        (pz.Phases([trainer, trainer]), "Phases([Trainer(GradientDescent(scale_by_adam"),
+        (trainer.init(model), "TrainState(model=PrototypeModel(GLVQ"),
+        (pz.training.AdaptiveLVQ(model), "AdaptiveLVQ(state=TrainState(model=PrototypeModel"),
+        (parts, "GradientDescent(metric: scale_by_adam("),
+        (scheduled, "GradientDescent(scale_by_adam("),
+        (pz.GradientDescent(optax.lbfgs()), "GradientDescent(scale_by_lbfgs(memory_size=10)"),
+    ):
+        text = repr(thing)
+        assert text.startswith(said) and len(text) < 500 and " at 0x" not in text
+    assert "accumulate=2" in repr(scheduled) and "OverRun" in repr(scheduled)
+
+
+def test_whoever_lists_what_a_model_has_is_not_refused():
+    model = pz.zoo.GLVQ(X, Y, key=0)
+    assert not hasattr(model, "class_names") and dict(inspect.getmembers(model))["classes"] == 3
+    with pytest.raises(ValueError, match="`names`: the classes of this model have no names"):
+        model.predict(X, names=True)
+
+
 # What `help` tells.
 
-PACKAGES = [pz, *(getattr(pz, name) for name in pz.__all__ if inspect.ismodule(getattr(pz, name)))]
+PACKAGES = [
+    *(pz, cli, testing),
+    *(getattr(pz, name) for name in pz.__all__ if inspect.ismodule(getattr(pz, name))),
+]
 
 
 def reexported(module) -> set[str]:

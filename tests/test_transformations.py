@@ -122,6 +122,30 @@ def test_a_traced_threshold_is_not_judged():
         MODEL.predict_with_reject(X, 1.3)
 
 
+def test_what_needs_values_says_so_in_a_program_that_has_none_yet():
+    named = MODEL.named(classes=["a", "b", "c"])
+    open_ended = MODEL.open_set(X)
+    trainer = pz.Trainer(pz.GradientDescent("adam", 0.1), 2)
+    state = trainer.init(MODEL)
+    for ask, said in (
+        (jax.jit(MODEL.win_ratios), "`x` has no values yet"),
+        (jax.jit(MODEL.relevances), "`x` has no values yet"),
+        (jax.jit(MODEL.open_set), "`x` has no values yet"),
+        (jax.jit(open_ended.calibrated), "`x` has no values yet"),
+        (eqx.filter_jit(lambda x: MODEL.relevances(x)), "`x` has no values yet"),
+        (jax.jit(lambda x: named.predict(x, names=True)), "`names`: a program that JAX traces"),
+        (jax.jit(lambda y: pz.evaluate(MODEL, X, y)), "`y` has no values yet"),
+        (eqx.filter_jit(lambda x: trainer.step(state, x, Y)), "`x` has no values yet"),
+        (jax.jit(lambda y: trainer.step(state, X, y)[1]), "`y` has no values yet"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ask(Y if "`y`" in said else X)
+    with pytest.raises(ValueError, match="has no values yet"):
+        eqx.filter_jit(lambda model: model.relevances(X))(MODEL)
+    clusters = pz.zoo.PCM(X, key=0)
+    np.testing.assert_array_equal(jax.jit(clusters.outliers)(X), clusters.outliers(X))
+
+
 #: What a user may set, and what each of them refuses: arrays and numbers that are made to fit
 #: without a word, and NaN.
 STRICT = {
@@ -144,3 +168,34 @@ def test_models_are_built_trained_and_asked_in_strict_modes_of_jax(mode, rows):
     command = [sys.executable, str(here / "modes.py"), *rows]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+def test_nothing_crosses_to_the_device_behind_the_users_back(tmp_path, monkeypatch):
+    """All that the library hands over, it hands over by name."""
+    weak = eqx.tree_at(lambda m: m.prototypes.points, MODEL, jnp.full((3, 5), 0.5))
+    pz.save(tmp_path / "model", weak)
+    options = {"epochs": 2, "validation": (X, Y), "restore_best": True}
+    with jax.transfer_guard("disallow"):
+        loaded = pz.load(tmp_path / "model")
+        model = pz.fit("GLVQ", X, Y, **options).model
+        pz.cross_validate("GLVQ", X, Y, folds=2, epochs=2)
+        for ask in (model.predict, model.predict_proba, model.distances):
+            ask(X)
+    for found, saved in zip(jax.tree.leaves(loaded), jax.tree.leaves(weak), strict=True):
+        assert found.weak_type == saved.weak_type
+        np.testing.assert_array_equal(found, saved)
+
+    def refuses(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED")
+
+    monkeypatch.setattr("protozoo.persistence._files.reconstruct", refuses)
+    # The file is not to blame.
+    with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+        pz.load(tmp_path / "model")
+
+
+def test_whoever_looks_for_infinities_finds_none_of_ours():
+    """Nor where a class has no rival, or a loop has no best loss yet."""
+    with jax.debug_infs(True):
+        learner = pz.training.AdaptiveLVQ(pz.zoo.GLVQ(X, Y, key=0)).learn(X[:10], Y[:10])
+        assert learner.predict(X).shape == Y.shape

@@ -306,6 +306,19 @@ def known_value(value: Any) -> np.ndarray | None:
     return np.asarray(value)
 
 
+def values_of(given: Any, name: str, dtype: Any = None) -> np.ndarray:
+    """An array of the host, whose values must be known.
+
+    **Raises:** `ValueError` inside a program that JAX traces.
+    """
+    if isinstance(given, Tracer):
+        raise ValueError(
+            f"`{name}` has no values yet in a program that JAX traces (`jax.jit`, `jax.vmap`, "
+            "`jax.grad` …), and here they must be known: ask outside of it."
+        )
+    return np.asarray(given, dtype)
+
+
 def _floating(array: Any) -> bool:
     return jnp.issubdtype(array.dtype, jnp.floating)
 
@@ -365,7 +378,7 @@ def samples_of_host(x: Any, shape: tuple[int, ...] | None = None, name: str = "x
     """The same as an array of the host, which may be the given one: for what only reads it, and
     keeps nothing of it."""
     array, dtype = _to_be_floats(sample_numbers(x, shape, name), name)
-    return np.asarray(array).astype(dtype, copy=False)
+    return values_of(array, name).astype(dtype, copy=False)
 
 
 def sample_numbers(
@@ -389,7 +402,7 @@ def sample_numbers(
 def refuse_nonfinite(x: ArrayLike, name: str = "x", gaps: bool = False) -> None:
     """Raise `ValueError` with the place of the first NaN or infinity in `x`; with `gaps`, NaN is a
     feature left out."""
-    values = np.asarray(x)
+    values = values_of(x, name)
     first, count = None, 0
     # A few rows at a time: what is asked of all numbers takes memory for as many.
     for rows in blocks(values) if values.size else ():
@@ -424,7 +437,7 @@ def is_dissimilarity_matrix(x: ArrayLike) -> bool:
 def refuse_no_dissimilarities(x: ArrayLike, name: str = "x", own: bool = False) -> None:
     """Raise `ValueError` if rows do not hold dissimilarities: of new samples, or with `own` of the
     samples themselves."""
-    values = np.asarray(x)
+    values = values_of(x, name)
     what = f"`{name}` must hold dissimilarities"
     if values.min() < 0:
         raise ValueError(
@@ -442,7 +455,7 @@ def refuse_no_dissimilarities(x: ArrayLike, name: str = "x", own: bool = False) 
 def refuse_empty_samples(x: ArrayLike, name: str = "x") -> None:
     """Raise `ValueError` if some sample has no feature but NaN: it is equally far from
     everything."""
-    values = np.asarray(x)
+    values = values_of(x, name)
     # A few rows at a time, as above.
     empty = [np.isnan(values[r]).reshape(len(values[r]), -1).all(axis=1) for r in blocks(values)]
     lacking = np.concatenate(empty)
@@ -510,7 +523,7 @@ def as_labels(
             raise ValueError(
                 f"`{name}` must have one label for each of the {n} samples: {error}"
             ) from None
-    y = np.asarray(y)
+    y = values_of(y, name)
     code = _in_code(name)
     encode = f"encode it first: `classes, {code} = np.unique({code}, return_inverse=True)`"
     if y.shape != (n,):
@@ -577,7 +590,7 @@ def as_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
     """
     if given is None:
         return np.broadcast_to(1.0, n)  # which takes no memory
-    weight = np.asarray(as_numbers(given, name), np.float64)
+    weight = values_of(as_numbers(given, name), name, np.float64)
     if weight.shape != (n,):
         raise ValueError(f"`{name}` must have shape ({n},), got {weight.shape}.")
     if not np.isfinite(weight).all() or weight.min() < 0:
@@ -898,9 +911,9 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if origin is tuple:
-        return f"a tuple of {_words(get_args(kind)[0]).removeprefix('of kind ')}"
+        return f"a tuple of {_several(get_args(kind)[0])}"
     if origin is Sequence and get_args(kind):
-        return f"a list of {_words(get_args(kind)[0]).removeprefix('of kind ')}"
+        return f"a list of {_several(get_args(kind)[0])}"
     named = {
         Mapping: "a mapping",
         Sequence: "a list",
@@ -910,6 +923,11 @@ def _words(kind: Any) -> str:
         **_WORDS,
     }
     return named.get(origin) or f"of kind {getattr(origin, '__name__', origin)}"
+
+
+def _several(kind: Any) -> str:
+    plurals = {int: "integers", float: "numbers", str: "words", Callable: "functions"}
+    return plurals.get(get_origin(kind) or kind) or _words(kind)
 
 
 def is_number(value: Any) -> bool:

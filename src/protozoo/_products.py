@@ -20,7 +20,7 @@ def is_low(dtype: Any) -> bool:
 
 def accumulated(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """`x` in a precision that sums may be kept in: float32 for anything below."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(jnp.float32) if is_low(x.dtype) else x
 
 
 def product(a: Float[Array, "n d"], b: Float[Array, "d p"]) -> Float[Array, "n p"]:

@@ -25,7 +25,7 @@ from ._checks import (
 )
 from ._namespace import public
 from ._reports import aligned, estimate, plain
-from ._statistics import copies, counting
+from ._statistics import blocks, copies, counting
 from ._types import Array, ArrayLike, Classes, Float, Labels, PerSample, Scalar, Scores
 from .models import AbstractTrainable, PrototypeModel
 from .models.internal import carded_classes, decided, probabilities, refuse_no_classifier
@@ -335,31 +335,31 @@ def _evaluation(
     (n, count), tiny = p.shape, float(jnp.finfo(p.dtype).tiny)
     labels = as_labels(y, n, names=names)
     refuse_unknown_classes(labels, count)
-    weight = copies(as_weights(sample_weight, n))
-    weight, p, labels = counting(weight, np.asarray(p, float), labels)
+    weight, p, labels = counting(copies(as_weights(sample_weight, n)), p, labels)
     if names is not None and len(names) != count:
         raise ValueError(
             f"`class_names` must be those of the {count} classes, got {len(names)} of them."
         )
-    known = np.asarray(np.isfinite(p).all(axis=1))
-    answers = np.where(known[:, None], p, 0)
-    guess = np.where(known, answers.argmax(axis=1), -1)
-    right, truth = np.equal(guess, labels), np.eye(count)[labels]
-    total = weight.sum()
+    known, guess, sure, surprise, squares = _of_samples(p, labels, tiny)
+    del p  # before others of its size are made
+    right, total = np.equal(guess, labels), weight.sum()
 
     # Each sample's part in a mean, and those means whose standard errors are asked for.
-    of_truth = answers[np.arange(len(p)), labels]
     values = {
         "accuracy": right.astype(float),
-        "log_loss": -np.log(np.maximum(of_truth, tiny)),
-        "brier_score": np.where(known, np.sum((p - truth) ** 2, axis=1), 2),
+        "log_loss": surprise,
+        "brier_score": squares,
     }
     means: dict[str, Any] = {n: float(weight @ value / total) for n, value in values.items()}
     errors: dict[str, Any] = {n: _error(v - means[n], weight) for n, v in values.items()}
 
     confusion = np.zeros((count, count))
     np.add.at(confusion, (labels[known], guess[known]), weight[known])
-    hits, support, taken = np.diag(confusion), weight @ truth, confusion.sum(axis=0)
+    hits, support, taken = (
+        np.diag(confusion),
+        np.bincount(labels, weight, count),
+        confusion.sum(axis=0),
+    )
     recall, precision = _share(hits, support), _share(hits, taken)
     errors["recall"], errors["precision"] = (
         np.sqrt(_share(np.maximum(share * (1 - share), 0), mass))
@@ -371,10 +371,9 @@ def _evaluation(
         np.sqrt(np.sum(errors["recall"][there] ** 2)) / np.count_nonzero(there)
     )
 
-    sure = np.where(known, answers.max(axis=1), 1)
     place = np.minimum((sure * bins).astype(int), bins - 1)
     mass, confidence, correct = (
-        np.bincount(place, weight * value, bins) for value in (np.ones(len(p)), sure, right)
+        np.bincount(place, weight * value, bins) for value in (np.ones(len(sure)), sure, right)
     )
     gaps = confidence - correct
     calibration = float(np.abs(gaps).sum() / total)
@@ -395,6 +394,26 @@ def _evaluation(
         standard_errors=errors,
         **means,
     )
+
+
+def _of_samples(p: np.ndarray, labels: np.ndarray, tiny: float) -> tuple[np.ndarray, ...]:
+    """Of each sample: whether its answer is known, the best class, its probability, minus the
+    logarithm of that of the true class, and the squared distance from certainty of it.
+
+    A few rows at a time: what is computed of all probabilities takes memory for as many.
+    """
+    n, certain = len(p), np.eye(p.shape[1])
+    known, guess = np.empty(n, bool), np.empty(n, np.int32)
+    sure, surprise, squares = np.empty(n), np.empty(n), np.empty(n)
+    for rows in blocks(p):
+        some, own = np.asarray(p[rows], float), labels[rows]
+        known[rows] = there = np.asarray(np.isfinite(some).all(axis=1))
+        answers = np.where(there[:, None], some, 0)
+        guess[rows] = np.where(there, answers.argmax(axis=1), -1)
+        sure[rows] = np.where(there, answers.max(axis=1), 1)
+        surprise[rows] = -np.log(np.maximum(answers[np.arange(len(own)), own], tiny))
+        squares[rows] = np.where(there, np.sum((some - certain[own]) ** 2, axis=1), 2)
+    return known, guess, sure, surprise, squares
 
 
 def _error(influence: np.ndarray, weight: np.ndarray) -> float:

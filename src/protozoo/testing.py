@@ -16,6 +16,7 @@ import numpy as np
 
 from ._checks import as_key, of_model
 from ._module import degree
+from ._namespace import public
 from ._types import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 from .losses import AbstractLoss
 from .manifolds import AbstractManifold
@@ -470,3 +471,6 @@ def _derivative(function: Any, at: Array, name: str) -> None:
     step = 1e-6
     difference = (function(at + step * direction) - function(at - step * direction)) / (2 * step)
     _same(slope, difference, f"{name}: the derivative by δ should be that of the values")
+
+
+__all__ = public(globals())

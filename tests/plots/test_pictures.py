@@ -4,6 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -311,6 +312,19 @@ def test_what_cannot_be_drawn_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             draw()
+
+
+def test_a_model_whose_numbers_are_none_has_no_picture():
+    asked = model()
+    points = asked.prototypes.points.at[0, 0].set(np.nan)
+    broken = eqx.tree_at(lambda m: m.prototypes.points, asked, points)
+    for name in ("adapted_space", "decision_regions", "relevance_map", "accuracy_reject"):
+        given = {"x": X, "y": Y} if name == "accuracy_reject" else {"x": X}
+        with pytest.raises(ValueError, match="parameters that are NaN or infinite"):
+            getattr(plots, name)(broken, **given)
+    for name in ("profiles", "curves", "prototype_images", "relevance_bars", "relevance_matrix"):
+        with pytest.raises(ValueError, match="parameters that are NaN .* no picture"):
+            getattr(plots, name)(broken)
 
 
 def test_an_old_name_of_an_argument_is_taken_with_a_warning():

@@ -1,5 +1,7 @@
 """Pictures show what the numbers are."""
 
+import inspect
+
 import numpy as np
 import pytest
 from zoo import images
@@ -131,6 +133,7 @@ def test_what_is_no_image_is_refused(key):
             r"`shape` \(3, 5\) is no image of the 12 numbers of a prototype",
         ),
         (lambda: pz.plots.prototype_images(flat, (12,)), r"`shape` \(12,\) is no image"),
+        (lambda: pz.plots.prototype_images(flat, (-3, -4)), r"`shape` \(-3, -4\) is no image"),
         (
             lambda: pz.plots.prototype_images(flat, (1, 2, 2, 3)),
             r"`shape` \(1, 2, 2, 3\) is no image",
@@ -164,3 +167,12 @@ def test_what_is_no_image_is_refused(key):
     ):
         with pytest.raises(ValueError, match=message):
             plot()
+
+
+@pytest.mark.parametrize("shape", [12, (3.0, 4.0), "ab"])
+def test_a_shape_is_of_integers(shape):
+    from protozoo.plots._images import image_shape
+
+    # As users have it, whose arguments nobody looks at before.
+    with pytest.raises(TypeError, match="`shape` must be a tuple of integers, got"):
+        inspect.unwrap(image_shape)(shape, (12,), "a prototype")

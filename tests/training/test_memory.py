@@ -116,6 +116,14 @@ def test_answers_about_large_arrays_of_the_host_take_memory_for_pieces(name, on_
     np.testing.assert_array_equal(in_pieces, ask(few))
 
 
+@linux
+def test_an_evaluation_takes_memory_for_a_few_numbers_of_each_sample(on_disk):
+    model = pz.zoo.GLVQ(np.tile(X, 4)[:, :16], Y, key=KEY)
+    y = np.arange(len(on_disk), dtype=np.int32) % 3
+    more, found = more_memory(lambda: pz.evaluate(model, on_disk, y))
+    assert found.samples == len(y) and more < 1.6 * on_disk.nbytes
+
+
 def test_what_is_wrong_in_a_piece_is_told_by_its_row(monkeypatch):
     monkeypatch.setattr(_chunks, "LARGE", 1000)
     monkeypatch.setattr(_chunks, "PIECE", 500)

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import protozoo as pz
 
+from .._namespace import public as _public
 from . import _commands
 from ._demo import demo as demo
 
@@ -145,7 +146,7 @@ def _about_data(parser: argparse.ArgumentParser) -> None:
         "--standardise", action="store_true", help="features of variance one, inside the model"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of random numbers (default: %(default)s)"
+        "--seed", type=_seed, default=0, help="of random numbers (default: %(default)s)"
     )
     parser.add_argument(
         "--set",
@@ -185,6 +186,14 @@ def _share(text: str) -> float:
     return share
 
 
+def _seed(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 20 and int(text) < 2**63):
+        raise argparse.ArgumentTypeError(
+            f"must be an integer that is not negative, of 63 bits at most, got {text!r}"
+        )
+    return int(text)
+
+
 def _count(text: str) -> int:
     if not (text.isdecimal() and len(text) < 10 and int(text) > 0):
         raise argparse.ArgumentTypeError(
@@ -199,3 +208,6 @@ def models() -> int:
         print(f"{name:<18} {getattr(pz.zoo, name).citation}")
     sys.stdout.flush()
     return 0
+
+
+__all__ = _public(globals())

@@ -48,8 +48,8 @@ def fit(
     overwrite: bool,
 ) -> int:
     """Train a model on a file, say how good it is on samples that it has not seen, and save it."""
-    recipe = _row(model)
-    _refuse_taken(output, overwrite)
+    recipe = _row(model, "--model")
+    _refuse_taken(output, overwrite, data)
     table = read(data, header)
     given = _data(table, recipe, target, targets, weight, drop, skip_missing)
     if folds is not None:
@@ -59,6 +59,9 @@ def fit(
     train, test = _split(given, held_out, seed)
     y, w = (None if a is None else a[train] for a in (given.y, given.weight))
     print(f"{model} on {_described(given, train)}")
+    # A meter is of one training.
+    if options.get("restarts", recipe.restarts) == 1:
+        options = {"progress": True, **options}
     result = pz.fit(
         recipe,
         given.x[train],
@@ -68,7 +71,6 @@ def fit(
         standardise=standardise,
         feature_names=given.features or None,
         class_names=given.classes,
-        **({"progress": True} if recipe.restarts == 1 else {}),
         **options,
     )
     losses = result.history["loss"]
@@ -111,7 +113,7 @@ def _by_folds(
 def predict(model: Path, data: Path, *, output: Path, header: bool, overwrite: bool) -> int:
     """Write what a saved model says of each row: class, confidence, nearest prototype,
     probabilities."""
-    _refuse_taken(output, overwrite)
+    _refuse_taken(output, overwrite, model, data)
     known = _loaded(model)
     table = read(data, header)
     x = _samples_for(known, table)
@@ -178,7 +180,7 @@ def compare(
     options: dict[str, Any],
 ) -> int:
     """Print how good models are on held-out folds of a file, with standard errors."""
-    recipes = [_row(name) for name in models]
+    recipes = [_row(name, "--models") for name in models]
     for recipe in recipes:
         if not recipe.supervised or recipe.one_class:
             raise ValueError(f"--models: {recipe.name} does not learn classes.")
@@ -194,17 +196,35 @@ def option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         raise ValueError(f"must be NAME=VALUE, got {text!r}")
+    if name in _SAID_OTHERWISE:
+        raise ValueError(f"{name!r} is no option here: {_SAID_OTHERWISE[name]}")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, value
 
 
-def _row(name: str) -> Recipe:
+#: What a command tells `pz.fit` and `pz.compare` by itself, and how that is said.
+_SAID_OTHERWISE = {
+    "model": "the model is named by --model",
+    "models": "models are named by --models",
+    "x": "samples are all columns that are not left out by --drop",
+    "y": "classes are the column that --target names",
+    "key": "random numbers follow from --seed",
+    "folds": "their number is said by --folds",
+    "validation": "samples are kept for testing by --held-out or --folds",
+    "sample_weight": "weights are the column that --weight names",
+    "standardise": "it is asked for by --standardise",
+    "class_names": "classes are called as in the column that --target names",
+    "feature_names": "features are called as in the first line of the file",
+}
+
+
+def _row(name: str, argument: str) -> Recipe:
     if name not in pz.zoo.names():
         near = [known for known in pz.zoo.names() if known.lower() == name.lower()]
         hint = f"do you mean {near[0]}?" if near else "`protozoo models` lists them."
-        raise ValueError(f"--model: the zoo has no model {name!r}; {hint}")
+        raise ValueError(f"{argument}: the zoo has no model {name!r}; {hint}")
     return getattr(pz.zoo, name)
 
 
@@ -217,13 +237,16 @@ def _data(
     drop: Sequence[str],
     skip_missing: bool,
 ) -> Data:
-    for name in drop:
-        table.column(name, "--drop")
+    uses: dict[str, str] = {}
+    pairs = ((target, "--target"), (weight, "--weight"), *((name, "--drop") for name in drop))
+    for name, argument in pairs:
+        if name is None:
+            continue
+        table.column(name, argument)
+        if uses.setdefault(name, argument) != argument:
+            raise ValueError(f"{argument}: column {name!r} is named by {uses[name]}, too.")
     special = [name for name in (target, weight) if name is not None]
-    for name, argument in ((target, "--target"), (weight, "--weight")):
-        if name is not None:
-            table.column(name, argument)
-    features = [name for name in table.columns if name not in (*drop, *special)]
+    features = [name for name in table.columns if name not in uses]
     if not features:
         raise ValueError(f"{table.path} has no column left to learn from.")
     if skip_missing:
@@ -234,7 +257,7 @@ def _data(
             print(f"left out {int(gaps.sum())} of {len(table)} rows, where values are missing")
         table = table.rows(~gaps)
     x = table.samples(features)
-    share = None if weight is None else table.samples([weight])[:, 0]
+    share = None if weight is None else table.weights(weight, "--weight")
     names = features if table.columns[features[0]].ndim == 1 else None
     if recipe.one_class:
         y = _others(table, target, targets)
@@ -283,13 +306,18 @@ def _split(data: Data, held_out: float | None, seed: int) -> tuple[np.ndarray, n
         if held_out:
             raise ValueError("--held-out: without classes there is nothing to test; leave it out.")
         return ~test, test
-    held_out = 0.2 if held_out is None else held_out
+    asked, held_out = bool(held_out), 0.2 if held_out is None else held_out
     rng = np.random.default_rng(seed)
     for k in np.unique(data.y):
         members = rng.permutation(np.flatnonzero(data.y == k))
         test[members[: round(held_out * len(members))]] = True
         if test[members].all():
             raise ValueError(f"--held-out: {held_out} leaves no sample of class {k} to learn from.")
+    if held_out and not test.any():
+        said = f"{held_out:g} of the rows of each class is less than one row"
+        if asked:
+            raise ValueError(f"--held-out: {said}; 0 keeps none for testing.")
+        print(f"nothing is held out for testing: {said}; --folds tests on all rows")
     return ~test, test
 
 
@@ -356,9 +384,18 @@ def _size(part: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(part, eqx.is_array)))
 
 
-def _refuse_taken(output: Path, overwrite: bool) -> None:
-    """A place that nothing can be written to is found before anything is computed, and nothing is
-    made there yet."""
+def _refuse_taken(output: Path, overwrite: bool, *read: Path) -> None:
+    """A place that nothing can be written to, or that something is read from, is found before
+    anything is computed, and nothing is made there yet."""
+    # By whatever name: links lead to the same file, and a saved model is all that lies in it.
+    real = output.resolve()
+    for given in read:
+        if output.exists() and any(
+            given.exists() and above.samefile(given) for above in (real, *real.parents)
+        ):
+            raise ValueError(
+                f"--output: {output} is read from ({given}), and would be lost: name another place."
+            )
     if output.exists() and not overwrite:
         raise ValueError(f"--output: {output} is there already; --overwrite replaces it.")
     here = next(above for above in output.absolute().parents if above.exists())

@@ -1,6 +1,5 @@
 """Data as people have them: files whose columns have names."""
 
-import contextlib
 import csv
 import dataclasses
 import math
@@ -58,6 +57,24 @@ class Table:
             return self.columns[names[0]]
         return np.stack([self._numbers(name) for name in names], axis=1)
 
+    def weights(self, name: str, argument: str) -> np.ndarray:
+        """A column that says how many copies there are of each row, `(n,)`.
+
+        **Raises:** `ValueError` naming the line of one below zero, and if all are zero.
+        """
+        weights = self._numbers(name)
+        if (weights < 0).any():
+            row = int((weights < 0).argmax())
+            raise ValueError(
+                f"{self._place(row, name)}: a weight ({argument}) must not be negative, got "
+                f"{weights[row]:g}."
+            )
+        if not weights.any():
+            raise ValueError(
+                f"{self.path}: column {name!r} ({argument}) is zero in every row: no row counts."
+            )
+        return weights
+
     def missing(self, names: Sequence[str]) -> np.ndarray:
         """Rows in which a value of these columns is not there, as a mask `(n,)`."""
         gaps = [_missing(self.columns[name]) for name in names]
@@ -75,11 +92,14 @@ class Table:
                 f"{self._place(int(gaps.argmax()), name)}: the value is missing. Fill it in, or "
                 "leave such rows out (--skip-missing) or the column (--drop)."
             )
-        with contextlib.suppress(ValueError):
-            numbers = column.astype(float)
-            if np.isfinite(numbers).all():
-                return numbers
-        wrong = next(i for i, value in enumerate(column) if not _is_number(value))
+        numbers = (
+            column.astype(float)
+            if column.dtype.kind in "biuf"
+            else np.array([_number(value) for value in column])
+        )
+        if np.isfinite(numbers).all():
+            return numbers
+        wrong = int((~np.isfinite(numbers)).argmax())
         raise ValueError(
             f"{self._place(wrong, name)}: {str(column[wrong])!r} is no number. Leave the column "
             f"out: --drop {name!r}."
@@ -247,11 +267,17 @@ def _name(value: Any) -> str:
     return str(value)
 
 
-def _is_number(text: Any) -> bool:
+def _number(value: Any) -> float:
+    """The number that is written there; NaN for what is none. Underscores between digits are
+    Python's way to write numbers, and in data a slip."""
     try:
-        return math.isfinite(float(text))
-    except (TypeError, ValueError):
-        return False
+        return math.nan if "_" in str(value) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _is_number(value: Any) -> bool:
+    return math.isfinite(_number(value))
 
 
 def _numbered(row: Sequence[str]) -> list[str]:

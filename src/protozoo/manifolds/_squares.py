@@ -82,9 +82,10 @@ def _pairwise_squares_jvp(
     change = jnp.zeros_like(squares.T)
     # What is constant, as samples mostly are, costs no product.
     if not isinstance(dx, SymbolicZero):
-        change += 2 * (jnp.sum(accumulated(x) * dx, axis=1)[None] - linear_product(dx, points.T).T)
+        own = jnp.sum(accumulated(x) * accumulated(dx), axis=1)[None]
+        change += 2 * (own - linear_product(dx, points.T).T)
     if not isinstance(dpoints, SymbolicZero):
-        others = jnp.sum(accumulated(points) * dpoints, axis=1)[:, None]
+        others = jnp.sum(accumulated(points) * accumulated(dpoints), axis=1)[:, None]
         # A product, so that the sum over samples in its transpose is one, too.
         ones = jnp.ones((1, len(x)), others.dtype)
         change += 2 * (precise_product(others, ones) - linear_product(dpoints, x.T))

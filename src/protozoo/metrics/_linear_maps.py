@@ -115,7 +115,7 @@ class Scale(AbstractExpanded):
         return v * _for_each(roots, v)
 
     def squared_norm(self, v: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-        return jnp.sum(accumulated(v) ** 2 * _for_each(self.squares, v), axis=-1)
+        return jnp.sum(accumulated(v) ** 2 * _for_each(accumulated(self.squares), v), axis=-1)
 
     def expanded(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"]

@@ -22,10 +22,10 @@ def encoded_shape(
     try:
         point = jax.eval_shape(encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
     except Exception as error:
-        remedy = "".join(f" {hint}" for hint in _hints(encoder))
-        raise ValueError(
-            f"`encoder` refuses `{name}` of shape {x.shape}: {error}{remedy}"
-        ) from error
+        # Without a state, whatever Python says of it is not what is wrong.
+        state = _state(encoder)
+        reason = f". {state}" if state else ": " + " ".join([str(error), *_hints(encoder)])
+        raise ValueError(f"`encoder` refuses `{name}` of shape {x.shape}{reason}") from error
     if not isinstance(point, jax.ShapeDtypeStruct) or not point.shape:
         raise ValueError(
             f"`encoder` must map a sample of `{name}` to one array with an axis at least, and "
@@ -34,16 +34,22 @@ def encoded_shape(
     return point.shape
 
 
+def _state(encoder: Callable) -> str | None:
+    """What to do about a network that has a state of its own."""
+    nodes = jax.tree.leaves(encoder, is_leaf=_of_interest)
+    if not any(isinstance(node, eqx.nn.StateIndex) for node in nodes):
+        return None
+    return (
+        "It has a state (running statistics), which a model does not train: pass "
+        "`pz.backbones.Stateful(encoder, state)`, which holds it as training left it."
+    )
+
+
 def _hints(encoder: Callable) -> list[str]:
     """What is known to keep a network from mapping a sample the same way whenever it is asked."""
     hints = []
     for path, node in jax.tree_util.tree_leaves_with_path(encoder, is_leaf=_of_interest):
         place = f"{type(node).__name__} at `encoder{jax.tree_util.keystr(path)}`"
-        if isinstance(node, eqx.nn.StateIndex):
-            return [
-                "It has a state (running statistics), which a model does not train: pass "
-                "`pz.backbones.Stateful(encoder, state)`, which holds it as training left it."
-            ]
         if isinstance(node, eqx.nn.Dropout) and not node.inference:
             hints = [
                 f"There is a {place} in training mode, and a model maps a sample the same way "

@@ -24,6 +24,7 @@ from .._checks import (
     refuse_unknown_classes,
     sample_numbers,
     truth,
+    values_of,
 )
 from .._module import all_finite, as_dtype, declarations, part, replaced, said, static
 from .._products import accumulated, flattened
@@ -87,6 +88,10 @@ from ._winners import winner_losses
 
 #: In how many pieces samples go through an encoder that is computed again by the backward pass.
 PIECES = 8
+
+
+class _Unnamed(ValueError, AttributeError):
+    """There are no names: what asks whether there is such an attribute (`hasattr`) hears no."""
 
 
 class PrototypeModel(AbstractTrainable):
@@ -296,6 +301,7 @@ class PrototypeModel(AbstractTrainable):
     def encoder_in(self, tree: PyTree) -> PyTree:
         return tree.encoder if self.has_encoder else None
 
+    @transformable
     def losses(
         self,
         x: Float[Array, "n ..."],
@@ -402,6 +408,11 @@ class PrototypeModel(AbstractTrainable):
         """
         known = self.class_names if truth(names, "names") else None
         found = self.ask(_predict, x)
+        if known is not None and isinstance(found, Tracer):
+            raise ValueError(
+                "`names`: a program that JAX traces returns numbers and no words: look them up "
+                "outside of it, `model.class_names[labels]`."
+            )
         return found if known is None else known[np.asarray(found)]
 
     @property
@@ -413,7 +424,7 @@ class PrototypeModel(AbstractTrainable):
         """
         known = None if self.card is None else self.card.classes
         if known is None:
-            raise ValueError(
+            raise _Unnamed(
                 "`names`: the classes of this model have no names: give them to "
                 "`pz.fit(…, class_names=…)`, or `model.named(classes=…)`."
             )
@@ -521,6 +532,7 @@ class PrototypeModel(AbstractTrainable):
         """
         return jax.nn.sigmoid(self.decision_function(x))
 
+    @transformable
     def open_set(
         self,
         x: Float[ArrayLike, "n ..."],
@@ -556,6 +568,7 @@ class PrototypeModel(AbstractTrainable):
             OpenSet(decision, visibility_of(self, x, rejected, by, sample_weight))
         )
 
+    @transformable
     def calibrated(
         self, x: Float[ArrayLike, "n ..."], false_alarm_rate: float = 0.05
     ) -> "PrototypeModel":
@@ -580,7 +593,7 @@ class PrototypeModel(AbstractTrainable):
         decision, before = self.decides, 0.0
         if isinstance(decision, Calibrated):
             decision, before = decision.decision, float(decision.offset)
-        log_odds = np.asarray(self.decision_function(x), float) + before
+        log_odds = values_of(self.decision_function(x), "x", float) + before
         return self._deciding(Calibrated(decision, conformal_border(log_odds, false_alarm_rate)))
 
     def _deciding(self, decision: AbstractDecision) -> "PrototypeModel":
@@ -603,6 +616,7 @@ class PrototypeModel(AbstractTrainable):
         """
         return self.ask(_typicalities, x, together=not self.additive)
 
+    @transformable
     def outliers(
         self, x: Float[ArrayLike, "n ..."], threshold: ArrayLike = 0.5
     ) -> Bool[Array, " n"]:
@@ -673,6 +687,7 @@ class PrototypeModel(AbstractTrainable):
         diagonal = diagonal.mean(axis=0)
         return diagonal / diagonal.sum()
 
+    @transformable
     def relevances(
         self, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
     ) -> Float[Array, " d"]:
@@ -697,8 +712,9 @@ class PrototypeModel(AbstractTrainable):
         **Raises:** `ValueError` if the metric has no linear adaptation, and if no feature that
         counts varies.
         """
-        diagonal = np.asarray(self._diagonal("relevances"), float)
+        self._adapted("relevances")
         x = self.check_values(x)
+        diagonal = values_of(self._diagonal("relevances"), "model", float)
         weight = as_weights(sample_weight, len(x))
         variances = coordinate_variances(
             self._uncarded.encode,
@@ -724,6 +740,7 @@ class PrototypeModel(AbstractTrainable):
         file."""
         return bibtex(sources_of(self))
 
+    @transformable
     def win_ratios(
         self,
         x: Float[ArrayLike, "n ..."],
@@ -744,7 +761,7 @@ class PrototypeModel(AbstractTrainable):
         """
         if y is not None and not self.prototypes.labelled:
             raise ValueError("`y` was given, but the prototypes of this model have no classes.")
-        winner = np.asarray(self.ask(_winner, x))
+        winner = values_of(self.ask(_winner, x), "x")
         weight = copies(as_weights(sample_weight, len(winner)))
         total = weight.sum()
         if y is not None:

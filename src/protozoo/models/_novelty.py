@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights
+from .._checks import as_weights, values_of
 from .._module import degree
 from .._statistics import weighted_quantile
 from .._types import ArrayLike, Float, Scalar
@@ -26,7 +26,7 @@ def visibility_of(
     """Where a model sees all of these samples but a share."""
     refuse_no_share(rejected, "rejected")
     if by == "radii":
-        delta = np.asarray(model.distances(x), float)
+        delta = values_of(model.distances(x), "x", float)
         if _of_densities(model.metric) or delta.min() < 0:
             raise ValueError(
                 f"dissimilarities of {type(model.metric).__name__} may be negative, so that they "
@@ -40,7 +40,7 @@ def visibility_of(
             f"{type(loss).__name__} is not: use `by='radii'`."
         )
     labels = model.prototypes.labels
-    losses = np.asarray(loss(model.distances(x), labels, None), float)
+    losses = values_of(loss(model.distances(x), labels, None), "x", float)
     level = weighted_quantile(losses, 1 - rejected, as_weights(sample_weight, len(losses)))
     # A difference of log densities is one of logarithms; other losses have a unit, for which the
     # level is one.

@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._checks import of_kind
@@ -153,6 +154,8 @@ def load(path: str | os.PathLike[str]) -> PyTree:
         return reconstruct(record["structure"], arrays, frozenset(rounded))
     except ValueError as error:
         raise ValueError(f"the model in {str(path)!r} cannot be rebuilt: {error}") from error
+    except jax.errors.JaxRuntimeError:  # of the device, which the file is not to blame for
+        raise
     except Exception as error:  # what a file holds is data, and data can be anything
         raise ValueError(
             f"the model in {str(path)!r} is of a kind that no model has: "

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._checks import on_device
 from .._module import constraint_of
 from .._types import Array, PyTree
 from ._migrations import MIGRATIONS
@@ -489,11 +490,16 @@ def _as_jax(value: np.ndarray, weak: bool, path: str) -> Array:
     if weak:
         # A weak type comes from a Python number: the type of results and the compiled program
         # depend on it. Numbers that are set in a weak array leave it weak.
-        zero = jnp.asarray(np.zeros((), value.dtype).item())
+        zero = jax.device_put(np.zeros((), value.dtype).item())
         if zero.dtype == value.dtype:
             return (
-                jnp.asarray(value.item())
+                jax.device_put(value.item())
                 if value.ndim == 0
-                else jnp.broadcast_to(zero, value.shape).at[...].set(value)
+                else _set_in(jnp.broadcast_to(zero, value.shape), on_device(value))
             )
-    return jnp.array(value)
+    return on_device(value)
+
+
+@jax.jit
+def _set_in(array: Array, values: Array) -> Array:
+    return array.at[...].set(values)

@@ -9,7 +9,7 @@ from .._checks import of_model, renamed
 from .._types import ArrayLike
 from ..metrics import Mahalanobis
 from ..models import PrototypeModel
-from ._figures import back_to_data, draw_samples, drawn_on, in_plane, some_of
+from ._figures import back_to_data, draw_samples, drawn_on, in_plane, refuse_unsound, some_of
 
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def covariances(
 
     **Raises:** `ValueError` for another metric.
     """
+    refuse_unsound(model)
     if not isinstance(model.metric, Mahalanobis):
         raise ValueError(
             f"`model`: {type(model.metric).__name__} has no covariances; `pz.zoo.GaussianMixture` "

@@ -11,7 +11,16 @@ from .._types import ArrayLike
 from ..manifolds import SO, SPD, AbstractManifold, PoincareBall
 from ..models import PrototypeModel, boundaries
 from ..prototypes import Prototypes
-from ._figures import class_name, colours_of, columns_of, drawn_on, legend_once, new_figure, rows_of
+from ._figures import (
+    class_name,
+    colours_of,
+    columns_of,
+    drawn_on,
+    legend_once,
+    new_figure,
+    refuse_unsound,
+    rows_of,
+)
 
 
 if TYPE_CHECKING:
@@ -40,6 +49,7 @@ def covariance_ellipses(
 
     **Raises:** `ValueError` for prototypes in another space.
     """
+    refuse_unsound(model)
     prototypes = _prototypes_in(model, SPD(2), "covariance_ellipses")
     figure, ax = drawn_on(ax, (5, 5))
     turns = np.linspace(0, 2 * np.pi, 100)
@@ -80,6 +90,7 @@ def poincare_disk(
 
     **Raises:** `ValueError` for prototypes in another space.
     """
+    refuse_unsound(model)
     prototypes = _prototypes_in(model, PoincareBall(2), "poincare_disk")
     figure, ax = drawn_on(ax, (5, 5))
     space = prototypes.space
@@ -122,6 +133,7 @@ def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = Non
 
     **Raises:** `ValueError` for prototypes in another space.
     """
+    refuse_unsound(model)
     prototypes = _prototypes_in(model, SO(3), "rotation_axes")
     rows = rows_of(model)
     columns = columns_of(rows)

@@ -12,7 +12,7 @@ from .._checks import as_labels
 from .._types import ArrayLike
 from ..manifolds import curved_coordinates, karcher_mean
 from ..models import PrototypeModel
-from ..models.internal import carded_classes
+from ..models.internal import carded_classes, finite_parameters
 from ..prototypes import Prototypes
 
 
@@ -62,6 +62,15 @@ def panels_of(count: int, width: float, height: float) -> tuple[Any, list[Any]]:
     for ax in axes.flat[count:]:
         ax.remove()
     return figure, list(axes.flat[:count])
+
+
+def refuse_unsound(model: PrototypeModel) -> None:
+    """Raise `ValueError` for a model whose numbers are none: its picture would be blank."""
+    if not finite_parameters(model):
+        raise ValueError(
+            "`model` has parameters that are NaN or infinite, of which there is no picture. Train "
+            "it again."
+        )
 
 
 def principal_axes(points: np.ndarray) -> np.ndarray:

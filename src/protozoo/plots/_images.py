@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import of_model, renamed
+from .._checks import of_kind, of_model, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
-from ._figures import ON_DATA, columns_of, drawn_on, known_classes, new_figure, rows_of
+from ._figures import (
+    ON_DATA,
+    columns_of,
+    drawn_on,
+    known_classes,
+    new_figure,
+    refuse_unsound,
+    rows_of,
+)
 
 
 if TYPE_CHECKING:
@@ -49,6 +57,7 @@ def prototype_images(
     **Raises:** `ValueError` for prototypes that are no images of this shape, or that live in an
     encoder's output space, for names that are not as many as classes, and an empty scale.
     """
+    refuse_unsound(model)
     if model.latent:
         raise ValueError(
             "the prototypes of this model are no images: they live in the output space of its "
@@ -110,6 +119,7 @@ def relevance_map(
     **Raises:** `ValueError` if features are no pixels, or not as many as an image has, and as
     `model.relevances`.
     """
+    refuse_unsound(model)
     if not (model.prototypes.space.displacement_is_difference and not model.has_encoder):
         raise ValueError(
             "`relevance_map` shows features of samples, and this model compares others: those "
@@ -135,8 +145,8 @@ def image_shape(
             f"`shape` is missing: {what} is stored as {stored}, which does not tell its height and "
             f"width."
         )
-    shape = stored if shape is None else tuple(shape)
-    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(stored):
+    shape = stored if shape is None else tuple(of_kind(shape, tuple[int, ...], "shape"))
+    if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape) != math.prod(stored):
         raise ValueError(
             f"`shape` {shape} is no image of the {math.prod(stored)} numbers of {what}: give "
             "(height, width) or (height, width, channels) with this product."

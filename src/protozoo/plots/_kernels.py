@@ -17,6 +17,7 @@ from ._figures import (
     legend_of_classes,
     names_of_classes,
     names_of_prototypes,
+    refuse_unsound,
 )
 
 
@@ -47,6 +48,7 @@ def kernel_widths(
 
     **Raises:** `ValueError` for another metric, and for names that are not as many as classes.
     """
+    refuse_unsound(model)
     metric = model.metric
     if not isinstance(metric, AbstractKernel):
         raise ValueError(

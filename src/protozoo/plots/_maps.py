@@ -20,6 +20,7 @@ from ._figures import (
     known_features,
     panels_of,
     points_of,
+    refuse_unsound,
     some_of,
 )
 
@@ -41,6 +42,7 @@ def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
 
     **Raises:** `ValueError` for a model without a lattice.
     """
+    refuse_unsound(model)
     lattice = topology.lattice_of(model)
     figure, ax = drawn_on(ax, _map_size(lattice, 6.0))
     cells = _draw_cells(ax, lattice, topology.neighbour_distances(model), "viridis_r")
@@ -113,6 +115,7 @@ def component_planes(
     **Raises:** `ValueError` for a model without a lattice or in a curved space, too many features,
     and names that are not as many.
     """
+    refuse_unsound(model)
     lattice = topology.lattice_of(model)
     if not model.prototypes.space.displacement_is_difference:
         raise ValueError(f"`model`: points of {model.prototypes.space} have no features.")
@@ -160,6 +163,7 @@ def graph(
     - `class_names`: the classes' names.
     - `ax`: where to draw; a figure of its own by default.
     """
+    refuse_unsound(model)
     model = topology.compacted(model)
     x, y = some_of(model, x, y)
     try:

@@ -21,6 +21,7 @@ from ._figures import (
     palette,
     panels_of,
     points_of,
+    refuse_unsound,
     room_for,
     some_of,
 )
@@ -59,6 +60,7 @@ def profiles(
     **Raises:** `ValueError` for prototypes that live elsewhere or are no rows of features, and for
     names that are not as many as what they name.
     """
+    refuse_unsound(model)
     points = _points(model, "profiles")
     if points.ndim != 2:
         raise ValueError(
@@ -116,6 +118,7 @@ def curves(
     **Raises:** `ValueError` for prototypes of another shape or that live elsewhere, for more than
     36 classes, and for names or times that are not as many as what they belong to.
     """
+    refuse_unsound(model)
     points = _points(model, "curves")
     if points.ndim not in (2, 3):
         raise ValueError(

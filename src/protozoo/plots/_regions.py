@@ -19,6 +19,7 @@ from ._figures import (
     names_of_classes,
     panels_of,
     points_of,
+    refuse_unsound,
     some_of,
     star,
 )
@@ -132,6 +133,7 @@ def adapted_space(
     **Raises:** `ValueError` for a curved space, an adapted space of one dimension, and names that
     are not as many as classes.
     """
+    refuse_unsound(model)
     names = names_of_classes(model, class_names)
     x, y = some_of(model, x, y)
     plane = adapted_plane(model, x, prototype)

@@ -21,6 +21,7 @@ from ._figures import (
     names_of_features,
     names_of_prototypes,
     new_figure,
+    refuse_unsound,
     room_for,
 )
 
@@ -48,6 +49,7 @@ def relevance_matrix(
 
     **Raises:** `ValueError` if the metric has no linear adaptation.
     """
+    refuse_unsound(model)
     matrix = np.asarray(model.relevance_matrix())
     relevances, which = _relevances(model, x)
     below = 0 if feature_names is None else room_for([str(name) for name in feature_names])
@@ -92,6 +94,7 @@ def relevance_bars(
     **Raises:** `ValueError` if the metric has no linear adaptation, and for names that are not as
     many as features.
     """
+    refuse_unsound(model)
     positive_integer(top, "top")
     relevances, which = _relevances(model, x)
     names = names_of_features(model, feature_names, len(relevances))
@@ -141,6 +144,7 @@ def relevance_spectrum(
     **Raises:** `ValueError` if the metric has no linear adaptation, and for names that are not as
     many as classes.
     """
+    refuse_unsound(model)
     local = model._adapted("relevance_spectrum").local
     matrices = np.asarray(model.relevance_matrix(per_prototype=local), float)
     values = np.maximum(np.linalg.eigvalsh(matrices)[..., ::-1], 0)
@@ -184,6 +188,7 @@ def local_relevances(
     **Raises:** `ValueError` for a metric with one map for all, and for names that are not as many
     as what they name.
     """
+    refuse_unsound(model)
     if not model._adapted("local_relevances").local:
         raise ValueError(
             f"`local_relevances` draws a row for each prototype, and {type(model.metric).__name__} "

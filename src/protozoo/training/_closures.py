@@ -13,9 +13,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import optax
 
-from .._checks import on_device
+from .._checks import is_number, known_value, on_device
 from .._module import static
+from .._schedules import AbstractSchedule, OverRun
 from .._types import PyTree
 from ..persistence.internal import Shared, attribute
 
@@ -154,3 +156,29 @@ def _close(node: Any) -> Any:
     )
     new.__kwdefaults__ = old.__kwdefaults__
     return new
+
+
+#: Functions that only hold others together.
+_SILENT = ("chain", "with_extra_args_support")
+
+
+def outlined(node: Any) -> str:
+    """An opened optimiser in a line: the transformations that it is made of, and their numbers."""
+    if isinstance(node, optax.GradientTransformation):
+        return outlined(node.update)
+    if isinstance(node, tuple | list):
+        return ", ".join(filter(None, map(outlined, node)))
+    if not isinstance(node, Closure):
+        return ""
+    name = node.name.split(".<locals>")[0].rpartition(".")[2]
+    if name in _SILENT:
+        return outlined(node.contents)
+    variables, said = node.code.function.__code__.co_freevars, []
+    for variable, value in zip(variables, node.contents, strict=True):
+        if is_number(value) and known_value(value) is not None:
+            said.append(f"{variable}={float(value):g}")
+        elif isinstance(value, AbstractSchedule | OverRun):
+            said.append(f"{variable}={type(value).__name__}")
+        elif name == "scale_by_schedule" or not isinstance(value, Closure):  # no inner workings
+            said.append(outlined(value))
+    return f"{name}({', '.join(filter(None, said))})"

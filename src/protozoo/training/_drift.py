@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -229,6 +230,10 @@ class AdaptiveLVQ(eqx.Module):
         self.x, self.y = jnp.zeros((self.window, *shape)), jnp.zeros(self.window, int)
         self.seen, self.drifts, self.drifted_at = jnp.asarray(0), jnp.asarray(0), jnp.asarray(-1)
 
+    def __repr__(self) -> str:
+        said = f"living={self.living}, seen={self.seen}, drifts={self.drifts}"
+        return f"AdaptiveLVQ(state={self.state!r}, {said})"
+
     @property
     def model(self) -> PrototypeModel:
         """The model as it is now, of its own prototypes alone."""
@@ -425,10 +430,11 @@ def _refuse_noticing(model: PrototypeModel) -> None:
         labels = some.prototypes.labels
         return [some.decides.scores(given, labels), some.loss(given, labels, jnp.asarray(y), 1.0)]
 
-    notices = not model.additive or any(
-        not np.array_equal(a, b)
-        for a, b in zip(said(model, delta), said(copied, delta[:, twice]), strict=True)
-    )
+    # Operation by operation, so that equal numbers stay equal; what is infinite on the way, such as
+    # a rival that a class does not have, is then seen by whoever looks for infinities.
+    with jax.debug_infs(False):
+        pairs = zip(said(model, delta), said(copied, delta[:, twice]), strict=True)
+        notices = not model.additive or any(not np.array_equal(a, b) for a, b in pairs)
     if notices:
         raise ValueError(
             f"`model`: {model.loss_name}, or its decision, is one in which prototypes share "

@@ -15,7 +15,7 @@ from .._schedules import OverRun
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..models import AbstractTrainable
 from ._autodiff import AbstractGradient, Autodiff
-from ._closures import closed, opened
+from ._closures import closed, opened, outlined
 from ._freeze import Where, leaves_at
 from ._objective import Batch, Objective
 from ._optimisers import REST, LearningRate, by_name, lenient
@@ -73,7 +73,7 @@ class GradientDescent(AbstractRule):
     learn.
     """
 
-    optimisers: tuple[PyTree, ...]
+    optimisers: tuple[PyTree, ...] = eqx.field(repr=False)
     parts: tuple[Where, ...] = static()
     accumulate: int = static()
     gradient: AbstractGradient = part(default=EXACT)
@@ -110,6 +110,16 @@ class GradientDescent(AbstractRule):
             opened(optax.with_extra_args_support(one)) for one in groups.values()
         )
         self.parts, self.accumulate, self.gradient = tuple(groups), accumulate, gradient
+
+    def __repr__(self) -> str:
+        several = self.parts != (REST,)
+        said = [
+            f"{part}: {outlined(one)}" if several else outlined(one)
+            for part, one in zip(self.parts, self.optimisers, strict=True)
+        ]
+        more = [f"accumulate={self.accumulate}"] if self.accumulate > 1 else []
+        more += [] if self.gradient == EXACT else [f"gradient={type(self.gradient).__name__}"]
+        return f"GradientDescent({', '.join([*said, *more])})"
 
     def check(
         self, model: AbstractTrainable, mask: PyTree, objective: Objective, batch_size: int | None

@@ -229,7 +229,7 @@ def _in_turns(
         plan, rest, data, held_out = member.plan, member.rest, member.data, member.held_out
 
         def advance(state: LoopState, limit: int) -> tuple[LoopState, dict[str, Any]]:
-            return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
+            return run_epochs(plan, state, rest, data, held_out, on_device(limit, np.int32))
 
         history = {name: np.zeros(0) for name in plan.recorded(held_out is not None)}
         return drive(trainer, plan, member.state, rest, outside, advance, history)

@@ -47,6 +47,12 @@ class Phases(eqx.Module):
     checkpoints: Checkpoints | None = eqx.field(static=True)
     between: Callable | None = None
 
+    def __repr__(self) -> str:
+        said = [", ".join(map(repr, self.trainers)).join("[]")]
+        said += [] if self.checkpoints is None else [f"checkpoints={self.checkpoints!r}"]
+        said += [] if self.between is None else [f"between={eqx.tree_pformat(self.between)}"]
+        return f"Phases({', '.join(said)})"
+
     @of_kinds
     def __init__(
         self,

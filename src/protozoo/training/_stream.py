@@ -343,7 +343,7 @@ def stream_epochs(
     factors = (
         None
         if class_weight is None
-        else _factors(within.around(eqx.combine(state.params, rest)), class_weight)
+        else class_factors(within.around(eqx.combine(state.params, rest)), class_weight)
     )
     intake = Intake.of(within.around(eqx.combine(state.params, rest)))
     intake.refuse_columns(source, "x")
@@ -394,7 +394,7 @@ def stream_epochs(
     return state, history
 
 
-def _factors(model: AbstractTrainable, class_weight: ClassWeight) -> Float[np.ndarray, " c"]:
+def class_factors(model: AbstractTrainable, class_weight: ClassWeight) -> Float[np.ndarray, " c"]:
     """What the weights of samples are multiplied by, for each class."""
     if isinstance(class_weight, str):
         raise ValueError(

@@ -68,7 +68,7 @@ from ._settings import (
 )
 from ._sharding import agreed, as_sharding, gathered, placed, speaks, spread
 from ._stopping import Stopping
-from ._stream import InMemory, OnDisk, Stream, _ClassFactors, is_stream, stream_epochs
+from ._stream import InMemory, OnDisk, Stream, class_factors, is_stream, stream_epochs
 
 
 #: What may be monitored: samples with their classes and weights, or a stream of them.
@@ -84,6 +84,12 @@ class TrainState(eqx.Module, Generic[Trainable]):
     rest: Trainable
     #: The scale and the card of the model, which no update knows.
     outside: Outside = NOTHING
+
+    def __repr__(self) -> str:
+        model = eqx.combine(self.loop.params, self.rest)
+        return (
+            f"TrainState(model={model.outline()}, rule={self.plan.rule!r}, step={self.loop.step})"
+        )
 
     @property
     def model(self) -> Trainable:
@@ -216,6 +222,16 @@ class Trainer(eqx.Module):
             if callback.every is not None:
                 positive_integer(callback.every, "every")
 
+    def __repr__(self) -> str:
+        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        rule = settings.pop("rule")
+        said = [
+            f"{name}={eqx.tree_pformat(value, width=10**6)}"
+            for name, value in settings.items()
+            if value is not None and value is not False and value != ()
+        ]
+        return f"Trainer({', '.join([repr(rule), *said])})"
+
     @property
     def for_one_model(self) -> tuple[str, ...]:
         """Which settings it has that belong to the training of a single model."""
@@ -313,7 +329,7 @@ class Trainer(eqx.Module):
             source = given if data is None else data
             weights = None
             if streamed and class_weight is not None:
-                weights = _ClassFactors.of(outer, class_weight).factors.tolist()
+                weights = class_factors(outer, class_weight).tolist()
             run = note(model, plan, source, held_out, weights, mask, key_data, outside.scale)
             store = Store(self.checkpoints, run, resume, plan.sharding)
         elif resume:
@@ -353,7 +369,7 @@ class Trainer(eqx.Module):
                         class_weight if streamed else None,
                         outside,
                     )
-                return run_epochs(plan, state, rest, data, held_out, np.asarray(limit, np.int32))
+                return run_epochs(plan, state, rest, data, held_out, on_device(limit, np.int32))
 
             fit, _ = drive(self, plan, state, rest, outside, advance, history, store, stopped)
             return fit
@@ -395,8 +411,8 @@ class Trainer(eqx.Module):
         model, sharding = state.model, state.plan.sharding
         batch = scaled(model, as_batch(model, x, y, sample_weight))
         batch = batch if sharding is None else spread(batch, sharding)
-        after, loss = _step(replaced(state, outside=NOTHING), batch)
-        return replaced(after, outside=state.outside), loss
+        moved, loss = _step(replaced(state, outside=NOTHING), batch)
+        return replaced(state, loop=replaced(state.loop, **moved)), loss
 
     def mask(self, model: AbstractTrainable, streamed: bool = False) -> AbstractTrainable:
         """Which leaves learn, if the rule can train them (from a stream, which never shows all
@@ -567,7 +583,8 @@ def _with_a_rule_state(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 @eqx.filter_jit
-def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
+def _step(state: TrainState, batch: Batch) -> tuple[dict[str, Any], Scalar]:
+    """What an update moves in the state of the loop, and the loss before it."""
     plan, loop = state.plan, state.loop
     progress, key = plan.progress(loop.step, 1), update_key(loop.key, 0, loop.step)
     stepped = plan.step(loop.params, state.rest, loop.rule_state, batch.mean(), progress, key)
@@ -576,9 +593,8 @@ def _step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalar]:
     healthy = all_finite(params) & (jnp.isfinite(loss) | (plan.objective.precision == "float16"))
     before = loop.params, loop.rule_state
     params, rule_state = choose(healthy, (params, rule_state), before)
-    loss = jnp.where(healthy, loss, jnp.nan)
-    loop = dataclasses.replace(loop, params=params, rule_state=rule_state, step=loop.step + 1)
-    return TrainState(state.plan, loop, state.rest), loss
+    moved = {"params": params, "rule_state": rule_state, "step": loop.step + 1}
+    return moved, jnp.where(healthy, loss, jnp.nan)
 
 
 def _what(source: Stream) -> str:

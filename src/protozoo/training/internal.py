@@ -4,4 +4,5 @@ from ._data import ClassWeight as ClassWeight, by_class as by_class, of_classes 
 from ._many import by_structure as by_structure
 from ._note import numbers_of as numbers_of
 from ._objective import sample_losses as sample_losses
+from ._stream import is_stream as is_stream
 from ._trainer import Validation as Validation

@@ -142,7 +142,7 @@ class ConformalClassifier(eqx.Module):
         of them: of what is not known, nothing can be excluded.
         """
         count, known = self._as_large(x)
-        return (count >= self.needed) | ~known[:, None]
+        return (count >= self.needed[None]) | ~known[:, None]
 
     @transformable
     def p_values(self, x: Float[ArrayLike, "n ..."]) -> Float[Array, "n c"]:
@@ -151,7 +151,7 @@ class ConformalClassifier(eqx.Module):
         In a program of your own, where nothing is refused, NaN of a sample that is NaN or infinite.
         """
         count, known = self._as_large(x)
-        return where_known(known, (1 + count) / (1 + self.counts))
+        return where_known(known, (1 + count) / (1 + self.counts[None]))
 
     def _as_large(self, x: ArrayLike) -> tuple[Int[Array, "n c"], Bool[Array, " n"]]:
         """How many held-out samples are as unlike their class as each of x is unlike each class,
@@ -165,7 +165,7 @@ class ConformalClassifier(eqx.Module):
         """a(x, k), or a function of it that rises with it."""
         p = _asked(self.model).predict_proba(x)
         top = jnp.max(p, axis=1, keepdims=True)
-        best = jnp.argmax(p, axis=1)[:, None] == jnp.arange(p.shape[1])
+        best = jnp.argmax(p, axis=1)[:, None] == jnp.arange(p.shape[1])[None]
         reduce = jnp.max if self.by == "distance" else jnp.sum
         rest = reduce(jnp.where(best, 0, p), axis=1, keepdims=True)
         # log p_r/p_k in place of its hyperbolic tangent, and log (1 - p_k)/p_k in place of 1 - p_k,

@@ -14,7 +14,7 @@ from .._types import ArrayLike, PRNGKeyArray
 from ..evaluation import MORE_IS_BETTER, Evaluation
 from ..models import PrototypeModel
 from ..training import Fit, Trainer, fit_many
-from ._fit import Maker, by_numbers, look_up, trainer_settings
+from ._fit import Maker, by_numbers, look_up, refuse_for_one_model, trainer_settings
 from ._origin import carded
 from ._recipe import Recipe, taken
 
@@ -107,7 +107,8 @@ def cross_validate(
     - `options`: those of the row or the function, and without a `trainer` those of `Trainer`.
 
     **Raises:** `ValueError` for a model that learns without labels, fewer than two folds, classes
-    smaller than that, and models whose structure depends on the fold (all samples as prototypes).
+    smaller than that, models whose structure depends on the fold (all samples as prototypes), and
+    settings that belong to the training of one model (callbacks, checkpoints, metrics).
     """
     recipe, trainer = look_up(model), of_kind(trainer, Trainer | None, "trainer")
     if not recipe.supervised:
@@ -131,6 +132,12 @@ def cross_validate(
             "given: set it there, or leave `trainer` out."
         )
     trainer = recipe.trainer(**settings) if trainer is None else trainer
+    refuse_for_one_model(trainer.for_one_model, "there is one for each fold: leave it out")
+    if trainer.metrics:
+        raise ValueError(
+            "`metrics` are measured while one model is trained; the result of `cross_validate` has "
+            f"measures on the held-out folds: {', '.join(f'`of({m!r})`' for m in MORE_IS_BETTER)}."
+        )
     keys = split(as_key(0 if key is None else key), folds + 2)
     fold = stratified(
         labels, folds, np.random.default_rng(np.asarray(jax.random.key_data(keys[-1])))

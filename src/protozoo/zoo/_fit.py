@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import jax
@@ -25,7 +25,7 @@ from ..models import AbstractTrainable, PrototypeModel
 from ..training import Fit, Trainer, fit_many
 from ..training.internal import ClassWeight, Validation
 from ._origin import Names, Scaling, carded, scale_of
-from ._recipe import Recipe
+from ._recipe import Recipe, refuse_stream
 
 
 #: Composes a model from samples, their classes and a random key.
@@ -101,11 +101,9 @@ def fit(
         raise ValueError(
             "`class_weight` does not go with `restarts`: multiply `sample_weight` by it."
         )
-    if given := trainer.for_one_model or (("resume",) if truth(resume, "resume") else ()):
-        raise ValueError(
-            f"`{given[0]}` belongs to the training of one model, and {recipe.name} has {count} "
-            "starts: leave it out, or pass `restarts=1`."
-        )
+    given = (*trainer.for_one_model, *(("resume",) if truth(resume, "resume") else ()))
+    why = f"{recipe.name} has {count} starts: leave it out, or pass `restarts=1`"
+    refuse_for_one_model(given, why)
     best, *_ = fit_many(
         trainer,
         models,
@@ -116,6 +114,12 @@ def fit(
         validation=cast(Any, validation),
     )
     return best
+
+
+def refuse_for_one_model(given: Sequence[str], why: str) -> None:
+    """Raise `ValueError` for settings that several models cannot be trained with."""
+    if given:
+        raise ValueError(f"`{given[0]}` belongs to the training of one model, and {why}.")
 
 
 def by_numbers(
@@ -190,6 +194,7 @@ class Composition:
     ) -> Any:
         """Build the untrained model, from the samples that have a weight. A function that has an
         argument `sample_weight` is told how much."""
+        refuse_stream(x)
         weight = None
         if sample_weight is not None:
             x, y, weight = counted(x, y, sample_weight)

@@ -30,6 +30,7 @@ from ..models.internal import encode, encoded, encoded_shape
 from ..persistence.internal import reduced
 from ..prototypes import Prototypes
 from ..training import AbstractRule, Trainer
+from ..training.internal import is_stream
 from ._makers import Context, no_encoder, no_lattice
 from ._options import Option, options_of, summary
 from ._origin import Scaling, scale_of
@@ -367,11 +368,22 @@ def _refuse_outside(points: np.ndarray | Array, space: AbstractManifold, name: s
         raise ValueError(f"`{name}` does not lie in {space}: {violation}")
 
 
+def refuse_stream(x: Any) -> None:
+    """Raise `TypeError` for batches in place of samples."""
+    if is_stream(x):
+        raise TypeError(
+            f"`x` is a stream ({type(x).__name__}), from which no model is built: build one from "
+            "some samples, `model = pz.zoo.GLVQ(x, y, key=0)`, and train that by all of them, "
+            "`pz.Trainer(…).fit(model, stream, key=0)`."
+        )
+
+
 def taken(
     builder: Any, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> tuple[np.ndarray, Any, Any]:
     """Samples, classes and weights that what builds models (it has a `name`, and is `supervised` or
     not) can take. The samples may be the given ones: they are not copied to be read."""
+    refuse_stream(x)
     if not builder.supervised and y is not None:
         raise ValueError(f"`y` was given, but {builder.name} learns without labels: leave it out.")
     one_class = isinstance(builder, Recipe) and builder.one_class
