@@ -14,6 +14,7 @@ import numpy as np
 
 from ._checks import (
     as_labels,
+    as_names,
     as_weights,
     counted,
     positive_integer,
@@ -26,7 +27,7 @@ from ._reports import aligned, estimate, plain
 from ._statistics import counting
 from ._types import Array, ArrayLike, Classes, Float, Labels, PerSample, Scalar, Scores
 from .models import AbstractTrainable
-from .models.internal import carded_classes, decided, probabilities, refuse_no_classifier
+from .models.internal import Names, carded_classes, decided, probabilities, refuse_no_classifier
 
 
 #: A function of the scores of classes, true classes and weights of samples, to one number.
@@ -166,7 +167,7 @@ class Evaluation:
         y: Classes,
         sample_weight: ArrayLike | None = None,
         *,
-        class_names: Sequence[str] | None = None,
+        class_names: Names = None,
         bins: int = BINS,
     ) -> "Evaluation":
         """Of answers that are there already: `evaluate` with `model.predict_proba(x)`.
@@ -223,7 +224,7 @@ def evaluate(
     y: Classes,
     sample_weight: ArrayLike | None = None,
     *,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     bins: int = BINS,
 ) -> Evaluation:
     """How well a classifier does on these samples: accuracy, precision, recall, probabilities, with
@@ -245,7 +246,9 @@ def evaluate(
     classes that it does not know.
     """
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
-    class_names = carded_classes(model) if class_names is None else class_names
+    class_names = (
+        carded_classes(model) if class_names is None else as_names(class_names, "class_names")
+    )
     x, labels, weight = counted(x, y, sample_weight, class_names)
     answers: Any = model
     return _evaluation(np.asarray(answers.predict_proba(x)), labels, weight, class_names, bins)
@@ -304,13 +307,10 @@ def _evaluation(
     if p.ndim != 2:
         raise ValueError(f"`probabilities` must have shape (n, classes), got {p.shape}.")
     (n, count), tiny = p.shape, float(np.finfo(p.dtype).tiny)
+    names = None if names is None else as_names(names, "class_names", {count})
     labels = as_labels(y, n, names=names)
     refuse_unknown_classes(labels, count)
     weight, p, labels = counting(as_weights(sample_weight, n), np.asarray(p, float), labels)
-    if names is not None and len(names) != count:
-        raise ValueError(
-            f"`class_names` must be those of the {count} classes, got {len(names)} of them."
-        )
     known = np.asarray(np.isfinite(p).all(axis=1))
     answers = np.where(known[:, None], p, 0)
     guess = np.where(known, answers.argmax(axis=1), -1)

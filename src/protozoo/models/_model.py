@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import equinox as eqx
@@ -13,6 +13,7 @@ from jax.core import Tracer
 
 from .._checks import (
     as_labels,
+    as_names,
     as_samples,
     as_weights,
     known_value,
@@ -75,7 +76,7 @@ from ._answers import (
 )
 from ._base import AbstractTrainable
 from ._bound import transformable
-from ._card import NONE_OF_THESE, Card
+from ._card import NONE_OF_THESE, Card, Names
 from ._chunks import map_chunks, map_pieces, rows_per_chunk, rows_per_piece
 from ._encoder import encoded_shape
 from ._novelty import conformal_border, visibility_of
@@ -424,23 +425,15 @@ class PrototypeModel(AbstractTrainable):
 
     def named(
         self,
-        classes: Sequence[Any] | np.ndarray | None = None,
-        features: Sequence[Any] | np.ndarray | None = None,
+        classes: Names = None,
+        features: Names = None,
     ) -> "PrototypeModel":
         """The model with names of its classes and of its features on its card.
 
-        **Raises:** `ValueError` for names that are not as many, or not all different.
+        **Raises:** `ValueError` for names that are not as many, or not all different, `TypeError`
+        for what is no list of them.
         """
-        card = Card.of() if self.card is None else self.card
-        entries: dict[str, Any] = {}
-        if classes is not None:
-            # That which no prototype stands for may have a name, too.
-            counts = {self._classes_of_parts, self.classes}
-            entries["classes"] = _names(classes, counts, "classes")
-        if features is not None:
-            count = math.prod(self.sample_shape or (len(features),))
-            entries["features"] = _names(features, {count}, "features")
-        return replaced(self, card=card.replaced(**entries))
+        return with_names(self, {"classes": classes, "features": features})
 
     @transformable
     def confidence(self, x: Float[ArrayLike, "n ..."]) -> PerSample:
@@ -1080,13 +1073,21 @@ def _refuse_unscalable(model: PrototypeModel) -> None:
         )
 
 
-def _names(given: Sequence[Any] | np.ndarray, counts: set[int], name: str) -> list[Any]:
-    """Names in plain Python."""
-    names = [one.item() if isinstance(one, np.generic) else one for one in given]
-    if len(names) not in counts:
-        wanted = " or ".join(map(str, sorted(counts)))
-        raise ValueError(f"`{name}` must be the names of {wanted}, got {len(names)} of them.")
-    return names
+def with_names(model: PrototypeModel, given: Mapping[str, Any]) -> PrototypeModel:
+    """A model with names of its classes and of its features, in this order, by the arguments that
+    they were given by."""
+    # The class that no prototype stands for may have a name, too.
+    counts = {
+        "classes": {model._classes_of_parts, model.classes},
+        "features": None if model.sample_shape is None else {math.prod(model.sample_shape)},
+    }
+    entries = {
+        of: as_names(names, name, counts[of], of)
+        for of, (name, names) in zip(counts, given.items(), strict=True)
+        if names is not None
+    }
+    card = Card.of() if model.card is None else model.card
+    return replaced(model, card=card.replaced(**entries))
 
 
 def _refuse_other_classes(

@@ -1,6 +1,5 @@
 """The components of a mixture."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +8,7 @@ from .._checks import renamed
 from .._types import ArrayLike
 from ..metrics import Mahalanobis
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import back_to_data, draw_samples, drawn_on, in_plane, some_of
 
 
@@ -22,7 +22,7 @@ def covariances(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Ellipses of one and of two standard deviations about the components of a mixture, over the

@@ -1,6 +1,5 @@
 """Points of curved spaces that can be seen as they are."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -10,8 +9,17 @@ from .._checks import renamed
 from .._types import ArrayLike
 from ..manifolds import SO, SPD, AbstractManifold, PoincareBall
 from ..models import PrototypeModel, boundaries
+from ..models.internal import Names
 from ..prototypes import Prototypes
-from ._figures import class_name, colours_of, columns_of, drawn_on, legend_once, new_figure, rows_of
+from ._figures import (
+    checked_names,
+    colours_of,
+    columns_of,
+    drawn_on,
+    legend_once,
+    new_figure,
+    rows_of,
+)
 
 
 if TYPE_CHECKING:
@@ -24,7 +32,7 @@ def covariance_ellipses(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Positive definite matrices of two rows as ellipses: \\(v^\\top W^{-1} v = 1\\), the shape of
@@ -40,6 +48,7 @@ def covariance_ellipses(
     **Raises:** `ValueError` for prototypes in another space.
     """
     prototypes = _prototypes_in(model, SPD(2), "covariance_ellipses")
+    names = checked_names(class_names, prototypes.classes)
     figure, ax = drawn_on(ax, (5, 5))
     turns = np.linspace(0, 2 * np.pi, 100)
     circle = np.stack([np.cos(turns), np.sin(turns)])
@@ -51,7 +60,7 @@ def covariance_ellipses(
             *np.linalg.cholesky(matrix) @ circle,
             color=f"C{label % 10}",
             linewidth=2.5,
-            label=class_name(class_names, int(label)),
+            label=names[label],
         )
     ax.set_aspect("equal")
     legend_once(ax, prototypes)
@@ -63,7 +72,7 @@ def poincare_disk(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The hyperbolic plane as a disk: samples, prototypes (stars), the shortest ways between
@@ -79,6 +88,7 @@ def poincare_disk(
     **Raises:** `ValueError` for prototypes in another space.
     """
     prototypes = _prototypes_in(model, PoincareBall(2), "poincare_disk")
+    names = checked_names(class_names, prototypes.classes)
     figure, ax = drawn_on(ax, (5, 5))
     space = prototypes.space
     turns = np.linspace(0, 2 * np.pi, 200)
@@ -98,7 +108,7 @@ def poincare_disk(
             s=150,
             color=f"C{label % 10}",
             edgecolors="black",
-            label=class_name(class_names, int(label)),
+            label=names[label],
             zorder=3,
         )
     ax.set_aspect("equal")
@@ -108,7 +118,7 @@ def poincare_disk(
 
 
 @renamed(names="class_names")
-def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = None) -> "Figure":
+def rotation_axes(model: PrototypeModel, class_names: Names = None) -> "Figure":
     """Rotations of space as what they make of the three axes: red, green and blue, one picture for
     each prototype.
 
@@ -120,6 +130,7 @@ def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = Non
     **Raises:** `ValueError` for prototypes in another space.
     """
     prototypes = _prototypes_in(model, SO(3), "rotation_axes")
+    names = checked_names(class_names, prototypes.classes)
     rows = rows_of(model)
     columns = columns_of(rows)
     size = rows[-1] + 1, columns.max() + 1
@@ -134,7 +145,7 @@ def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = Non
             ax.plot(*np.stack([0 * axis, axis], axis=1), color=colour, linewidth=2)
         ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1), xticks=[], yticks=[], zticks=[])
         if column == 0 and prototypes.labelled:
-            ax.set_title(class_name(class_names, int(label)), loc="left", fontsize=8)
+            ax.set_title(names[label], loc="left", fontsize=8)
     for ax in axes.flat:
         if not ax.lines:
             ax.remove()

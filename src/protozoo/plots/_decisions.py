@@ -9,6 +9,7 @@ from .._checks import positive_integer
 from .._types import ArrayLike
 from ..evaluation import reject_curve
 from ..models import PrototypeModel, contributions
+from ..models.internal import Names
 from ._figures import colours_of_prototypes, drawn_on, names_of_classes, names_of_features
 
 
@@ -75,8 +76,8 @@ def explanation(
     sample: ArrayLike,
     nearest: int = 2,
     top: int = 10,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Why the model takes a sample for what it does: what each feature adds to its dissimilarity to

@@ -1,7 +1,6 @@
 """Prototypes and relevances as images."""
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from .._checks import renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import ON_DATA, columns_of, drawn_on, known_classes, new_figure, rows_of
 
 
@@ -24,7 +24,7 @@ CHANNELS = (1, 3, 4)
 def prototype_images(
     model: PrototypeModel,
     shape: tuple[int, ...] | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     vmin: float | int | None = None,
     vmax: float | int | None = None,
 ) -> "Figure":
@@ -63,11 +63,6 @@ def prototype_images(
             f"not {shape[2]}."
         )
     classes = prototypes.classes if prototypes.labelled else 0
-    if class_names is not None and len(class_names) != classes:
-        raise ValueError(
-            f"`class_names` must be those of the {classes} classes of the prototypes, got "
-            f"{len(class_names)} of them."
-        )
     names = known_classes(model, class_names, classes)
     images, scale = scaled(points.reshape(len(points), *shape), vmin, vmax)
     rows = rows_of(model)

@@ -10,6 +10,7 @@ from .._checks import renamed
 from .._types import ArrayLike
 from ..cooperation import Lattice
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     PANELS,
     checked_names,
@@ -53,7 +54,7 @@ def hit_map(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """A map of how many samples each prototype wins: cells are filled by as much of their area, the
@@ -95,7 +96,7 @@ def hit_map(
 @renamed(names="feature_names")
 def component_planes(
     model: PrototypeModel,
-    feature_names: Sequence[str] | None = None,
+    feature_names: Names = None,
     features: Sequence[int] | None = None,
 ) -> "Figure":
     """A map of each feature of the prototypes, each on a scale of its own: features whose maps look
@@ -116,10 +117,6 @@ def component_planes(
     points = points_of(model).reshape(len(model.prototypes), -1)
     d = points.shape[1]
     names = known_features(model, feature_names, d)
-    if names is not None and len(names) != d:
-        raise ValueError(
-            f"`feature_names` must be those of the {d} features, got {len(names)} of them."
-        )
     chosen = list(range(d)) if features is None else list(features)
     if not 0 < len(chosen) <= PANELS or not all(0 <= k < d for k in chosen):
         raise ValueError(
@@ -139,7 +136,7 @@ def graph(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The prototypes over the data, joined to their neighbours: a map's lattice, a gas's graph; of

@@ -1,6 +1,5 @@
 """Planes through the space of samples: two features, or two directions of the adapted space."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,6 +12,7 @@ from .._module import replaced
 from .._types import Array, ArrayLike, Float
 from ..metrics import AbstractLinearlyAdapted, Identity
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import flat_samples, names_of_features, points_of
 
 
@@ -44,7 +44,7 @@ def plane_of_features(
     x: ArrayLike,
     features: tuple[int, int],
     at: ArrayLike | None,
-    names: Sequence[str] | None,
+    names: Names,
 ) -> Plane:
     """Two features as they are, the others held at one place."""
     x = flat_samples(model, x).astype(float)

@@ -1,13 +1,14 @@
 """Prototypes as lines: over features, over time."""
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._checks import as_names
 from .._types import ArrayLike
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     PANELS,
     colours_of_prototypes,
@@ -38,8 +39,8 @@ def profiles(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Prototypes as parallel coordinates: a line for each over all features, in the colour of its
@@ -96,8 +97,8 @@ def curves(
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
     times: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
-    channel_names: Sequence[str] | None = None,
+    class_names: Names = None,
+    channel_names: Names = None,
 ) -> "Figure":
     """Prototypes that are time series as curves, a panel for each class (of a clustering, for each
     cluster); some of its samples are thin lines behind them.
@@ -130,11 +131,8 @@ def curves(
     at = np.arange(length) if times is None else np.asarray(times)
     if at.shape != (length,):
         raise ValueError(f"`times` must have shape ({length},), got {at.shape}.")
-    if channel_names is not None and len(channel_names) != channels:
-        raise ValueError(
-            f"`channel_names` must be those of the {channels} channels, got {len(channel_names)} "
-            "of them."
-        )
+    if channel_names is not None:
+        channel_names = as_names(channel_names, "channel_names", {channels}, "channels")
     names = names_of_classes(model, class_names)
     series, labels = np.zeros((0, length, channels)), np.zeros(0, int)
     if x is not None:

@@ -1,6 +1,5 @@
 """What a model says of all points of a plane."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,13 +7,14 @@ import numpy as np
 from .._checks import positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
-from ..models.internal import as_share
+from ..models.internal import Names, as_share
 from ._figures import (
     PANELS,
     checked_names,
     colours_of_classes,
     drawn_on,
     known_classes,
+    known_features,
     legend_of_classes,
     names_of_classes,
     panels_of,
@@ -38,8 +38,8 @@ def decision_regions(
     at: ArrayLike | None = None,
     prototype: int | None = None,
     threshold: ArrayLike | None = None,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     cells: int = 200,
     ax: "Axes | None" = None,
 ) -> "Figure":
@@ -109,7 +109,7 @@ def adapted_space(
     x: ArrayLike,
     y: ArrayLike | None = None,
     prototype: int | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Samples and prototypes where the metric compares them: along the two directions in which
@@ -197,9 +197,7 @@ def _wrong() -> Any:
 
 
 @renamed(names="class_names")
-def memberships(
-    model: PrototypeModel, x: ArrayLike, class_names: Sequence[str] | None = None
-) -> "Figure":
+def memberships(model: PrototypeModel, x: ArrayLike, class_names: Names = None) -> "Figure":
     """What the model says of all points of a plane: the probability of each class (of an unlabelled
     model: the membership of each cluster), a panel for each, white is zero.
 
@@ -256,7 +254,7 @@ def visible_region(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    feature_names: Sequence[str] | None = None,
+    feature_names: Names = None,
     cells: int = 200,
     ax: "Axes | None" = None,
 ) -> "Figure":
@@ -314,6 +312,7 @@ def visible_region(
     if not model.latent:
         ax.scatter(*points_of(model).T, marker="*", s=120, color="black")
     ax.set(xlim=extent[:2], ylim=extent[2:], title="visible region (score ½ at the line)")
-    if feature_names is not None:
-        ax.set(xlabel=feature_names[0], ylabel=feature_names[1])
+    names = known_features(model, feature_names, 2)
+    if names is not None:
+        ax.set(xlabel=names[0], ylabel=names[1])
     return figure

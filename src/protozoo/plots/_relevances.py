@@ -1,6 +1,5 @@
 """What a metric looks at."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from .._checks import positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     BY_UNIT,
     NAMED,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @renamed(names="feature_names")
 def relevance_matrix(
-    model: PrototypeModel, feature_names: Sequence[str] | None = None, x: ArrayLike | None = None
+    model: PrototypeModel, feature_names: Names = None, x: ArrayLike | None = None
 ) -> "Figure":
     """The matrix Λ of the metric (white is zero) beside its diagonal or, given samples, the
     relevances of the features.
@@ -49,7 +49,8 @@ def relevance_matrix(
     """
     matrix = np.asarray(model.relevance_matrix())
     relevances, which = _relevances(model, x)
-    below = 0 if feature_names is None else room_for([str(name) for name in feature_names])
+    names = known_features(model, feature_names, len(relevances))
+    below = 0 if names is None else room_for(names)
     figure, axes = new_figure(1, 2, figsize=(11, 3.5 + below))
     left, right = axes[0]
     bound = np.abs(matrix).max()
@@ -58,7 +59,6 @@ def relevance_matrix(
     right.bar(np.arange(len(relevances)), relevances)
     right.set_title("relevances (sum 1)")
     right.set_ylabel(which)
-    names = known_features(model, feature_names, len(relevances))
     if names is None:
         right.set_xlabel("feature")
     else:
@@ -72,7 +72,7 @@ def relevance_bars(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     top: int = 20,
-    feature_names: Sequence[str] | None = None,
+    feature_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The features that count most, as bars with their names; the last bar is what all others
@@ -121,7 +121,7 @@ def _relevances(model: PrototypeModel, x: ArrayLike | None) -> tuple[np.ndarray,
 
 def relevance_spectrum(
     model: PrototypeModel,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The eigenvalues of Λ, the largest first, as shares of their sum, and what the first of them
@@ -164,8 +164,8 @@ def relevance_spectrum(
 
 def local_relevances(
     model: PrototypeModel,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Which features each prototype looks at: a row for each of them, the diagonal of its own Λ as
