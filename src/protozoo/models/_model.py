@@ -52,14 +52,21 @@ from ..losses import (
     Calibrated,
     OpenSet,
 )
-from ..losses.internal import log_odds_of, refuse_closed
+from ..losses.internal import (
+    learns_variances,
+    log_odds_of,
+    refuse_closed,
+    refuse_other_dimension,
+)
 from ..manifolds import AbstractManifold, Euclidean
 from ..metrics import (
     AbstractAdaptation,
     AbstractLinearlyAdapted,
+    AbstractLinearMap,
     AbstractMetric,
     AbstractMixing,
     AbstractQuadratic,
+    Residual,
     own_units,
     relative_dissimilarities,
 )
@@ -136,6 +143,13 @@ class PrototypeModel(AbstractTrainable):
     latent_space: AbstractManifold | None = part(default=None)
     scale: AbstractScale | None = part(default=None)
     card: Card | None = part(default=None, repr=False)
+
+    def __post_init__(self):
+        # Of a model that is put together. One that was saved before is read as it was.
+        _check_kinds(self)
+        for name in ("metric", "loss", "decision"):
+            _refuse_other_numbers(getattr(self, name), len(self.prototypes), name)
+        _refuse_other_dimension(self)
 
     def __check_init__(self):
         if self.latent_space is not None and not self.encode_prototypes:
@@ -997,8 +1011,8 @@ class PrototypeModel(AbstractTrainable):
         return answer
 
 
-def _check_parts(model: PrototypeModel) -> None:
-    """Refuse parts that do not fit each other, by their shapes alone."""
+def _check_kinds(model: PrototypeModel) -> None:
+    """Refuse what is no part of its kind."""
     kinds = {"prototypes": Prototypes, "metric": AbstractMetric, "loss": AbstractLoss}
     for name, kind in kinds.items():
         if not isinstance(part := getattr(model, name), kind):
@@ -1007,6 +1021,61 @@ def _check_parts(model: PrototypeModel) -> None:
             )
     if not callable(model.encoder) or isinstance(model.encoder, type):
         raise TypeError(f"`encoder` must be callable with one sample, got {model.encoder!r}.")
+
+
+def _refuse_other_numbers(part: PyTree, prototypes: int, name: str) -> None:
+    """Refuse an array that has an entry for each prototype, if prototypes are others: a single
+    entry would be spread over all of them, and be cut or extended as what it is not."""
+    leaves = jax.tree_util.tree_leaves_with_path(part)
+    for (path, leaf), declared in zip(leaves, jax.tree.leaves(declarations(part)), strict=True):
+        for axis, of in enumerate(declared.axes):
+            # An array that has fewer axes serves all.
+            if of != "prototype" or np.ndim(leaf) < len(declared.axes):
+                continue
+            if (found := np.shape(leaf)[axis]) != prototypes:
+                raise ValueError(
+                    f"`{name}`: {type(part).__name__} does not fit {prototypes} prototypes: "
+                    f"`{name}{jax.tree_util.keystr(path)}` has shape {np.shape(leaf)}, with "
+                    f"{found} entries along axis {axis}, which must be one for each prototype, "
+                    f"{prototypes}."
+                )
+
+
+def _refuse_other_dimension(model: PrototypeModel) -> None:
+    """Refuse densities that are normalised in another dimension than that of the adapted space."""
+    parts = {"loss": model.loss, "decision": model.decision}
+    learned = jax.tree.leaves(parts, is_leaf=learns_variances)
+    if not (any(map(learns_variances, learned)) and isinstance(model.metric, AbstractAdaptation)):
+        return
+
+    def adapted(m: Any) -> tuple[AbstractManifold, AbstractLinearMap, Array]:
+        prototypes = m.encoded_prototypes()
+        linear = m.metric.linear_map(prototypes)
+        unit = jnp.eye(prototypes.space.coordinate_size)
+        apply = jax.vmap(lambda a: a.apply(unit)) if m.metric.local else lambda a: a.apply(unit)
+        return prototypes.space, linear, apply(linear)
+
+    try:
+        space, linear, shape = eqx.filter_eval_shape(adapted, model)
+    except Exception:  # of many kinds, about which parts do not fit; `_check_parts` tells
+        return
+    most = shape.shape[-1]
+    # Where there is no smooth frame, coordinates are more than dimensions; what a subspace takes
+    # out of them may be counted or not.
+    dimensions = {most, min(most, space.dimension)}
+    if any(map(_is_residual, jax.tree.leaves(linear, is_leaf=_is_residual))):
+        dimensions = range(1, most + 1)
+    for name, decision in parts.items():
+        refuse_other_dimension(decision, dimensions, name)
+
+
+def _is_residual(part: Any) -> bool:
+    return isinstance(part, Residual)
+
+
+def _check_parts(model: PrototypeModel) -> None:
+    """Refuse parts that do not fit each other, by their shapes alone."""
+    _check_kinds(model)
     prototypes, metric, loss = model.prototypes, model.metric, model.loss
     if model._among_samples and (points := known_value(prototypes.points)) is not None:
         refuse_no_dissimilarities(points, "prototypes", own=True)
@@ -1021,8 +1090,13 @@ def _check_parts(model: PrototypeModel) -> None:
     of = f"{len(prototypes)} prototypes of shape {prototypes.points.shape[1:]}"
     seen = shape_of(f"`encoder` does not take {of}", lambda m: m.encoded_prototypes(), model)
     kind = f"{type(metric).__name__} does not fit {of}"
-    delta = shape_of(f"`metric`: {kind}", lambda m, s: m(s.points, s), metric, seen)
-    if delta.shape != (len(prototypes), len(prototypes)):
+
+    def matrix(m: AbstractMetric, s: Prototypes) -> Array:
+        # Of one sample more than there are prototypes: what is spread over the wrong axis shows.
+        return m(jnp.concatenate([s.points, s.points[:1]]), s)
+
+    delta = shape_of(f"`metric`: {kind}", matrix, metric, seen)
+    if delta.shape != (len(prototypes) + 1, len(prototypes)):
         raise ValueError(
             f"`metric`: {kind}: it makes a matrix (n, {delta.shape[-1]}) of {len(prototypes)} "
             f"prototypes."
