@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import renamed
+from .._checks import of_kinds, renamed
 from .._types import ArrayLike
 from ..metrics import Mahalanobis
 from ..models import PrototypeModel
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @renamed(names="class_names")
+@of_kinds
 def covariances(
     model: PrototypeModel,
     x: ArrayLike,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import renamed
+from .._checks import of_kinds, renamed
 from .._types import ArrayLike
 from ..manifolds import SO, SPD, AbstractManifold, PoincareBall
 from ..models import PrototypeModel, boundaries
@@ -18,7 +18,9 @@ from ._figures import (
     drawn_on,
     legend_once,
     new_figure,
+    refuse_y_alone,
     rows_of,
+    some_of,
 )
 
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 @renamed(names="class_names")
+@of_kinds
 def covariance_ellipses(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -49,11 +52,11 @@ def covariance_ellipses(
     """
     prototypes = _prototypes_in(model, SPD(2), "covariance_ellipses")
     names = checked_names(class_names, prototypes.classes)
+    points, colours = _drawn(model, x, y)
     figure, ax = drawn_on(ax, (5, 5))
     turns = np.linspace(0, 2 * np.pi, 100)
     circle = np.stack([np.cos(turns), np.sin(turns)])
-    colours = colours_of(y, 0 if x is None else len(np.asarray(x)))
-    for matrix, colour in zip([] if x is None else np.asarray(x, float), colours, strict=True):
+    for matrix, colour in zip(points, colours, strict=True):
         ax.plot(*np.linalg.cholesky(matrix) @ circle, color=colour, linewidth=0.5, alpha=0.4)
     for matrix, label in zip(np.asarray(prototypes.points, float), prototypes.labels, strict=True):
         ax.plot(
@@ -68,6 +71,7 @@ def covariance_ellipses(
 
 
 @renamed(names="class_names")
+@of_kinds
 def poincare_disk(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -89,13 +93,13 @@ def poincare_disk(
     """
     prototypes = _prototypes_in(model, PoincareBall(2), "poincare_disk")
     names = checked_names(class_names, prototypes.classes)
+    points, colours = _drawn(model, x, y)
     figure, ax = drawn_on(ax, (5, 5))
     space = prototypes.space
     turns = np.linspace(0, 2 * np.pi, 200)
     ax.plot(np.cos(turns), np.sin(turns), color="black", linewidth=1)
-    if x is not None:
-        points = np.asarray(model.encode(model.check_samples(x)))
-        ax.scatter(*points.T, s=8, c=colours_of(y, len(points)))
+    if len(points):
+        ax.scatter(*points.T, s=8, c=colours)
     found = boundaries(model)
     starts, ends = (prototypes.points[found.pairs[:, i]] for i in (0, 1))
     for way in np.moveaxis(np.asarray(space.geodesic(starts, ends, jnp.linspace(0, 1, 60))), 1, 0):
@@ -118,6 +122,7 @@ def poincare_disk(
 
 
 @renamed(names="class_names")
+@of_kinds
 def rotation_axes(model: PrototypeModel, class_names: Names = None) -> "Figure":
     """Rotations of space as what they make of the three axes: red, green and blue, one picture for
     each prototype.
@@ -150,6 +155,17 @@ def rotation_axes(model: PrototypeModel, class_names: Names = None) -> "Figure":
         if not ax.lines:
             ax.remove()
     return figure
+
+
+def _drawn(
+    model: PrototypeModel, x: ArrayLike | None, y: ArrayLike | None
+) -> tuple[np.ndarray, list[str]]:
+    """The points of samples, if there are some, and their colours."""
+    refuse_y_alone(x, y)
+    if x is None:
+        return np.zeros((0, 2)), []
+    x, labels = some_of(model, x, y)
+    return np.asarray(model.encode(jnp.asarray(x)), float), colours_of(labels, len(x))
 
 
 def _prototypes_in(model: PrototypeModel, space: AbstractManifold, asked: str) -> Prototypes:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_names
+from .._checks import as_labels, as_names, of_kind
 from .._types import ArrayLike
 from ..manifolds import curved_coordinates, karcher_mean
 from ..models import PrototypeModel
@@ -111,6 +111,8 @@ def in_plane(
 
 def draw_samples(ax: Any, data: np.ndarray, y: np.ndarray | None, names: Names) -> None:
     if y is None:
+        if names is not None:
+            raise ValueError("`class_names` are those of the classes `y`, which are missing.")
         ax.scatter(*data.T, s=6, c="silver", zorder=1)
         return
     classes = int(y.max()) + 1
@@ -127,6 +129,17 @@ def class_legend(where: Any, drawn: Any, names: Sequence[str], **options: Any) -
 
     handles = [Patch(color=drawn.cmap(drawn.norm(k)), label=name) for k, name in enumerate(names)]
     where.legend(handles=handles, title="class", **options)
+
+
+def integers(given: Any, name: str) -> list[int]:
+    """A list of integers."""
+    return list(of_kind(given.tolist() if hasattr(given, "tolist") else given, Sequence[int], name))
+
+
+def refuse_y_alone(x: ArrayLike | None, y: ArrayLike | None) -> None:
+    """Raise `ValueError` for classes of samples that are not there."""
+    if x is None and y is not None:
+        raise ValueError("`y` are the classes of `x`, which is missing.")
 
 
 def checked_names(names: Names, classes: int) -> list[str]:
@@ -231,11 +244,9 @@ def flat_samples(model: PrototypeModel, x: ArrayLike) -> np.ndarray:
     return x
 
 
-def colours_of(y: ArrayLike | None, count: int) -> list[str]:
+def colours_of(y: np.ndarray | None, count: int) -> list[str]:
     """One for each sample, by its class."""
-    if y is None:
-        return ["gray"] * count
-    return [f"C{label % 10}" for label in as_labels(y, count)]
+    return ["gray"] * count if y is None else [f"C{label % 10}" for label in y]
 
 
 def legend_once(ax: Any, prototypes: Prototypes) -> None:

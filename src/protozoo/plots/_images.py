@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import renamed
+from .._checks import of_kinds, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ..models.internal import Names
@@ -21,6 +21,7 @@ CHANNELS = (1, 3, 4)
 
 
 @renamed(names="class_names")
+@of_kinds
 def prototype_images(
     model: PrototypeModel,
     shape: tuple[int, ...] | None = None,
@@ -82,6 +83,7 @@ def prototype_images(
     return figure
 
 
+@of_kinds
 def relevance_map(
     model: PrototypeModel,
     x: ArrayLike,
@@ -129,7 +131,7 @@ def image_shape(
             f"width."
         )
     shape = stored if shape is None else tuple(shape)
-    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(stored):
+    if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape) != math.prod(stored):
         raise ValueError(
             f"`shape` {shape} is no image of the {math.prod(stored)} numbers of {what}: give "
             "(height, width) or (height, width, channels) with this product."
@@ -152,6 +154,9 @@ def scaled(
                 low, high = 0.0, float(top)
                 break
     low, high = low if vmin is None else float(vmin), high if vmax is None else float(vmax)
+    for name, bound in (("vmin", vmin), ("vmax", vmax)):
+        if bound is not None and not math.isfinite(bound):
+            raise ValueError(f"`{name}` must be finite, got {bound}.")
     if vmin is not None and vmax is not None and not vmin < vmax:
         raise ValueError(f"`vmin` must be less than `vmax`, got {vmin} and {vmax}.")
     high = high if high > low else low + 1

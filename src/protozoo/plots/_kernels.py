@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import of_kinds
 from .._module import replaced
 from .._types import ArrayLike
 from ..metrics import AbstractKernel
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_kinds
 def kernel_widths(
     model: PrototypeModel,
     x: ArrayLike | None = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import topology
-from .._checks import renamed
+from .._checks import of_kinds, renamed
 from .._types import ArrayLike
 from ..cooperation import Lattice
 from ..models import PrototypeModel
@@ -18,6 +18,7 @@ from ._figures import (
     draw_samples,
     drawn_on,
     in_plane,
+    integers,
     known_features,
     panels_of,
     points_of,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_kinds
 def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
     """A map of the distances between neighbours on the lattice (`topology.neighbour_distances`):
     clusters are light valleys, dark ridges separate them.
@@ -50,6 +52,7 @@ def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
 
 
 @renamed(names="class_names")
+@of_kinds
 def hit_map(
     model: PrototypeModel,
     x: ArrayLike,
@@ -94,10 +97,11 @@ def hit_map(
 
 
 @renamed(names="feature_names")
+@of_kinds
 def component_planes(
     model: PrototypeModel,
     feature_names: Names = None,
-    features: Sequence[int] | None = None,
+    features: Sequence[int] | np.ndarray | None = None,
 ) -> "Figure":
     """A map of each feature of the prototypes, each on a scale of its own: features whose maps look
     alike go together.
@@ -117,7 +121,7 @@ def component_planes(
     points = points_of(model).reshape(len(model.prototypes), -1)
     d = points.shape[1]
     names = known_features(model, feature_names, d)
-    chosen = list(range(d)) if features is None else list(features)
+    chosen = list(range(d)) if features is None else integers(features, "features")
     if not 0 < len(chosen) <= PANELS or not all(0 <= k < d for k in chosen):
         raise ValueError(
             f"`features` must name 1 to {PANELS} of the features 0…{d - 1}, got {len(chosen)} of "
@@ -132,6 +136,7 @@ def component_planes(
 
 
 @renamed(names="class_names")
+@of_kinds
 def graph(
     model: PrototypeModel,
     x: ArrayLike,

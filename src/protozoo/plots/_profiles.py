@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import as_names
+from .._checks import as_names, as_numbers, of_kinds
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ..models.internal import Names
@@ -21,6 +21,7 @@ from ._figures import (
     palette,
     panels_of,
     points_of,
+    refuse_y_alone,
     room_for,
     some_of,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 BEHIND = 40
 
 
+@of_kinds
 def profiles(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -58,6 +60,7 @@ def profiles(
     **Raises:** `ValueError` for prototypes that live elsewhere or are no rows of features, and for
     names that are not as many as what they name.
     """
+    refuse_y_alone(x, y)
     points = _points(model, "profiles")
     if points.ndim != 2:
         raise ValueError(
@@ -92,6 +95,7 @@ def profiles(
     return figure
 
 
+@of_kinds
 def curves(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -114,6 +118,7 @@ def curves(
     **Raises:** `ValueError` for prototypes of another shape or that live elsewhere, for more than
     36 classes, and for names or times that are not as many as what they belong to.
     """
+    refuse_y_alone(x, y)
     points = _points(model, "curves")
     if points.ndim not in (2, 3):
         raise ValueError(
@@ -128,7 +133,7 @@ def curves(
             f"`model` has {classes} classes or clusters, and {PANELS} panels are all that a figure "
             "holds: draw those of `model.select(…)`."
         )
-    at = np.arange(length) if times is None else np.asarray(times)
+    at = np.arange(length) if times is None else np.asarray(as_numbers(times, "times"))
     if at.shape != (length,):
         raise ValueError(f"`times` must have shape ({length},), got {at.shape}.")
     if channel_names is not None:

@@ -1,13 +1,14 @@
 """What a model says of all points of a plane."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import positive_integer, renamed
+from .._checks import as_labels, of_kinds, positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
-from ..models.internal import Names, as_share
+from ..models.internal import Names, as_share, carded_classes
 from ._figures import (
     PANELS,
     checked_names,
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_kinds
 def decision_regions(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    features: tuple[int, int] | None = None,
+    features: Sequence[int] | np.ndarray | None = None,
     at: ArrayLike | None = None,
     prototype: int | None = None,
     threshold: ArrayLike | None = None,
@@ -73,8 +75,17 @@ def decision_regions(
     if features is None and x.shape[1:] == (2,):
         features = (0, 1)
     if features is None:
+        if at is not None:
+            raise ValueError(
+                "`at` is where features are held that are not drawn: say which two `features` are."
+            )
         plane = adapted_plane(model, x, prototype)
     else:
+        if prototype is not None:
+            raise ValueError(
+                "`prototype` says whose adapted space is drawn, and two features are drawn as they "
+                "are: leave it out."
+            )
         plane = plane_of_features(model, x, features, at, feature_names)
     low, high = _reach(plane)
     first, second = (np.linspace(low[k], high[k], cells) for k in range(2))
@@ -104,6 +115,7 @@ def decision_regions(
     return figure
 
 
+@of_kinds
 def adapted_space(
     model: PrototypeModel,
     x: ArrayLike,
@@ -197,6 +209,7 @@ def _wrong() -> Any:
 
 
 @renamed(names="class_names")
+@of_kinds
 def memberships(model: PrototypeModel, x: ArrayLike, class_names: Names = None) -> "Figure":
     """What the model says of all points of a plane: the probability of each class (of an unlabelled
     model: the membership of each cluster), a panel for each, white is zero.
@@ -250,6 +263,7 @@ def memberships(model: PrototypeModel, x: ArrayLike, class_names: Names = None) 
 
 
 @renamed(names="feature_names")
+@of_kinds
 def visible_region(
     model: PrototypeModel,
     x: ArrayLike,
@@ -282,6 +296,8 @@ def visible_region(
         )
     positive_integer(cells, "cells")
     x = np.asarray(model.check_values(x), float)
+    y = None if y is None else as_labels(y, len(x), names=carded_classes(model))
+    names = known_features(model, feature_names, 2)
     low, high = x.min(axis=0), x.max(axis=0)
     margin = 0.25 * np.where(high > low, high - low, 1)
     low, high = low - margin, high + margin
@@ -312,7 +328,6 @@ def visible_region(
     if not model.latent:
         ax.scatter(*points_of(model).T, marker="*", s=120, color="black")
     ax.set(xlim=extent[:2], ylim=extent[2:], title="visible region (score ½ at the line)")
-    names = known_features(model, feature_names, 2)
     if names is not None:
         ax.set(xlabel=names[0], ylabel=names[1])
     return figure

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import positive_integer, renamed
+from .._checks import of_kinds, positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ..models.internal import Names
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @renamed(names="feature_names")
+@of_kinds
 def relevance_matrix(
     model: PrototypeModel, feature_names: Names = None, x: ArrayLike | None = None
 ) -> "Figure":
@@ -68,6 +69,7 @@ def relevance_matrix(
     return figure
 
 
+@of_kinds
 def relevance_bars(
     model: PrototypeModel,
     x: ArrayLike | None = None,
@@ -119,6 +121,7 @@ def _relevances(model: PrototypeModel, x: ArrayLike | None) -> tuple[np.ndarray,
     return np.asarray(model.relevances(x)), ON_DATA
 
 
+@of_kinds
 def relevance_spectrum(
     model: PrototypeModel,
     class_names: Names = None,
@@ -139,6 +142,11 @@ def relevance_spectrum(
     many as classes.
     """
     local = model._adapted("relevance_spectrum").local
+    if class_names is not None and not local:
+        raise ValueError(
+            f"`class_names` are those of lines for prototypes, and {type(model.metric).__name__} "
+            "has one map for all of them: leave them out."
+        )
     matrices = np.asarray(model.relevance_matrix(per_prototype=local), float)
     values = np.maximum(np.linalg.eigvalsh(matrices)[..., ::-1], 0)
     values = np.atleast_2d(values / values.sum(axis=-1, keepdims=True))
@@ -162,6 +170,7 @@ def relevance_spectrum(
     return figure
 
 
+@of_kinds
 def local_relevances(
     model: PrototypeModel,
     feature_names: Names = None,
@@ -192,8 +201,9 @@ def local_relevances(
     image = ax.imshow(relevances, cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
     figure.colorbar(image, ax=ax, label=BY_UNIT)
     feature_ticks(ax, names)
+    called = names_of_prototypes(model, class_names)
     if p <= NAMED:
-        ax.set_yticks(np.arange(p), names_of_prototypes(model, class_names))
+        ax.set_yticks(np.arange(p), called)
     else:
         ax.set_ylabel("prototype")
     ax.set_title("relevances of each prototype")
