@@ -5,7 +5,7 @@ loop can compute: `Trainer(rule, 100, metrics=["accuracy", mine])`.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -300,9 +300,7 @@ def reject_curve(
     return RejectCurve(sure[order][ends], 1 - (ends + 1) / len(sure), accuracy)
 
 
-def _evaluation(
-    p: np.ndarray, y: Any, sample_weight: Any, names: Sequence[str] | None, bins: int
-) -> Evaluation:
+def _evaluation(p: np.ndarray, y: Any, sample_weight: Any, names: Names, bins: int) -> Evaluation:
     positive_integer(bins, "bins")
     if p.ndim != 2:
         raise ValueError(f"`probabilities` must have shape (n, classes), got {p.shape}.")

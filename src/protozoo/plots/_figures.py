@@ -133,7 +133,8 @@ def class_legend(where: Any, drawn: Any, names: Sequence[str], **options: Any) -
 
 def integers(given: Any, name: str) -> list[int]:
     """A list of integers."""
-    return list(of_kind(given.tolist() if hasattr(given, "tolist") else given, Sequence[int], name))
+    listed = given.tolist() if isinstance(given, np.ndarray | jax.Array) else given
+    return list(of_kind(listed, Sequence[int], name))
 
 
 def refuse_y_alone(x: ArrayLike | None, y: ArrayLike | None) -> None:

@@ -79,8 +79,8 @@ def _check_option(value: Any, known: inspect.Parameter) -> None:
         return
     scheduled = callable(value) and "Callable" in str(known.annotation)
     if not (scheduled or isinstance(known.default, bool)):
-        as_finite(value, Scalar, name)
-        within(value, name, "[0, 1)") if name in SHARES else refuse_negative(value, name)
+        share = as_finite(value, Scalar, name)
+        within(share, name, "[0, 1)") if name in SHARES else refuse_negative(share, name)
 
 
 def by_name(
