@@ -130,6 +130,43 @@ def test_options_of_the_trainer(make, message):
 
 
 @pytest.mark.parametrize(
+    ("name", "rate", "options", "message"),
+    [
+        *(
+            ("sgd", rate, {}, "`learning_rate` must not be negative, got -1")
+            for rate in (
+                -1.0,
+                pz.Linear(0.1, -1.0),
+                pz.WarmUp(pz.Cosine(0.1, -1.0)),
+                pz.PiecewiseConstant([0.1, -1.0, 0.1], [0.3, 0.6]),
+            )
+        ),
+        ("sgd", 0.1, {"momentum": np.nan}, "`momentum` must be finite, got nan"),
+        ("sgd", 0.1, {"momentum": "a"}, "`momentum` must hold numbers, got 'a'"),
+        ("sgd", 0.1, {"momentum": [0.9]}, "`momentum` must be one number"),
+        ("sgd", 0.1, {"momentum": 1.0}, r"`momentum` must lie in \[0, 1\), got 1"),
+        ("sgd", 0.1, {"nesterov": "a"}, "`nesterov` must be True or False, got 'a'"),
+        ("adam", 0.1, {"b1": 2.0}, r"`b1` must lie in \[0, 1\), got 2"),
+        ("adam", 0.1, {"b2": 2.0}, r"`b2` must lie in \[0, 1\), got 2"),
+        ("adam", 0.1, {"eps": -1.0}, "`eps` must not be negative, got -1"),
+        ("lbfgs", None, {"memory_size": 0.5}, "`memory_size` must be an integer, got 0.5"),
+    ],
+)
+def test_options_of_an_optimiser(name, rate, options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        pz.GradientDescent(name, rate, **options)
+
+
+@pytest.mark.parametrize("name", pz.training.OPTIMISERS)
+def test_options_that_optax_has_by_default_are_taken(name):
+    known = inspect.signature(pz.training.OPTIMISERS[name]).parameters
+    # Weight decay is refused where it would shrink prototypes; a key and a seed go not together.
+    others = "learning_rate", "weight_decay", "weight_decay_rate", "key", "seed"
+    options = {k: p.default for k, p in known.items() if k not in others}
+    pz.GradientDescent(name, 0.1, **options)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"sample_weight": np.ones(3)}, r"`sample_weight` must have shape \(60,\), got \(3,\)"),

@@ -104,6 +104,35 @@ def test_an_encoder_need_not_learn():
     )
 
 
+@pytest.mark.parametrize("row", ["KMeans", "GaussianMixture"])
+def test_functions_within_a_model_pass_through_alternating_optimisation(row):
+    """Parts are chosen array by array, and functions are none."""
+    encoder = eqx.nn.Sequential([eqx.nn.Lambda(jnp.tanh), lambda x, key=None: 2 * x])
+    fit = pz.fit(row, X, key=0, epochs=1, prototypes=2, encoder=encoder)
+    plain = pz.fit(row, 2 * np.tanh(X), key=0, epochs=1, prototypes=2)
+    points = fit.model.prototypes.points, plain.model.prototypes.points
+    np.testing.assert_allclose(*points, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bool", "int32", "complex64"])
+def test_encoders_return_floats(kind):
+    def mapped(x):
+        return x.astype(kind)
+
+    model = pz.PrototypeModel(
+        pz.Prototypes(X[::20], [0, 1, 2]), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ(), mapped
+    )
+    for ask in (
+        lambda: pz.zoo.GLVQ(X, Y, key=KEY, encoder=mapped),
+        lambda: pz.zoo.SiameseGLVQ(X, Y, key=KEY, encoder=mapped),
+        lambda: model.predict(X),
+    ):
+        with pytest.raises(ValueError, match=f"`encoder` must map .* to floats.* returns {kind}"):
+            ask()
+    # Samples that are integers become floats before.
+    pz.zoo.GLVQ(X.astype(int), Y, key=KEY, encoder=lambda x: 2 * x).predict(X)
+
+
 class Layers(eqx.Module):
     """Layers one after the other."""
 

@@ -265,6 +265,131 @@ def test_matrices_of_three_classes_do_not_fit_two():
     pz.PrototypeModel(prototypes, pz.metrics.ClassOmega.identity(3, 5), pz.losses.GLVQ())
 
 
+ONE = np.ones(1)
+PLAIN, EYE = pz.metrics.SquaredEuclidean(), np.eye(5)
+SINGLE = {
+    "radii": lambda: (PLAIN, pz.losses.OneClass(pz.losses.Radii(ONE))),
+    "bases": lambda: (pz.metrics.Tangent(EYE[None, :, :2]), pz.losses.GLVQ()),
+    "matrix": lambda: (pz.metrics.LocalOmega(EYE[None]), pz.losses.GLVQ()),
+    "log_bandwidths": lambda: (pz.metrics.GaussianKernel(PLAIN, ONE), pz.losses.GLVQ()),
+    "covariance.log_scales": lambda: (
+        pz.metrics.Mahalanobis(pz.metrics.Diagonal(EYE[:1])),
+        pz.losses.HardClustering(),
+    ),
+    "logits": lambda: (PLAIN, pz.losses.Mixture(ONE)),
+    "radial.bandwidths": lambda: (PLAIN, pz.losses.Possibilistic(pz.losses.Welsch(ONE))),
+    "log_scales": lambda: (PLAIN, pz.losses.RSLVQ(log_scales=ONE, dimension=5)),
+    "log_priors": lambda: (PLAIN, pz.losses.RSLVQ(log_priors=ONE)),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_what_each_prototype_has_is_not_spread_from_one_to_all(name):
+    metric, loss = SINGLE[name]()
+    points, labels = X[[0, 25, 50]], [0, 1, 2] if loss.supervised else None
+    with pytest.raises(ValueError, match=rf"does not fit 3 prototypes: .*{name}` has shape \(1"):
+        pz.PrototypeModel(pz.Prototypes(points, labels), metric, loss)
+    # Of one prototype, one entry is what there must be.
+    pz.PrototypeModel(pz.Prototypes(points[:1], labels and labels[:1]), metric, loss)
+
+
+def test_a_number_serves_all_prototypes():
+    labelled = pz.Prototypes(X[[0, 25, 50]], [0, 1, 2])
+    kernel = pz.metrics.GaussianKernel(PLAIN, 0.5)
+    pz.PrototypeModel(labelled, kernel, pz.losses.RSLVQ(log_scales=0.5, dimension=5)).predict(X)
+    loss = pz.losses.Possibilistic(pz.losses.Cauchy(1.0))
+    pz.PrototypeModel(pz.Prototypes(X[:3]), PLAIN, loss).predict(X)
+
+
+def test_components_are_normalised_in_the_adapted_space():
+    labelled, scales = pz.Prototypes(X[[0, 25, 50]], [0, 1, 2]), [0.0, 0.5, 1.0]
+    narrow, tangent = (
+        pz.metrics.Omega.identity(5, 2),
+        pz.metrics.Tangent(np.stack([EYE[:, :2]] * 3)),
+    )
+    for metric, fitting in ((PLAIN, {5}), (narrow, {2}), (tangent, {1, 2, 3, 4, 5})):
+        for dimension in range(1, 8):
+            loss = pz.losses.RSLVQ(log_scales=scales, dimension=dimension)
+            if dimension in fitting:
+                pz.PrototypeModel(labelled, metric, loss)
+                continue
+            message = rf"`dimension={dimension}`, and the adapted space has {max(fitting)}"
+            with pytest.raises(ValueError, match=message):
+                pz.PrototypeModel(labelled, metric, loss)
+    with pytest.raises(ValueError, match="`dimension` must not be negative, got -1"):
+        pz.losses.RSLVQ(dimension=-1)
+
+
+BROKEN = {
+    "tied": (
+        lambda: pz.metrics.Tied(np.ones(4), np.zeros((1, 1))),
+        r"`upper` must have shape \(4, 4\)",
+    ),
+    "full": (
+        lambda: pz.metrics.Full(np.ones((3, 4)), np.zeros((3, 4, 1))),
+        r"`upper` must have shape \(3, 4, 4\)",
+    ),
+    "singular": (
+        lambda: pz.backbones.Whitening(np.zeros(3), np.ones(3), np.arange(9.0).reshape(3, 3)),
+        "`matrix` is singular",
+    ),
+    "NaN": (lambda: pz.Prototypes(X[:3] * np.nan), "`points` has 15 values that are NaN"),
+    "initialiser": (
+        lambda: pz.fit("GLVQ", X, Y, epochs=1, initialiser=lambda x, m, key, s: x[:m] * np.nan),
+        r"`initialiser\(x\)` has 5 values that are NaN",
+    ),
+    "decay": (
+        lambda: sgd(1, regularisers=[pz.training.WeightDecay("loss")]).fit(of("GLVQ"), X, Y, key=0),
+        "'loss' of `WeightDecay` holds no numbers that learn",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_means_nothing_is_refused(what, unchecked):
+    make, message = BROKEN[what]
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_strict_upper_triangle_is_one():
+    whole = np.arange(1.0, 10.0).reshape(3, 3)
+    expected = np.triu(whole, 1)
+
+    def tied(upper):
+        return pz.metrics.Tied(np.zeros(3), upper).upper
+
+    np.testing.assert_array_equal(tied(whole), expected)
+    np.testing.assert_array_equal(jax.jit(tied)(whole), expected)
+    full = pz.metrics.Full(np.zeros((1, 3)), whole[None])
+    np.testing.assert_array_equal(full.upper, expected[None])
+
+
+def test_points_within_a_program_have_no_values_yet():
+    found = jax.jit(lambda points: pz.Prototypes(points).points)(X[:3] * np.nan)
+    assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize(
+    "transfer",
+    [
+        lambda t, s: t.sum(),
+        lambda t, s: t[:1],
+        lambda t, s: None,
+        lambda t, s: (t, t),
+        lambda t: t,
+        lambda t, s: np.tanh(np.asarray(t)),
+        lambda t, s: t > 0,
+    ],
+)
+@pytest.mark.parametrize("loss", [pz.losses.GLVQ, pz.losses.OneClass])
+def test_a_transfer_makes_a_number_of_each_number(loss, transfer, unchecked):
+    given = (pz.losses.Radii(ONE),) if loss is pz.losses.OneClass else ()
+    with pytest.raises(ValueError, match=r"`transfer` must be a function f\(t, steepness\)"):
+        loss(*given, transfer=transfer)
+    loss(*given, transfer=lambda t, s: jnp.tanh(s * t))
+
+
 def test_a_sample_of_dissimilarities_is_a_row_of_them():
     squares = ((X[:, None] - X[None]) ** 2).sum(axis=2)
     median = pz.Trainer(pz.MedianOptimization(), 2)

@@ -12,7 +12,7 @@ import numbers
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -68,6 +68,39 @@ def refuse_other_columns(x: Any, names: Sequence[str], name: str = "x") -> None:
 def _in_code(name: str) -> str:
     """What an argument is called in a line of code that mends it: `y` of "validation y"."""
     return name.split()[-1]
+
+
+def as_names(
+    given: Any, name: str, counts: Collection[int] | None = None, of: str = "classes"
+) -> list[Any]:
+    """What things are called, in the order of their numbers, in plain Python: a list, a series, or
+    a mapping from the numbers 0, 1, 2 … themselves.
+
+    **Raises:** `TypeError` for what has no order, or is no list; `ValueError` for other names than
+    words and numbers, and another number of them than one of `counts`, which says how many there
+    are `of` what is named.
+    """
+    if isinstance(given, Mapping) and set(given) == set(range(len(given))):
+        given = [given[k] for k in range(len(given))]
+    listed = isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray)
+    if not (listed or (hasattr(given, "__array__") and len(getattr(given, "shape", ())) == 1)):
+        raise TypeError(
+            f"`{name}` must be a list of names in their order, got {_brief(given)} of type "
+            f"{type(given).__name__}."
+        )
+    if isinstance(given, jax.Array):
+        given = np.asarray(given)
+    names = [one.item() if isinstance(one, np.generic) else one for one in given]
+    for k, one in enumerate(names):
+        if not isinstance(one, str | int | float) or one in (np.inf, -np.inf) or one != one:
+            raise ValueError(
+                f"`{name}` must hold words or numbers, got {_brief(one)} of type "
+                f"{type(one).__name__} at place {k}: write its name, `str(…)`."
+            )
+    if counts is not None and len(names) not in counts:
+        wanted = " or ".join(map(str, sorted(counts)))
+        raise ValueError(f"`{name}` must be those of the {wanted} {of}, got {len(names)} of them.")
+    return names
 
 
 def as_numbers(given: Any, name: str = "x") -> np.ndarray | Array:

@@ -336,5 +336,10 @@ def all_finite(tree: PyTree) -> Array:
 
 
 def choose(condition: Array, one: PyTree, other: PyTree) -> PyTree:
-    """`one` where the condition holds, else `other`, leaf by leaf."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
+    """`one` where the condition holds, else `other`, array by array; other leaves, such as the
+    functions of an encoder, are the same in both."""
+    return jax.tree.map(
+        lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) or eqx.is_array(b) else a,
+        one,
+        other,
+    )

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ._checks import as_finite, as_numbers, known_value, positive_integer
+from ._checks import as_finite, as_numbers, known_value, positive_integer, refuse_negative
 from ._module import converted, hyper, part, static
 from ._types import Array, ArrayLike, Float, Scalar
 
@@ -296,6 +296,23 @@ def positive(value: ArrayLike, name: str, above: float = 0.0) -> None:
         worst = known.min() if known.ndim else known.item()
         bound = "positive" if above == 0 else f"greater than {above:g}"
         raise ValueError(f"`{name}` must be {bound} and finite, got {float(worst):g}.")
+
+
+def refuse_negative_values(schedule: AbstractSchedule, name: str) -> None:
+    """Raise `ValueError` for a schedule of the library that goes below zero: those are as large as
+    their numbers, none of which then may be negative. What one's own make of theirs is not known.
+    """
+    own = [
+        part
+        for part in jax.tree.leaves(schedule, is_leaf=lambda part: not _known(part))
+        if isinstance(part, AbstractSchedule)
+    ]
+    for number in () if own else jax.tree.leaves(schedule):
+        refuse_negative(number, name)
+
+
+def _known(part: Any) -> bool:
+    return isinstance(part, AbstractSchedule) and type(part).__module__ == __name__
 
 
 def value_at(schedule: AbstractSchedule, progress: float) -> Scalar:

@@ -5,7 +5,7 @@ loop can compute: `Trainer(rule, 100, metrics=["accuracy", mine])`.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +14,7 @@ import numpy as np
 
 from ._checks import (
     as_labels,
+    as_names,
     as_numbers,
     as_weights,
     counted,
@@ -28,7 +29,7 @@ from ._reports import aligned, estimate, plain
 from ._statistics import blocks, copies, counting
 from ._types import Array, ArrayLike, Classes, Float, Labels, PerSample, Scalar, Scores
 from .models import AbstractTrainable, PrototypeModel
-from .models.internal import carded_classes, decided, probabilities, refuse_no_classifier
+from .models.internal import Names, carded_classes, decided, probabilities, refuse_no_classifier
 
 
 #: A function of the scores of classes, true classes and weights of samples, to one number.
@@ -169,7 +170,7 @@ class Evaluation:
         y: Classes,
         sample_weight: ArrayLike | None = None,
         *,
-        class_names: Sequence[str] | None = None,
+        class_names: Names = None,
         bins: int = BINS,
     ) -> "Evaluation":
         """Of answers that are there already: `evaluate` with `model.predict_proba(x)`.
@@ -237,7 +238,7 @@ def evaluate(
     y: Classes,
     sample_weight: ArrayLike | None = None,
     *,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     bins: int = BINS,
 ) -> Evaluation:
     """How well a classifier does on these samples: accuracy, precision, recall, probabilities, with
@@ -259,7 +260,9 @@ def evaluate(
     classes that it does not know.
     """
     refuse_no_classifier(model, "`pz.validity` measures clusterings")
-    class_names = carded_classes(model) if class_names is None else class_names
+    class_names = (
+        carded_classes(model) if class_names is None else as_names(class_names, "class_names")
+    )
     if isinstance(model, PrototypeModel):
         model.check_columns(x)
     x, labels, weight = counted(x, y, sample_weight, class_names)
@@ -328,18 +331,13 @@ def _refuse_no_probabilities(p: np.ndarray) -> None:
         )
 
 
-def _evaluation(
-    p: np.ndarray, y: Any, sample_weight: Any, names: Sequence[str] | None, bins: int
-) -> Evaluation:
+def _evaluation(p: np.ndarray, y: Any, sample_weight: Any, names: Names, bins: int) -> Evaluation:
     positive_integer(bins, "bins")
     (n, count), tiny = p.shape, float(jnp.finfo(p.dtype).tiny)
+    names = None if names is None else as_names(names, "class_names", {count})
     labels = as_labels(y, n, names=names)
     refuse_unknown_classes(labels, count)
     weight, p, labels = counting(copies(as_weights(sample_weight, n)), p, labels)
-    if names is not None and len(names) != count:
-        raise ValueError(
-            f"`class_names` must be those of the {count} classes, got {len(names)} of them."
-        )
     known, guess, sure, surprise, squares = _of_samples(p, labels, tiny)
     del p  # before others of its size are made
     right, total = np.equal(guess, labels), weight.sum()

@@ -689,6 +689,16 @@ def test_derivatives_at_multiples_of_the_identity_are_exact(space):
     np.testing.assert_array_equal(gradient(unit, unit), 0 * unit)
 
 
+@pytest.mark.parametrize("space", [*SPACES[:4], *CURVED], ids=str)
+def test_distances_to_what_is_not_known_are_not_known(space):
+    """They were zero: a NaN is neither apart nor not."""
+    point = space.random_points(jax.random.key(0), 1)
+    for wrong in (jnp.nan * point, point.at[(0,) * point.ndim].set(jnp.nan)):
+        for pair in ((wrong, point), (point, wrong)):
+            assert jnp.isnan(space.distances(*pair)).all()
+            assert jnp.isnan(space.squared_distances(*pair)).all()
+
+
 def test_gradients_where_eigenvalues_coincide_do_not_even_pass_through_nan():
     unit = jnp.eye(2)[None]
     with jax.debug_nans(True):

@@ -2,6 +2,7 @@
 them."""
 
 import dataclasses
+import enum
 import json
 import pickle
 
@@ -175,9 +176,12 @@ def test_words_that_do_not_fit_are_refused(unchecked):
 
 def test_names_that_do_not_fit_are_refused(unchecked):
     for options, message in [
-        ({"class_names": NAMES[:2]}, "`classes` must be the names of 3, got 2 of them"),
+        ({"class_names": NAMES[:2]}, "`class_names` must be those of the 3 classes, got 2 of them"),
         ({"class_names": ["a", "a", "b"]}, "`classes` of a card must differ"),
-        ({"feature_names": ["a"]}, "`features` must be the names of 5, got 1 of them"),
+        (
+            {"feature_names": ["a"]},
+            "`feature_names` must be those of the 5 features, got 1 of them",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             pz.fit("GLVQ", X, Y, epochs=1, **options)
@@ -188,6 +192,51 @@ def test_names_that_do_not_fit_are_refused(unchecked):
     rule = pz.GradientDescent("adam", 1e-2)
     with pytest.raises(ValueError, match="`class_names`: RecurrentNetwork has no card"):
         pz.fit(network, X, Y, class_names=NAMES, rule=rule, epochs=1)
+
+
+class Animal(enum.Enum):
+    CAT = 1
+
+
+NO_LISTS = {"a", "b", "c"}, "abc", b"abc", {1: "a", 2: "b", 3: "c"}, 3, True, np.array("abc")
+NO_NAMES = b"a", np.datetime64("2020-01-01"), Animal.CAT, np.nan, None, ("a",)
+
+
+@pytest.mark.parametrize("name", ["class_names", "feature_names"])
+def test_names_are_a_list_of_words_or_numbers(name, unchecked):
+    """What has no order would name one class by the name of another."""
+    model, x, y = fitted(), X[:, :3], Y
+
+    def ask(names):
+        of = {"class_names": "classes", "feature_names": "features"}[name]
+        narrow = pz.zoo.GLVQ(x, y, key=0)
+        yield name, lambda: pz.fit("GLVQ", x, y, epochs=1, **{name: names})
+        yield of, lambda: narrow.named(**{of: names})
+        if name == "class_names":
+            yield name, lambda: pz.fit("GLVQ", x, WORDS, epochs=1, class_names=names)
+            yield name, lambda: pz.evaluate(model, X, Y, class_names=names)
+            yield name, lambda: pz.plots.profiles(model, class_names=names)
+            yield name, lambda: pz.plots.prototype_images(model, (5, 1), names)
+            yield name, lambda: pz.plots.graph(model, X, Y, names)
+        else:
+            yield name, lambda: pz.plots.profiles(narrow, feature_names=names)
+            yield name, lambda: pz.plots.relevance_matrix(narrow, feature_names=names)
+
+    frame = pandas.DataFrame({"a": [1], "b": [2], "c": [3]})
+    for names, kind, message in [
+        *((one, TypeError, "must be a list of names in their order") for one in (*NO_LISTS, frame)),
+        *(([one, "b", "c"], ValueError, "must hold words or numbers") for one in NO_NAMES),
+    ]:
+        for argument, call in ask(names):
+            with pytest.raises(kind, match=f"`{argument}` {message}"):
+                call()
+
+
+def test_names_by_number_are_in_the_order_of_numbers():
+    named = fitted().named({2: "fish", 0: "cat", 1: "dog"})
+    assert card_of(named).classes == ("cat", "dog", "fish")
+    series = pandas.Series(["cat", "dog", "fish"], index=[5, 6, 7])
+    assert card_of(fitted().named(series.to_numpy())).classes == ("cat", "dog", "fish")
 
 
 def test_names_follow_their_classes():

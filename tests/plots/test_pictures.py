@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -325,6 +326,68 @@ def test_a_model_whose_numbers_are_none_has_no_picture():
     for name in ("profiles", "curves", "prototype_images", "relevance_bars", "relevance_matrix"):
         with pytest.raises(ValueError, match="parameters that are NaN .* no picture"):
             getattr(plots, name)(broken)
+
+
+def test_what_would_be_ignored_or_means_nothing_is_refused_by_name(unchecked):
+    asked, local = model(), model(LOCAL)
+    plane = model(pz.metrics.SquaredEuclidean(), POINTS[:, :2]).open_set(X[:, :2])
+    flat = model(pz.metrics.SquaredEuclidean(), RNG.normal(size=(4, 12)))
+    space = pz.manifolds.SPD(2)
+    points = np.asarray(space.random_points(jax.random.key(0), 4))
+    ellipses = pz.PrototypeModel(
+        pz.Prototypes(points, LABELS, space), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ()
+    )
+    series = model(pz.metrics.SquaredEuclidean(), RNG.normal(size=(4, 7)))
+    som = pz.zoo.SOM(X, key=0, grid=(2, 2))
+    shape, bounds = (3.0, 4.0), {"shape": (3, 4)}
+    for draw, message in (
+        # What a shared metric has no use for, and samples that are not there.
+        (lambda: plots.adapted_space(asked, X, prototype=99), "`prototype`: Omega has one space"),
+        (lambda: plots.decision_regions(asked, X, prototype=0), "`prototype`: Omega has one"),
+        (
+            lambda: plots.decision_regions(local, X, features=(0, 1), prototype=0),
+            "`prototype` says whose adapted space",
+        ),
+        (lambda: plots.decision_regions(asked, X, at=X[0]), "`at` is where features are held"),
+        (lambda: plots.relevance_spectrum(asked, CLASSES), "`class_names` are those of lines"),
+        (lambda: plots.profiles(asked, y=Y), "`y` are the classes of `x`, which is missing"),
+        (lambda: plots.curves(series, y=Y), "`y` are the classes of `x`, which is missing"),
+        (lambda: plots.covariance_ellipses(ellipses, y=Y), "`y` are the classes of `x`"),
+        (lambda: plots.graph(asked, X, class_names=CLASSES), "`class_names` are those of the"),
+        # Other kinds and ranges.
+        *(
+            (lambda p=p: plots.adapted_space(local, X, prototype=p), "`prototype` must be")
+            for p in ("a", 1.5, np.nan, -1)
+        ),
+        (lambda: plots.adapted_space(3, X), "`model` must be of kind PrototypeModel, got 3"),
+        (lambda: plots.decision_regions(asked, X, features=(0, 0.5)), "`features` must be a list"),
+        (lambda: plots.decision_regions(asked, X, features="ab"), "`features` must be a list"),
+        (lambda: plots.component_planes(som, features=[0.5]), "`features` must be a list"),
+        (lambda: plots.component_planes(som, features=3), "`features` must be a list"),
+        (lambda: plots.relevance_matrix(asked, ["a"]), "`feature_names` must be those of the 3"),
+        (lambda: plots.visible_region(plane, X[:, :2], feature_names=["a"]), "those of the 2"),
+        (lambda: plots.visible_region(plane, X[:, :2], Y[:5]), "`y` must have one label"),
+        (lambda: plots.prototype_images(flat, shape), "`shape` must be a tuple"),
+        (lambda: plots.prototype_images(flat, (-3, -4)), r"`shape` \(-3, -4\) is no image"),
+        (lambda: plots.prototype_images(flat, vmin="a", **bounds), "`vmin` must be a number"),
+        (lambda: plots.prototype_images(flat, vmax=np.nan, **bounds), "`vmax` must be a number"),
+        (lambda: plots.prototype_images(flat, vmax=np.inf, **bounds), "`vmax` must be finite"),
+        (lambda: plots.accuracy_reject(asked, X, Y, thresholds=["a"]), "`thresholds` must hold"),
+        (lambda: plots.accuracy_reject(asked, X, Y, thresholds=[2]), r"must lie in \[0, 1\]"),
+        (lambda: plots.curves(series, times="ab"), "`times` must hold numbers"),
+        (lambda: plots.history(3), "`losses` must be"),
+        (lambda: plots.history({"loss": "ab"}), r"`losses\['loss'\]` must hold numbers"),
+        (lambda: plots.prequential(3), "`results` must be"),
+        (lambda: plots.prequential({"a": 3}), r"`results\['a'\]` must be of kind Prequential"),
+        (lambda: plots.settling(3), "`how` must be of kind Settling"),
+        (lambda: plots.layer_map(3), "`layers` must be of kind LayerMap"),
+        (lambda: plots.evaluation(3), "`of` must be of kind Evaluation"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            draw()
+    # Arrays are lists.
+    plots.decision_regions(asked, X, features=np.array([0, 1]), cells=3)
+    plots.accuracy_reject(asked, X, Y, thresholds=np.array([0.5]))
 
 
 def test_an_old_name_of_an_argument_is_taken_with_a_warning():

@@ -152,7 +152,7 @@ def test_what_is_no_image_is_refused(key):
         ),
         (
             lambda: pz.plots.prototype_images(square, class_names=["a"]),
-            "`class_names` must be those of the 2 classes of the prototypes, got 1 of them",
+            "`class_names` must be those of the 2 classes, got 1 of them",
         ),
         (
             lambda: pz.plots.prototype_images(square, vmin=1, vmax=1),

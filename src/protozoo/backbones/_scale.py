@@ -182,6 +182,10 @@ class Robust(AbstractElementwise):
         return cls(*_elementwise(median.reshape(x.shape[1:]), spread.reshape(x.shape[1:]), x))
 
 
+#: The condition number of a matrix whose inverse would be all rounding, in 64 bits.
+_SINGULAR = 0.1 / np.finfo(np.float64).eps
+
+
 class Whitening(AbstractScale):
     """\\(P^{-1/2}\\,\\mathrm{diag}(1/\\sigma)\\,(x - \\bar x)\\), P the correlations: features of
     variance one that are uncorrelated, each as like its original as can be; the unit of none of
@@ -196,7 +200,8 @@ class Whitening(AbstractScale):
 
     It mixes features, so that none of them may be missing.
 
-    **Raises:** `ValueError` for shapes that do not fit, and factors that are not positive.
+    **Raises:** `ValueError` for shapes that do not fit, factors that are not positive, and a matrix
+    that is singular.
 
     Source: A. Kessy, A. Lewin, K. Strimmer, *Optimal whitening and decorrelation*, The American
     Statistician 72, 2018.
@@ -213,6 +218,12 @@ class Whitening(AbstractScale):
             raise ValueError(
                 f"`matrix` must have shape {(self.shift.size,) * 2} for samples of shape "
                 f"{self.shift.shape}, got {self.matrix.shape}."
+            )
+        known = known_value(self.matrix)
+        if known is not None and np.linalg.cond(known.astype(np.float64), 1) >= _SINGULAR:
+            raise ValueError(
+                "`matrix` is singular: what it makes of samples could not be taken back to the "
+                "units of the data. `Whitening.from_data` finds one that is not."
             )
 
     @classmethod

@@ -1,7 +1,8 @@
 """Soft learning vector quantisation: prototypes are the components of a Gaussian mixture, each of
 one class."""
 
-from typing import ClassVar
+from collections.abc import Collection
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 
 from .._module import AbstractHomogeneous, learned, part, static, with_parts_in_units
 from .._schedules import Scaled, Schedule, positive, scheduled
-from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, Scalar
+from .._types import Array, ArrayLike, Float, MaybeLabels, PerPrototype, PerSample, PyTree, Scalar
 from ..cooperation import AbstractCooperation, EqualShares
 from ._base import AbstractSampleLoss, PrototypeLabels
 from ._pooling import class_logsumexp, log_total, own_class
@@ -33,6 +34,8 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
     def __check_init__(self):
         for progress in (0.0, 1.0):
             positive(self.variance(progress), "variance")
+        if self.dimension < 0:
+            raise ValueError(f"`dimension` must not be negative, got {self.dimension}.")
         if self.log_scales is not None and self.dimension < 1:
             raise ValueError(
                 "`dimension` must be that of the adapted space if variances are learned "
@@ -72,6 +75,22 @@ class AbstractSoftLoss(AbstractSampleLoss, AbstractHomogeneous):
 
     def scores(self, delta: Float[Array, "n p"], labels: PrototypeLabels) -> Float[Array, "n c"]:
         return class_logsumexp(self.logits(delta, 1.0), labels)
+
+
+def refuse_other_dimension(decision: PyTree, dimensions: Collection[int], name: str) -> None:
+    """Raise `ValueError` for components that are normalised in another dimension than one of those
+    that they have."""
+    for one in jax.tree.leaves(decision, is_leaf=learns_variances):
+        if learns_variances(one) and one.dimension not in dimensions:
+            raise ValueError(
+                f"`{name}`: components of {type(one).__name__} are normalised in "
+                f"`dimension={one.dimension}`, and the adapted space has {max(dimensions)}."
+            )
+
+
+def learns_variances(part: Any) -> bool:
+    """Whether it is a soft loss of components that have variances of their own."""
+    return isinstance(part, AbstractSoftLoss) and part.log_scales is not None
 
 
 class RSLVQ(AbstractSoftLoss):

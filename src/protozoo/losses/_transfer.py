@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 
 from .._checks import known_value
 from .._schedules import as_scalar, positive
@@ -40,6 +41,22 @@ def as_transfer(transfer: str | Callable) -> Callable:
         raise TypeError(
             f"`transfer` must be a name or a function f(t, steepness), got {transfer!r}."
         )
+    return _elementwise(transfer)
+
+
+def _elementwise(transfer: Callable) -> Callable:
+    """A function of one's own, if it makes a number of each number."""
+    of_each = "`transfer` must be a function f(t, steepness) of an array t, entry by entry"
+    t, steepness = (jax.ShapeDtypeStruct(shape, jnp.result_type(float)) for shape in ((3,), ()))
+    try:
+        found = jax.eval_shape(transfer, t, steepness)
+    except Exception as error:  # of any kind: NumPy's functions, other numbers of arguments
+        raise ValueError(f"{of_each}, written with `jax.numpy`: {error}") from error
+    if not isinstance(found, jax.ShapeDtypeStruct) or found.shape != t.shape:
+        made = getattr(found, "shape", type(found).__name__)
+        raise ValueError(f"{of_each}, and of shape {t.shape} makes {made}.")
+    if not jnp.issubdtype(found.dtype, jnp.floating):
+        raise ValueError(f"{of_each}, and makes {found.dtype} of floats.")
     return transfer
 
 
@@ -48,8 +65,8 @@ def with_numbers(
 ) -> tuple[Callable, Scalar, Scalar]:
     """A transfer function, the margin and the steepness that it is used with (10 by default).
 
-    **Raises:** `ValueError` for an unknown name, a steepness that is not positive, and numbers that
-    the identity would ignore.
+    **Raises:** `ValueError` for an unknown name, a function that is none of each number, a
+    steepness that is not positive, and numbers that the identity would ignore.
     """
     function, shift = as_transfer(transfer), as_scalar(margin, "margin")
     beta = as_scalar(10.0 if steepness is None else steepness, "steepness")

@@ -7,3 +7,7 @@ from ._open_set import (
     with_none as with_none,
 )
 from ._pooling import log_total as log_total, nearest_of_classes as nearest_of_classes
+from ._soft import (
+    learns_variances as learns_variances,
+    refuse_other_dimension as refuse_other_dimension,
+)

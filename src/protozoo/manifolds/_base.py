@@ -105,7 +105,7 @@ class AbstractManifold(eqx.Module):
     ) -> Float[Array, "n p"]:
         """Geodesic distances; the derivative is zero where a sample equals a point."""
         squared = self.squared_distances(points, x)
-        apart = squared > 0
+        apart = ~(squared <= 0)  # of what is not known, neither is the distance
         return jnp.where(apart, jnp.sqrt(jnp.where(apart, squared, 1)), 0)
 
     def displacements(

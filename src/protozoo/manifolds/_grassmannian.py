@@ -152,7 +152,7 @@ def _principal(points: Float[Array, "p d k"], x: Float[Array, "n d k"]) -> _Prin
     leaving = leaving - precise_product(points[None], precise_product(points.mT[None], leaving))
     out = precise_product(leaving, right)
     squared = jnp.sum(out**2, axis=-2)
-    leaves = squared > eps**2
+    leaves = ~(squared <= eps**2)  # NaN does: how far, nobody knows
     sines = jnp.sqrt(jnp.where(leaves, squared, 1))
     out = jnp.where(leaves, 1 / sines, 0)[..., None, :] * out
     angles = jnp.where(leaves, angle(sines, cosines), 0)

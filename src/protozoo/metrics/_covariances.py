@@ -6,8 +6,10 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .._module import learned, replaced
+from .._checks import known_value, on_device
+from .._module import as_declared, learned, replaced
 from .._types import Array, Bool, Float, PerPrototype
 from ._closed_form import Order, Step
 from ._linear_maps import AbstractLinearMap, Dense, Scale
@@ -89,6 +91,21 @@ class AbstractTriangular(AbstractCovariances):
 
     upper: eqx.AbstractVar[Array]
 
+    def __post_init__(self):
+        self.log_scales, self.upper = (as_declared(self, name) for name in ("log_scales", "upper"))
+        shape = (*self.log_scales.shape, self.log_scales.shape[-1])
+        if self.upper.shape != shape:
+            raise ValueError(
+                f"`upper` must have shape {shape}, for `log_scales` of shape "
+                f"{self.log_scales.shape}, got {self.upper.shape}."
+            )
+        # What lies elsewhere means nothing, and is not kept.
+        known = known_value(self.upper)
+        if known is None:
+            self.upper = jnp.triu(self.upper, 1)
+        elif np.tril(known).any():
+            self.upper = on_device(np.triu(known, 1))
+
     @property
     def second_moments(self) -> Order:
         return "full"
@@ -149,7 +166,9 @@ class Full(AbstractTriangular):
     **Arguments:**
 
     - `log_scales`: logarithms of the diagonals of the P_j, `(p, d)`.
-    - `upper`: their strict upper triangles, `(p, d, d)`.
+    - `upper`: their strict upper triangles, `(p, d, d)`; all other entries become zero.
+
+    **Raises:** `ValueError` for other shapes.
     """
 
     log_scales: Float[Array, "p d"] = learned(axis="prototype")
@@ -178,7 +197,9 @@ class Tied(AbstractTriangular):
     **Arguments:**
 
     - `log_scales`: logarithms of the diagonal of P, `(d,)`.
-    - `upper`: its strict upper triangle, `(d, d)`.
+    - `upper`: its strict upper triangle, `(d, d)`; all other entries become zero.
+
+    **Raises:** `ValueError` for another shape.
     """
 
     log_scales: Float[Array, " d"] = learned()

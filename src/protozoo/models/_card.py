@@ -2,13 +2,17 @@
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 
 from .._module import static
 
+
+#: Names of classes or of features, in the order of their numbers.
+Names = Sequence[Any] | Mapping[int, Any] | np.ndarray | None
 
 #: The name of a class that no prototype stands for.
 NONE_OF_THESE = "none of these"

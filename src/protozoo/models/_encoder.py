@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array
@@ -19,8 +20,10 @@ def encoded_shape(
     **Raises:** `ValueError` if it refuses them, with its reason and, where the reason is known, the
     remedy.
     """
+    # Integers become floats before they are encoded.
+    dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else jnp.result_type(float)
     try:
-        point = jax.eval_shape(encoder, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
+        point = jax.eval_shape(encoder, jax.ShapeDtypeStruct(x.shape[1:], dtype))
     except Exception as error:
         # Without a state, whatever Python says of it is not what is wrong.
         state = _state(encoder)
@@ -30,6 +33,12 @@ def encoded_shape(
         raise ValueError(
             f"`encoder` must map a sample of `{name}` to one array with an axis at least, and "
             f"returns {point}."
+        )
+    if not jnp.issubdtype(point.dtype, jnp.floating):
+        raise ValueError(
+            f"`encoder` must map a sample of `{name}` to floats, which distances are made of, and "
+            f"returns {point.dtype}: let it end with `.astype(float)`, or of complex numbers with "
+            "real and imaginary parts as features of their own."
         )
     return point.shape
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import equinox as eqx
@@ -13,6 +13,7 @@ from jax.core import Tracer
 
 from .._checks import (
     as_labels,
+    as_names,
     as_samples,
     as_weights,
     known_value,
@@ -52,14 +53,21 @@ from ..losses import (
     Calibrated,
     OpenSet,
 )
-from ..losses.internal import log_odds_of, refuse_closed
+from ..losses.internal import (
+    learns_variances,
+    log_odds_of,
+    refuse_closed,
+    refuse_other_dimension,
+)
 from ..manifolds import AbstractManifold, Euclidean
 from ..metrics import (
     AbstractAdaptation,
     AbstractLinearlyAdapted,
+    AbstractLinearMap,
     AbstractMetric,
     AbstractMixing,
     AbstractQuadratic,
+    Residual,
     own_units,
     relative_dissimilarities,
 )
@@ -76,7 +84,7 @@ from ._answers import (
 )
 from ._base import AbstractTrainable
 from ._bound import transformable
-from ._card import NONE_OF_THESE, Card
+from ._card import NONE_OF_THESE, Card, Names
 from ._chunks import map_chunks, map_pieces, rows_per_chunk, rows_per_piece
 from ._encoder import encoded_shape
 from ._novelty import conformal_border, visibility_of
@@ -140,6 +148,13 @@ class PrototypeModel(AbstractTrainable):
     latent_space: AbstractManifold | None = part(default=None)
     scale: AbstractScale | None = part(default=None)
     card: Card | None = part(default=None, repr=False)
+
+    def __post_init__(self):
+        # Of a model that is put together. One that was saved before is read as it was.
+        _check_kinds(self)
+        for name in ("metric", "loss", "decision"):
+            _refuse_other_numbers(getattr(self, name), len(self.prototypes), name)
+        _refuse_other_dimension(self)
 
     def __check_init__(self):
         if self.latent_space is not None and not self.encode_prototypes:
@@ -435,23 +450,15 @@ class PrototypeModel(AbstractTrainable):
 
     def named(
         self,
-        classes: Sequence[Any] | np.ndarray | None = None,
-        features: Sequence[Any] | np.ndarray | None = None,
+        classes: Names = None,
+        features: Names = None,
     ) -> "PrototypeModel":
         """The model with names of its classes and of its features on its card.
 
-        **Raises:** `ValueError` for names that are not as many, or not all different.
+        **Raises:** `ValueError` for names that are not as many, or not all different, `TypeError`
+        for what is no list of them.
         """
-        card = Card.of() if self.card is None else self.card
-        entries: dict[str, Any] = {}
-        if classes is not None:
-            # That which no prototype stands for may have a name, too.
-            counts = {self._classes_of_parts, self.classes}
-            entries["classes"] = _names(classes, counts, "classes")
-        if features is not None:
-            count = math.prod(self.sample_shape or (len(features),))
-            entries["features"] = _names(features, {count}, "features")
-        return replaced(self, card=card.replaced(**entries))
+        return with_names(self, {"classes": classes, "features": features})
 
     @transformable
     def confidence(self, x: Float[ArrayLike, "n ..."]) -> PerSample:
@@ -1034,8 +1041,8 @@ class PrototypeModel(AbstractTrainable):
         return answer
 
 
-def _check_parts(model: PrototypeModel) -> None:
-    """Refuse parts that do not fit each other, by their shapes alone."""
+def _check_kinds(model: PrototypeModel) -> None:
+    """Refuse what is no part of its kind."""
     kinds = {"prototypes": Prototypes, "metric": AbstractMetric, "loss": AbstractLoss}
     for name, kind in kinds.items():
         if not isinstance(part := getattr(model, name), kind):
@@ -1044,6 +1051,61 @@ def _check_parts(model: PrototypeModel) -> None:
             )
     if not callable(model.encoder) or isinstance(model.encoder, type):
         raise TypeError(f"`encoder` must be callable with one sample, got {model.encoder!r}.")
+
+
+def _refuse_other_numbers(part: PyTree, prototypes: int, name: str) -> None:
+    """Refuse an array that has an entry for each prototype, if prototypes are others: a single
+    entry would be spread over all of them, and be cut or extended as what it is not."""
+    leaves = jax.tree_util.tree_leaves_with_path(part)
+    for (path, leaf), declared in zip(leaves, jax.tree.leaves(declarations(part)), strict=True):
+        for axis, of in enumerate(declared.axes):
+            # An array that has fewer axes serves all.
+            if of != "prototype" or np.ndim(leaf) < len(declared.axes):
+                continue
+            if (found := np.shape(leaf)[axis]) != prototypes:
+                raise ValueError(
+                    f"`{name}`: {type(part).__name__} does not fit {prototypes} prototypes: "
+                    f"`{name}{jax.tree_util.keystr(path)}` has shape {np.shape(leaf)}, with "
+                    f"{found} entries along axis {axis}, which must be one for each prototype, "
+                    f"{prototypes}."
+                )
+
+
+def _refuse_other_dimension(model: PrototypeModel) -> None:
+    """Refuse densities that are normalised in another dimension than that of the adapted space."""
+    parts = {"loss": model.loss, "decision": model.decision}
+    learned = jax.tree.leaves(parts, is_leaf=learns_variances)
+    if not (any(map(learns_variances, learned)) and isinstance(model.metric, AbstractAdaptation)):
+        return
+
+    def adapted(m: Any) -> tuple[AbstractManifold, AbstractLinearMap, Array]:
+        prototypes = m.encoded_prototypes()
+        linear = m.metric.linear_map(prototypes)
+        unit = jnp.eye(prototypes.space.coordinate_size)
+        apply = jax.vmap(lambda a: a.apply(unit)) if m.metric.local else lambda a: a.apply(unit)
+        return prototypes.space, linear, apply(linear)
+
+    try:
+        space, linear, shape = eqx.filter_eval_shape(adapted, model)
+    except Exception:  # of many kinds, about which parts do not fit; `_check_parts` tells
+        return
+    most = shape.shape[-1]
+    # Where there is no smooth frame, coordinates are more than dimensions; what a subspace takes
+    # out of them may be counted or not.
+    dimensions = {most, min(most, space.dimension)}
+    if any(map(_is_residual, jax.tree.leaves(linear, is_leaf=_is_residual))):
+        dimensions = range(1, most + 1)
+    for name, decision in parts.items():
+        refuse_other_dimension(decision, dimensions, name)
+
+
+def _is_residual(part: Any) -> bool:
+    return isinstance(part, Residual)
+
+
+def _check_parts(model: PrototypeModel) -> None:
+    """Refuse parts that do not fit each other, by their shapes alone."""
+    _check_kinds(model)
     prototypes, metric, loss = model.prototypes, model.metric, model.loss
     if model._among_samples and (points := known_value(prototypes.points)) is not None:
         refuse_no_dissimilarities(points, "prototypes", own=True)
@@ -1058,8 +1120,13 @@ def _check_parts(model: PrototypeModel) -> None:
     of = f"{len(prototypes)} prototypes of shape {prototypes.points.shape[1:]}"
     seen = shape_of(f"`encoder` does not take {of}", lambda m: m.encoded_prototypes(), model)
     kind = f"{type(metric).__name__} does not fit {of}"
-    delta = shape_of(f"`metric`: {kind}", lambda m, s: m(s.points, s), metric, seen)
-    if delta.shape != (len(prototypes), len(prototypes)):
+
+    def matrix(m: AbstractMetric, s: Prototypes) -> Array:
+        # Of one sample more than there are prototypes: what is spread over the wrong axis shows.
+        return m(jnp.concatenate([s.points, s.points[:1]]), s)
+
+    delta = shape_of(f"`metric`: {kind}", matrix, metric, seen)
+    if delta.shape != (len(prototypes) + 1, len(prototypes)):
         raise ValueError(
             f"`metric`: {kind}: it makes a matrix (n, {delta.shape[-1]}) of {len(prototypes)} "
             f"prototypes."
@@ -1110,13 +1177,21 @@ def _refuse_unscalable(model: PrototypeModel) -> None:
         )
 
 
-def _names(given: Sequence[Any] | np.ndarray, counts: set[int], name: str) -> list[Any]:
-    """Names in plain Python."""
-    names = [one.item() if isinstance(one, np.generic) else one for one in given]
-    if len(names) not in counts:
-        wanted = " or ".join(map(str, sorted(counts)))
-        raise ValueError(f"`{name}` must be the names of {wanted}, got {len(names)} of them.")
-    return names
+def with_names(model: PrototypeModel, given: Mapping[str, Any]) -> PrototypeModel:
+    """A model with names of its classes and of its features, in this order, by the arguments that
+    they were given by."""
+    # The class that no prototype stands for may have a name, too.
+    counts = {
+        "classes": {model._classes_of_parts, model.classes},
+        "features": None if model.sample_shape is None else {math.prod(model.sample_shape)},
+    }
+    entries = {
+        of: as_names(names, name, counts[of], of)
+        for of, (name, names) in zip(counts, given.items(), strict=True)
+        if names is not None
+    }
+    card = Card.of() if model.card is None else model.card
+    return replaced(model, card=card.replaced(**entries))
 
 
 def _refuse_other_classes(

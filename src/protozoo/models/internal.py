@@ -11,6 +11,7 @@ from ._answers import (
 )
 from ._base import Trainable as Trainable
 from ._bound import transformable as transformable
+from ._card import NONE_OF_THESE as NONE_OF_THESE, Names as Names
 from ._chunks import (
     map_chunks as map_chunks,
     rows_per_chunk as rows_per_chunk,
@@ -27,6 +28,7 @@ from ._model import (
     encoded as encoded,
     finite_parameters as finite_parameters,
     seen_together as seen_together,
+    with_names as with_names,
 )
 from ._outside import NOTHING as NOTHING, Outside as Outside, inside as inside
 from ._units import Judge as Judge

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._checks import of_kinds
 from .._types import ArrayLike
 from ..models import PrototypeModel
 from ..trust import certify
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_kinds
 def certified_accuracy(
     models: PrototypeModel | Mapping[str, PrototypeModel],
     x: ArrayLike,

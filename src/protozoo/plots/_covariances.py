@@ -1,14 +1,14 @@
 """The components of a mixture."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import of_model, renamed
+from .._checks import of_kinds, renamed
 from .._types import ArrayLike
 from ..metrics import Mahalanobis
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import back_to_data, draw_samples, drawn_on, in_plane, refuse_unsound, some_of
 
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @renamed(names="class_names")
-@of_model
+@of_kinds
 def covariances(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Ellipses of one and of two standard deviations about the components of a mixture, over the

@@ -1,25 +1,27 @@
 """Points of curved spaces that can be seen as they are."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import of_model, renamed
+from .._checks import of_kinds, renamed
 from .._types import ArrayLike
 from ..manifolds import SO, SPD, AbstractManifold, PoincareBall
 from ..models import PrototypeModel, boundaries
+from ..models.internal import Names
 from ..prototypes import Prototypes
 from ._figures import (
-    class_name,
+    checked_names,
     colours_of,
     columns_of,
     drawn_on,
     legend_once,
     new_figure,
     refuse_unsound,
+    refuse_y_alone,
     rows_of,
+    some_of,
 )
 
 
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
 
 
 @renamed(names="class_names")
-@of_model
+@of_kinds
 def covariance_ellipses(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Positive definite matrices of two rows as ellipses: \\(v^\\top W^{-1} v = 1\\), the shape of
@@ -51,18 +53,19 @@ def covariance_ellipses(
     """
     refuse_unsound(model)
     prototypes = _prototypes_in(model, SPD(2), "covariance_ellipses")
+    names = checked_names(class_names, prototypes.classes)
+    points, colours = _drawn(model, x, y)
     figure, ax = drawn_on(ax, (5, 5))
     turns = np.linspace(0, 2 * np.pi, 100)
     circle = np.stack([np.cos(turns), np.sin(turns)])
-    colours = colours_of(y, 0 if x is None else len(np.asarray(x)))
-    for matrix, colour in zip([] if x is None else np.asarray(x, float), colours, strict=True):
+    for matrix, colour in zip(points, colours, strict=True):
         ax.plot(*np.linalg.cholesky(matrix) @ circle, color=colour, linewidth=0.5, alpha=0.4)
     for matrix, label in zip(np.asarray(prototypes.points, float), prototypes.labels, strict=True):
         ax.plot(
             *np.linalg.cholesky(matrix) @ circle,
             color=f"C{label % 10}",
             linewidth=2.5,
-            label=class_name(class_names, int(label)),
+            label=names[label],
         )
     ax.set_aspect("equal")
     legend_once(ax, prototypes)
@@ -70,12 +73,12 @@ def covariance_ellipses(
 
 
 @renamed(names="class_names")
-@of_model
+@of_kinds
 def poincare_disk(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The hyperbolic plane as a disk: samples, prototypes (stars), the shortest ways between
@@ -92,13 +95,14 @@ def poincare_disk(
     """
     refuse_unsound(model)
     prototypes = _prototypes_in(model, PoincareBall(2), "poincare_disk")
+    names = checked_names(class_names, prototypes.classes)
+    points, colours = _drawn(model, x, y)
     figure, ax = drawn_on(ax, (5, 5))
     space = prototypes.space
     turns = np.linspace(0, 2 * np.pi, 200)
     ax.plot(np.cos(turns), np.sin(turns), color="black", linewidth=1)
-    if x is not None:
-        points = np.asarray(model.encode(model.check_samples(x)))
-        ax.scatter(*points.T, s=8, c=colours_of(y, len(points)))
+    if len(points):
+        ax.scatter(*points.T, s=8, c=colours)
     found = boundaries(model)
     starts, ends = (prototypes.points[found.pairs[:, i]] for i in (0, 1))
     for way in np.moveaxis(np.asarray(space.geodesic(starts, ends, jnp.linspace(0, 1, 60))), 1, 0):
@@ -111,7 +115,7 @@ def poincare_disk(
             s=150,
             color=f"C{label % 10}",
             edgecolors="black",
-            label=class_name(class_names, int(label)),
+            label=names[label],
             zorder=3,
         )
     ax.set_aspect("equal")
@@ -121,8 +125,8 @@ def poincare_disk(
 
 
 @renamed(names="class_names")
-@of_model
-def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = None) -> "Figure":
+@of_kinds
+def rotation_axes(model: PrototypeModel, class_names: Names = None) -> "Figure":
     """Rotations of space as what they make of the three axes: red, green and blue, one picture for
     each prototype.
 
@@ -135,6 +139,7 @@ def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = Non
     """
     refuse_unsound(model)
     prototypes = _prototypes_in(model, SO(3), "rotation_axes")
+    names = checked_names(class_names, prototypes.classes)
     rows = rows_of(model)
     columns = columns_of(rows)
     size = rows[-1] + 1, columns.max() + 1
@@ -149,11 +154,22 @@ def rotation_axes(model: PrototypeModel, class_names: Sequence[str] | None = Non
             ax.plot(*np.stack([0 * axis, axis], axis=1), color=colour, linewidth=2)
         ax.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1), xticks=[], yticks=[], zticks=[])
         if column == 0 and prototypes.labelled:
-            ax.set_title(class_name(class_names, int(label)), loc="left", fontsize=8)
+            ax.set_title(names[label], loc="left", fontsize=8)
     for ax in axes.flat:
         if not ax.lines:
             ax.remove()
     return figure
+
+
+def _drawn(
+    model: PrototypeModel, x: ArrayLike | None, y: ArrayLike | None
+) -> tuple[np.ndarray, list[str]]:
+    """The points of samples, if there are some, and their colours."""
+    refuse_y_alone(x, y)
+    if x is None:
+        return np.zeros((0, 2)), []
+    x, labels = some_of(model, x, y)
+    return np.asarray(model.encode(jnp.asarray(x)), float), colours_of(labels, len(x))
 
 
 def _prototypes_in(model: PrototypeModel, space: AbstractManifold, asked: str) -> Prototypes:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import of_model, positive_integer
+from .._checks import as_numbers, of_kinds, positive_integer
 from .._types import ArrayLike
 from ..evaluation import reject_curve
-from ..models import PrototypeModel, contributions
+from ..models import AbstractTrainable, PrototypeModel, contributions
+from ..models.internal import Names, as_share
 from ._figures import colours_of_prototypes, drawn_on, names_of_classes, names_of_features
 
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@of_model
+@of_kinds
 def accuracy_reject(
-    model: PrototypeModel,
+    model: AbstractTrainable,
     x: ArrayLike,
     y: ArrayLike,
     label: str = "by confidence",
-    thresholds: Sequence[float | int] = (0.1, 0.25, 0.5),
+    thresholds: Sequence[float | int] | np.ndarray = (0.1, 0.25, 0.5),
     ax: "Axes | None" = None,
 ) -> "Figure":
     """How accurate the model is on the samples that it keeps, if it rejects those that it is least
@@ -40,11 +41,15 @@ def accuracy_reject(
     - `thresholds`: confidences that are marked on the curve, those of `predict_with_reject`.
     - `ax`: where to draw; a figure of its own by default.
 
-    **Raises:** `ValueError` for classes that the model does not know.
+    **Raises:** `ValueError` for classes that the model does not know, and thresholds outside
+    [0, 1].
 
     Source: M. Nadeem, J.-D. Zucker, B. Hanczar, *Accuracy-rejection curves (ARCs) for comparing
     classification methods with a reject option*, MLSB 2010.
     """
+    marked = np.asarray(as_numbers(thresholds, "thresholds")).ravel()
+    for threshold in marked:
+        as_share(threshold, "thresholds", "a list of confidences")
     curve = reject_curve(model, x, y)
     figure, ax = drawn_on(ax, (6, 4.5))
     (line,) = ax.plot(curve.rejected, curve.accuracy, drawstyle="steps-post", label=label)
@@ -53,7 +58,7 @@ def accuracy_reject(
     ax.plot(
         share, best, color=line.get_color(), linestyle="--", linewidth=0.8, label="best possible"
     )
-    for threshold in thresholds:
+    for threshold in marked:
         place = np.searchsorted(curve.thresholds, threshold)
         if place < len(curve.thresholds):
             at = curve.rejected[place], curve.accuracy[place]
@@ -71,14 +76,14 @@ def accuracy_reject(
     return figure
 
 
-@of_model
+@of_kinds
 def explanation(
     model: PrototypeModel,
     sample: ArrayLike,
     nearest: int = 2,
     top: int = 10,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Why the model takes a sample for what it does: what each feature adds to its dissimilarity to

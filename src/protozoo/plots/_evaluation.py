@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._checks import of_kinds
 from ..evaluation import PRINTED, Evaluation
 from ._figures import new_figure
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_kinds
 def evaluation(of: Evaluation) -> "Figure":
     """What a classifier takes for what, and whether it is as sure as it is right
     (`pz.evaluate(model, x, y)`).

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels
+from .._checks import as_labels, as_names, of_kind
 from .._types import ArrayLike
 from ..manifolds import curved_coordinates, karcher_mean
 from ..models import PrototypeModel
-from ..models.internal import carded_classes, finite_parameters
+from ..models.internal import NONE_OF_THESE, Names, carded_classes, finite_parameters
 from ..prototypes import Prototypes
 
 
@@ -118,10 +118,10 @@ def in_plane(
     return data @ directions.T, points @ directions.T, directions
 
 
-def draw_samples(
-    ax: Any, data: np.ndarray, y: np.ndarray | None, names: Sequence[str] | None
-) -> None:
+def draw_samples(ax: Any, data: np.ndarray, y: np.ndarray | None, names: Names) -> None:
     if y is None:
+        if names is not None:
+            raise ValueError("`class_names` are those of the classes `y`, which are missing.")
         ax.scatter(*data.T, s=6, c="silver", zorder=1)
         return
     classes = int(y.max()) + 1
@@ -140,39 +140,35 @@ def class_legend(where: Any, drawn: Any, names: Sequence[str], **options: Any) -
     where.legend(handles=handles, title="class", **options)
 
 
-def checked_names(names: Sequence[str] | None, classes: int) -> Sequence[str]:
-    if names is not None and len(names) != classes:
-        raise ValueError(
-            f"`class_names` must be those of the {classes} classes, got {len(names)} of them."
-        )
-    return [str(k) for k in range(classes)] if names is None else names
+def integers(given: Any, name: str) -> list[int]:
+    """A list of integers."""
+    listed = given.tolist() if isinstance(given, np.ndarray | jax.Array) else given
+    return list(of_kind(listed, Sequence[int], name))
 
 
-def names_of_classes(model: PrototypeModel, names: Sequence[str] | None) -> list[str]:
+def refuse_y_alone(x: ArrayLike | None, y: ArrayLike | None) -> None:
+    """Raise `ValueError` for classes of samples that are not there."""
+    if x is None and y is not None:
+        raise ValueError("`y` are the classes of `x`, which is missing.")
+
+
+def checked_names(names: Names, classes: int) -> list[str]:
+    """What so many classes are called; by default by their numbers."""
+    return _known(names, None, "classes", classes) or [str(k) for k in range(classes)]
+
+
+def names_of_classes(model: PrototypeModel, names: Names) -> list[str]:
     """What the classes that the model tells apart are called; those that it has no prototypes for
     may go without a name."""
     classes = model.classes
     own = classes - model.decides.open_set
-    names = known_classes(model, names, own)
-    if names is None:
-        names = [str(k) for k in range(own)]
-    if model.decides.open_set and len(names) == classes - 1:
-        names = [*names, "none of these"]
-    if len(names) != classes:
-        raise ValueError(
-            f"`class_names` must be those of the {classes} classes, got {len(names)} of them."
-        )
-    return [str(name) for name in names]
+    known = known_classes(model, names, own, classes) or [str(k) for k in range(own)]
+    return known if len(known) == classes else [*known, NONE_OF_THESE]
 
 
-def names_of_features(model: PrototypeModel, names: Sequence[str] | None, d: int) -> list[str]:
+def names_of_features(model: PrototypeModel, names: Names, d: int) -> list[str]:
     """What d features are called; by default as the model's card says."""
-    names = known_features(model, names, d)
-    if names is not None and len(names) != d:
-        raise ValueError(
-            f"`feature_names` must be those of the {d} features, got {len(names)} of them."
-        )
-    return [f"feature {k}" for k in range(d)] if names is None else [str(name) for name in names]
+    return known_features(model, names, d) or [f"feature {k}" for k in range(d)]
 
 
 def palette(classes: int) -> np.ndarray:
@@ -199,9 +195,9 @@ def colours_of_prototypes(model: PrototypeModel) -> np.ndarray:
     return palette(max(prototypes.classes, model.classes))[prototypes.labels]
 
 
-def names_of_prototypes(model: PrototypeModel, names: Sequence[str] | None) -> list[str]:
+def names_of_prototypes(model: PrototypeModel, names: Names) -> list[str]:
     """The number of each prototype, and the name of its class."""
-    if not model.prototypes.labelled:
+    if names is None and not model.prototypes.labelled:
         return [f"prototype {j}" for j in range(len(model.prototypes))]
     known = names_of_classes(model, names)
     return [f"{j}: {known[label]}" for j, label in enumerate(model.prototypes.labels)]
@@ -258,15 +254,9 @@ def flat_samples(model: PrototypeModel, x: ArrayLike) -> np.ndarray:
     return x
 
 
-def colours_of(y: ArrayLike | None, count: int) -> list[str]:
+def colours_of(y: np.ndarray | None, count: int) -> list[str]:
     """One for each sample, by its class."""
-    if y is None:
-        return ["gray"] * count
-    return [f"C{label % 10}" for label in as_labels(y, count)]
-
-
-def class_name(names: Sequence[str] | None, label: int) -> str:
-    return str(label) if names is None else names[label]
+    return ["gray"] * count if y is None else [f"C{label % 10}" for label in y]
 
 
 def legend_once(ax: Any, prototypes: Prototypes) -> None:
@@ -291,26 +281,21 @@ def back_to_data(model: PrototypeModel, d: int) -> np.ndarray:
     return np.asarray(jax.vmap(model.scale.inverse_displacement)(unit), float).reshape(d, d).T
 
 
-def known_classes(
-    model: PrototypeModel, names: Sequence[str] | None, count: int
-) -> Sequence[str] | None:
+def known_classes(model: PrototypeModel, names: Names, *counts: int) -> list[str] | None:
     """The names of classes that were given, or those on the model's card, if they are as many."""
-    return _known(names, model.card and model.card.classes, count)
+    return _known(names, model.card and model.card.classes, "classes", *counts)
 
 
-def known_features(
-    model: PrototypeModel, names: Sequence[str] | None, count: int
-) -> Sequence[str] | None:
+def known_features(model: PrototypeModel, names: Names, count: int) -> list[str] | None:
     """The names of features that were given, or those on the model's card, if they are as many."""
-    return _known(names, model.card and model.card.features, count)
+    return _known(names, model.card and model.card.features, "features", count)
 
 
-def _known(
-    given: Sequence[str] | None, carded: Sequence[Any] | None, count: int
-) -> Sequence[str] | None:
-    if given is not None or carded is None or len(carded) != count:
-        return given
-    return [str(name) for name in carded]
+def _known(given: Names, carded: Sequence[Any] | None, of: str, *counts: int) -> list[str] | None:
+    if given is not None:
+        name = {"classes": "class_names", "features": "feature_names"}[of]
+        return [str(one) for one in as_names(given, name, set(counts), of)]
+    return [str(one) for one in carded] if carded is not None and len(carded) in counts else None
 
 
 def rows_of(model: PrototypeModel) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Prototypes and relevances as images."""
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import of_kind, of_model, renamed
+from .._checks import of_kind, of_kinds, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     ON_DATA,
     columns_of,
@@ -29,11 +29,11 @@ CHANNELS = (1, 3, 4)
 
 
 @renamed(names="class_names")
-@of_model
+@of_kinds
 def prototype_images(
     model: PrototypeModel,
     shape: tuple[int, ...] | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     vmin: float | int | None = None,
     vmax: float | int | None = None,
 ) -> "Figure":
@@ -73,11 +73,6 @@ def prototype_images(
             f"not {shape[2]}."
         )
     classes = prototypes.classes if prototypes.labelled else 0
-    if class_names is not None and len(class_names) != classes:
-        raise ValueError(
-            f"`class_names` must be those of the {classes} classes of the prototypes, got "
-            f"{len(class_names)} of them."
-        )
     names = known_classes(model, class_names, classes)
     images, scale = scaled(points.reshape(len(points), *shape), vmin, vmax)
     rows = rows_of(model)
@@ -97,7 +92,7 @@ def prototype_images(
     return figure
 
 
-@of_model
+@of_kinds
 def relevance_map(
     model: PrototypeModel,
     x: ArrayLike,
@@ -169,6 +164,9 @@ def scaled(
                 low, high = 0.0, float(top)
                 break
     low, high = low if vmin is None else float(vmin), high if vmax is None else float(vmax)
+    for name, bound in (("vmin", vmin), ("vmax", vmax)):
+        if bound is not None and not math.isfinite(bound):
+            raise ValueError(f"`{name}` must be finite, got {bound}.")
     if vmin is not None and vmax is not None and not vmin < vmax:
         raise ValueError(f"`vmin` must be less than `vmax`, got {vmin} and {vmax}.")
     high = high if high > low else low + 1

@@ -1,15 +1,15 @@
 """How far prototypes with a kernel see."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import of_model
+from .._checks import of_kinds
 from .._module import replaced
 from .._types import ArrayLike
 from ..metrics import AbstractKernel
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     NAMED,
     colours_of_prototypes,
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@of_model
+@of_kinds
 def kernel_widths(
     model: PrototypeModel,
     x: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The bandwidth σ of each prototype's kernel, a bar in the colour of its class.

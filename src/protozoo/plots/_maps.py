@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import topology
-from .._checks import of_model, renamed
+from .._checks import of_kinds, renamed
 from .._types import ArrayLike
 from ..cooperation import Lattice
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     PANELS,
     checked_names,
@@ -17,6 +18,7 @@ from ._figures import (
     draw_samples,
     drawn_on,
     in_plane,
+    integers,
     known_features,
     panels_of,
     points_of,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@of_model
+@of_kinds
 def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
     """A map of the distances between neighbours on the lattice (`topology.neighbour_distances`):
     clusters are light valleys, dark ridges separate them.
@@ -52,12 +54,12 @@ def umatrix(model: PrototypeModel, ax: "Axes | None" = None) -> "Figure":
 
 
 @renamed(names="class_names")
-@of_model
+@of_kinds
 def hit_map(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """A map of how many samples each prototype wins: cells are filled by as much of their area, the
@@ -97,11 +99,11 @@ def hit_map(
 
 
 @renamed(names="feature_names")
-@of_model
+@of_kinds
 def component_planes(
     model: PrototypeModel,
-    feature_names: Sequence[str] | None = None,
-    features: Sequence[int] | None = None,
+    feature_names: Names = None,
+    features: Sequence[int] | np.ndarray | None = None,
 ) -> "Figure":
     """A map of each feature of the prototypes, each on a scale of its own: features whose maps look
     alike go together.
@@ -122,11 +124,7 @@ def component_planes(
     points = points_of(model).reshape(len(model.prototypes), -1)
     d = points.shape[1]
     names = known_features(model, feature_names, d)
-    if names is not None and len(names) != d:
-        raise ValueError(
-            f"`feature_names` must be those of the {d} features, got {len(names)} of them."
-        )
-    chosen = list(range(d)) if features is None else list(features)
+    chosen = list(range(d)) if features is None else integers(features, "features")
     if not 0 < len(chosen) <= PANELS or not all(0 <= k < d for k in chosen):
         raise ValueError(
             f"`features` must name 1 to {PANELS} of the features 0…{d - 1}, got {len(chosen)} of "
@@ -141,12 +139,12 @@ def component_planes(
 
 
 @renamed(names="class_names")
-@of_model
+@of_kinds
 def graph(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The prototypes over the data, joined to their neighbours: a map's lattice, a gas's graph; of

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._checks import of_kinds
 from ..networks import LayerMap, Settling
 from ..networks.internal import described
 from ._figures import drawn_on, new_figure
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_kinds
 def settling(how: Settling) -> "Figure":
     """How a network came to rest (`network.settling(x)`): which share of its units moved in each
     step, and after how many steps nothing of a sample moved any more."""
@@ -28,6 +30,7 @@ def settling(how: Settling) -> "Figure":
     return figure
 
 
+@of_kinds
 def layer_map(layers: LayerMap, ax: "Axes | None" = None) -> "Figure":
     """The edges between layers: a row for each receiver, a column for each sender; those that learn
     are darker.

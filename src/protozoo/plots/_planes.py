@@ -13,7 +13,8 @@ from .._module import replaced
 from .._types import Array, ArrayLike, Float
 from ..metrics import AbstractLinearlyAdapted, Identity
 from ..models import PrototypeModel
-from ._figures import flat_samples, names_of_features, points_of
+from ..models.internal import Names
+from ._figures import flat_samples, integers, names_of_features, points_of
 
 
 class Plane(NamedTuple):
@@ -42,14 +43,14 @@ class Plane(NamedTuple):
 def plane_of_features(
     model: PrototypeModel,
     x: ArrayLike,
-    features: tuple[int, int],
+    features: Sequence[int] | np.ndarray,
     at: ArrayLike | None,
-    names: Sequence[str] | None,
+    names: Names,
 ) -> Plane:
     """Two features as they are, the others held at one place."""
     x = flat_samples(model, x).astype(float)
     d = x.shape[1]
-    chosen = list(features)
+    chosen = integers(features, "features")
     if len(chosen) != 2 or chosen[0] == chosen[1] or not all(0 <= k < d for k in chosen):
         raise ValueError(f"`features` must be two of the features 0…{d - 1}, got {features}.")
     filled = np.nanmean(x, axis=0)
@@ -126,7 +127,12 @@ def behind_encoder(model: PrototypeModel) -> PrototypeModel:
 def _matrix(model: PrototypeModel, prototype: int | None, d: int) -> Float[np.ndarray, "d l"]:
     """The matrix A of the metric's linear map; of a metric without one, that of no change."""
     metric: Any = model.metric
-    if not isinstance(metric, AbstractLinearlyAdapted):
+    adapted = isinstance(metric, AbstractLinearlyAdapted)
+    if prototype is not None and not (adapted and metric.local):
+        raise ValueError(
+            f"`prototype`: {type(metric).__name__} has one space for all prototypes: leave it out."
+        )
+    if not adapted:
         return np.eye(d)
     linear = metric.linear_map(model.encoded_prototypes())
     if metric.local:

@@ -1,14 +1,14 @@
 """Prototypes as lines: over features, over time."""
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import of_model
+from .._checks import as_names, as_numbers, of_kinds
 from .._types import ArrayLike
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     PANELS,
     colours_of_prototypes,
@@ -22,6 +22,7 @@ from ._figures import (
     panels_of,
     points_of,
     refuse_unsound,
+    refuse_y_alone,
     room_for,
     some_of,
 )
@@ -36,13 +37,13 @@ if TYPE_CHECKING:
 BEHIND = 40
 
 
-@of_model
+@of_kinds
 def profiles(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Prototypes as parallel coordinates: a line for each over all features, in the colour of its
@@ -61,6 +62,7 @@ def profiles(
     names that are not as many as what they name.
     """
     refuse_unsound(model)
+    refuse_y_alone(x, y)
     points = _points(model, "profiles")
     if points.ndim != 2:
         raise ValueError(
@@ -95,14 +97,14 @@ def profiles(
     return figure
 
 
-@of_model
+@of_kinds
 def curves(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
     times: ArrayLike | None = None,
-    class_names: Sequence[str] | None = None,
-    channel_names: Sequence[str] | None = None,
+    class_names: Names = None,
+    channel_names: Names = None,
 ) -> "Figure":
     """Prototypes that are time series as curves, a panel for each class (of a clustering, for each
     cluster); some of its samples are thin lines behind them.
@@ -119,6 +121,7 @@ def curves(
     36 classes, and for names or times that are not as many as what they belong to.
     """
     refuse_unsound(model)
+    refuse_y_alone(x, y)
     points = _points(model, "curves")
     if points.ndim not in (2, 3):
         raise ValueError(
@@ -133,14 +136,11 @@ def curves(
             f"`model` has {classes} classes or clusters, and {PANELS} panels are all that a figure "
             "holds: draw those of `model.select(…)`."
         )
-    at = np.arange(length) if times is None else np.asarray(times)
+    at = np.arange(length) if times is None else np.asarray(as_numbers(times, "times"))
     if at.shape != (length,):
         raise ValueError(f"`times` must have shape ({length},), got {at.shape}.")
-    if channel_names is not None and len(channel_names) != channels:
-        raise ValueError(
-            f"`channel_names` must be those of the {channels} channels, got {len(channel_names)} "
-            "of them."
-        )
+    if channel_names is not None:
+        channel_names = as_names(channel_names, "channel_names", {channels}, "channels")
     names = names_of_classes(model, class_names)
     series, labels = np.zeros((0, length, channels)), np.zeros(0, int)
     if x is not None:

@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import of_model, positive_integer, renamed
+from .._checks import as_labels, of_kinds, positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
-from ..models.internal import as_share
+from ..models.internal import Names, as_share, carded_classes
 from ._figures import (
     PANELS,
     checked_names,
     colours_of_classes,
     drawn_on,
     known_classes,
+    known_features,
     legend_of_classes,
     names_of_classes,
     panels_of,
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@of_model
+@of_kinds
 def decision_regions(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    features: tuple[int, int] | None = None,
+    features: Sequence[int] | np.ndarray | None = None,
     at: ArrayLike | None = None,
     prototype: int | None = None,
     threshold: ArrayLike | None = None,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     cells: int = 200,
     ax: "Axes | None" = None,
 ) -> "Figure":
@@ -75,8 +76,17 @@ def decision_regions(
     if features is None and x.shape[1:] == (2,):
         features = (0, 1)
     if features is None:
+        if at is not None:
+            raise ValueError(
+                "`at` is where features are held that are not drawn: say which two `features` are."
+            )
         plane = adapted_plane(model, x, prototype)
     else:
+        if prototype is not None:
+            raise ValueError(
+                "`prototype` says whose adapted space is drawn, and two features are drawn as they "
+                "are: leave it out."
+            )
         plane = plane_of_features(model, x, features, at, feature_names)
     low, high = _reach(plane)
     first, second = (np.linspace(low[k], high[k], cells) for k in range(2))
@@ -106,13 +116,13 @@ def decision_regions(
     return figure
 
 
-@of_model
+@of_kinds
 def adapted_space(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
     prototype: int | None = None,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Samples and prototypes where the metric compares them: along the two directions in which
@@ -201,10 +211,8 @@ def _wrong() -> Any:
 
 
 @renamed(names="class_names")
-@of_model
-def memberships(
-    model: PrototypeModel, x: ArrayLike, class_names: Sequence[str] | None = None
-) -> "Figure":
+@of_kinds
+def memberships(model: PrototypeModel, x: ArrayLike, class_names: Names = None) -> "Figure":
     """What the model says of all points of a plane: the probability of each class (of an unlabelled
     model: the membership of each cluster), a panel for each, white is zero.
 
@@ -257,12 +265,12 @@ def memberships(
 
 
 @renamed(names="feature_names")
-@of_model
+@of_kinds
 def visible_region(
     model: PrototypeModel,
     x: ArrayLike,
     y: ArrayLike | None = None,
-    feature_names: Sequence[str] | None = None,
+    feature_names: Names = None,
     cells: int = 200,
     ax: "Axes | None" = None,
 ) -> "Figure":
@@ -290,6 +298,8 @@ def visible_region(
         )
     positive_integer(cells, "cells")
     x = np.asarray(model.check_values(x), float)
+    y = None if y is None else as_labels(y, len(x), names=carded_classes(model))
+    names = known_features(model, feature_names, 2)
     low, high = x.min(axis=0), x.max(axis=0)
     margin = 0.25 * np.where(high > low, high - low, 1)
     low, high = low - margin, high + margin
@@ -320,6 +330,6 @@ def visible_region(
     if not model.latent:
         ax.scatter(*points_of(model).T, marker="*", s=120, color="black")
     ax.set(xlim=extent[:2], ylim=extent[2:], title="visible region (score ½ at the line)")
-    if feature_names is not None:
-        ax.set(xlabel=feature_names[0], ylabel=feature_names[1])
+    if names is not None:
+        ax.set(xlabel=names[0], ylabel=names[1])
     return figure

@@ -1,13 +1,13 @@
 """What a metric looks at."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import of_model, positive_integer, renamed
+from .._checks import of_kinds, positive_integer, renamed
 from .._types import ArrayLike
 from ..models import PrototypeModel
+from ..models.internal import Names
 from ._figures import (
     BY_UNIT,
     NAMED,
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 @renamed(names="feature_names")
-@of_model
+@of_kinds
 def relevance_matrix(
-    model: PrototypeModel, feature_names: Sequence[str] | None = None, x: ArrayLike | None = None
+    model: PrototypeModel, feature_names: Names = None, x: ArrayLike | None = None
 ) -> "Figure":
     """The matrix Λ of the metric (white is zero) beside its diagonal or, given samples, the
     relevances of the features.
@@ -52,7 +52,8 @@ def relevance_matrix(
     refuse_unsound(model)
     matrix = np.asarray(model.relevance_matrix())
     relevances, which = _relevances(model, x)
-    below = 0 if feature_names is None else room_for([str(name) for name in feature_names])
+    names = known_features(model, feature_names, len(relevances))
+    below = 0 if names is None else room_for(names)
     figure, axes = new_figure(1, 2, figsize=(11, 3.5 + below))
     left, right = axes[0]
     bound = np.abs(matrix).max()
@@ -61,7 +62,6 @@ def relevance_matrix(
     right.bar(np.arange(len(relevances)), relevances)
     right.set_title("relevances (sum 1)")
     right.set_ylabel(which)
-    names = known_features(model, feature_names, len(relevances))
     if names is None:
         right.set_xlabel("feature")
     else:
@@ -71,12 +71,12 @@ def relevance_matrix(
     return figure
 
 
-@of_model
+@of_kinds
 def relevance_bars(
     model: PrototypeModel,
     x: ArrayLike | None = None,
     top: int = 20,
-    feature_names: Sequence[str] | None = None,
+    feature_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The features that count most, as bars with their names; the last bar is what all others
@@ -124,10 +124,10 @@ def _relevances(model: PrototypeModel, x: ArrayLike | None) -> tuple[np.ndarray,
     return np.asarray(model.relevances(x)), ON_DATA
 
 
-@of_model
+@of_kinds
 def relevance_spectrum(
     model: PrototypeModel,
-    class_names: Sequence[str] | None = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """The eigenvalues of Λ, the largest first, as shares of their sum, and what the first of them
@@ -146,6 +146,11 @@ def relevance_spectrum(
     """
     refuse_unsound(model)
     local = model._adapted("relevance_spectrum").local
+    if class_names is not None and not local:
+        raise ValueError(
+            f"`class_names` are those of lines for prototypes, and {type(model.metric).__name__} "
+            "has one map for all of them: leave them out."
+        )
     matrices = np.asarray(model.relevance_matrix(per_prototype=local), float)
     values = np.maximum(np.linalg.eigvalsh(matrices)[..., ::-1], 0)
     values = np.atleast_2d(values / values.sum(axis=-1, keepdims=True))
@@ -169,11 +174,11 @@ def relevance_spectrum(
     return figure
 
 
-@of_model
+@of_kinds
 def local_relevances(
     model: PrototypeModel,
-    feature_names: Sequence[str] | None = None,
-    class_names: Sequence[str] | None = None,
+    feature_names: Names = None,
+    class_names: Names = None,
     ax: "Axes | None" = None,
 ) -> "Figure":
     """Which features each prototype looks at: a row for each of them, the diagonal of its own Λ as
@@ -201,8 +206,9 @@ def local_relevances(
     image = ax.imshow(relevances, cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
     figure.colorbar(image, ax=ax, label=BY_UNIT)
     feature_ticks(ax, names)
+    called = names_of_prototypes(model, class_names)
     if p <= NAMED:
-        ax.set_yticks(np.arange(p), names_of_prototypes(model, class_names))
+        ax.set_yticks(np.arange(p), called)
     else:
         ax.set_ylabel("prototype")
     ax.set_title("relevances of each prototype")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .._checks import positive_integer
+from .._checks import of_kind, of_kinds, positive_integer
 from ..training import Prequential
 from ._figures import new_figure
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@of_kinds
 def prequential(results: Prequential | Mapping[str, Prequential], window: int = 1000) -> "Figure":
     """The accuracy in a sliding window of a stream, of one learner or of several by their names,
     and below it how many prototypes each of them had; dotted lines are where drifts were found.
@@ -25,6 +26,8 @@ def prequential(results: Prequential | Mapping[str, Prequential], window: int = 
     """
     positive_integer(window, "window")
     named = {"": results} if isinstance(results, Prequential) else dict(results)
+    for name, found in named.items():
+        of_kind(found, Prequential, f"results[{name!r}]")
     if not named:
         raise ValueError("`results` must hold one result at least, got none.")
     figure, axes = new_figure(2, 1, figsize=(8, 6))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import as_numbers, of_kinds
 from ..models import PrototypeModel
 from ..training import AbstractCallback, Fit, View
 from ._figures import drawn_on, new_figure, points_of, principal_axes, rows_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MONITORED = ("validation_loss", "final_loss", "loss")
 
 
+@of_kinds
 def history(losses: Mapping[str, np.ndarray] | Fit, ax: "Axes | None" = None) -> "Figure":
     """The losses of a fit over its epochs, and its best epoch: the one with the lowest validation
     loss, or if there is none with the lowest loss.
@@ -31,6 +33,7 @@ def history(losses: Mapping[str, np.ndarray] | Fit, ax: "Axes | None" = None) ->
     - `ax`: where to draw; a figure of its own by default.
     """
     losses = losses.history if isinstance(losses, Fit) else losses
+    losses = {name: np.asarray(as_numbers(v, f"losses[{name!r}]")) for name, v in losses.items()}
     figure, ax = drawn_on(ax, (6, 4))
     _draw_history(ax, losses)
     ax.set(ylabel="loss", title="learning curve" + ("s" if len(losses) > 1 else ""))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights, positive_integer
+from .._checks import as_weights, positive_integer, refuse_nonfinite
 from .._keys import fold_in
 from .._statistics import blocks, mean_and_variance, present, shares
 from .._types import ArrayLike, Float, Int, PRNGKeyArray
@@ -205,6 +205,7 @@ def initialise(
             raise ValueError(
                 f"`initialiser` must return points of shape {wanted}, got {np.shape(points)}."
             )
+        refuse_nonfinite(points, "initialiser(x)")
         return points
 
     points = [of_class(k, count) for k, count in enumerate(counts)]

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .._checks import refuse_call, refuse_negative
+from .._checks import allows_none, as_finite, of_kind, refuse_call, refuse_negative
 from .._module import decays
-from .._schedules import AbstractSchedule, OverRun, as_scalar
-from .._types import ArrayLike
+from .._schedules import AbstractSchedule, OverRun, as_scalar, refuse_negative_values, within
+from .._types import ArrayLike, Scalar
 from ._freeze import Where
 
 
@@ -84,6 +84,23 @@ def lenient() -> Iterator[None]:
         yield
 
 
+#: Options of optimisers that are shares: how much of a mean, or of a step, is that of before.
+SHARES = ("b1", "b2", "b3", "beta", "momentum", "decay", "rho")
+
+
+def _check_option(value: Any, known: inspect.Parameter) -> None:
+    """Refuse what Optax would take in silence, or by an error that names nothing."""
+    name = known.name
+    value = of_kind(value, known.annotation, name)
+    number = name in SHARES or isinstance(known.default, int | float)
+    if value is None and allows_none(known.annotation) or not number:
+        return
+    scheduled = callable(value) and "Callable" in str(known.annotation)
+    if not (scheduled or isinstance(known.default, bool)):
+        share = as_finite(value, Scalar, name)
+        within(share, name, "[0, 1)") if name in SHARES else refuse_negative(share, name)
+
+
 def by_name(
     name: str,
     learning_rate: LearningRate | Mapping[Where, LearningRate] | None,
@@ -117,12 +134,16 @@ def by_name(
     elif learning_rate is not None and not isinstance(learning_rate, AbstractSchedule):
         _refuse_no_rate(learning_rate)
     if isinstance(learning_rate, AbstractSchedule):
+        refuse_negative_values(learning_rate, "learning_rate")
         learning_rate = OverRun(learning_rate)
+    for option, value in options.items():
+        _check_option(value, known[option])
     mask = next((option for option in ("mask", "weight_decay_mask") if option in known), None)
     if mask is None and {"weight_decay", "weight_decay_rate"} & set(options):
         raise ValueError(
             f"the weight decay of {name} shrinks everything, prototypes too: use "
             f"`pz.training.WeightDecay`."
         )
-    defaults = {mask: decays} if mask is not None else {"key": 0} if "key" in known else {}
+    seeded = "key" in known and options.get("seed") is None
+    defaults = {mask: decays} if mask is not None else {"key": 0} if seeded else {}
     return make(learning_rate, **{**defaults, **options})

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from .._module import hyper, static
+from .._module import hyper, static, trainable
 from .._schedules import positive
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
 from ..metrics import AbstractLinearlyAdapted, AbstractOmega
@@ -21,7 +21,7 @@ class WeightDecay(AbstractRegulariser):
     - `strength`: η > 0.
 
     **Raises:** `ValueError` for a strength that is not positive, and in training for a part that
-    there is not.
+    there is not, or in which nothing learns.
     """
 
     part: Where = static()
@@ -31,17 +31,19 @@ class WeightDecay(AbstractRegulariser):
         positive(self.strength, "strength")
 
     def check(self, model: AbstractTrainable) -> None:
-        if not leaves_at(model, self.part, "part"):
-            raise ValueError(f"`part` {self.part!r} of `WeightDecay` holds no numbers.")
+        if not self._learned(model):
+            raise ValueError(
+                f"`part` {self.part!r} of `WeightDecay` holds no numbers that learn: it would add "
+                "the same to the loss of every model."
+            )
 
     def __call__(self, model: AbstractTrainable, progress: Float[ArrayLike, ""]) -> Scalar:
-        leaves = jax.tree.leaves(model)
-        mine = [leaves[i] for i in sorted(leaves_at(model, self.part, "part"))]
-        return (
-            0.5
-            * self.strength
-            * _sum([jnp.sum(leaf**2) for leaf in mine if jnp.issubdtype(leaf.dtype, jnp.inexact)])
-        )
+        return 0.5 * self.strength * _sum([jnp.sum(leaf**2) for leaf in self._learned(model)])
+
+    def _learned(self, model: AbstractTrainable) -> list[Array]:
+        """What of the part can be learned."""
+        leaves, learns = jax.tree.leaves(model), jax.tree.leaves(trainable(model))
+        return [leaves[i] for i in sorted(leaves_at(model, self.part, "part")) if learns[i]]
 
 
 class Diversity(AbstractRegulariser):

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._checks import (
     as_key,
+    as_names,
     as_samples,
     as_words,
     counted,
@@ -22,9 +23,10 @@ from .._checks import (
 from .._keys import split
 from .._types import ArrayLike, PRNGKeyArray
 from ..models import AbstractTrainable, PrototypeModel
+from ..models.internal import Names
 from ..training import Fit, Trainer, fit_many
 from ..training.internal import ClassWeight, Validation
-from ._origin import Names, Scaling, carded, scale_of
+from ._origin import Scaling, carded, scale_of
 from ._recipe import Recipe, refuse_stream
 
 
@@ -129,6 +131,7 @@ def by_numbers(
 
     **Raises:** `ValueError` for words that are not among the names, and of targets.
     """
+    class_names = None if class_names is None else as_names(class_names, "class_names")
     words = as_words(y) if recipe.supervised else None
     if words is None:
         return y, class_names
@@ -138,7 +141,7 @@ def by_numbers(
             "target, such as `(y != 'normal').astype(int)`."
         )
     if class_names is not None:
-        return places_of(words, list(class_names)), class_names
+        return places_of(words, class_names), class_names
     refuse_single_class(words)
     names = np.unique(words).tolist()
     return places_of(words, names), names

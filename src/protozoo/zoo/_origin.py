@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import equinox as eqx
@@ -15,6 +14,7 @@ from .._types import Array
 from ..backbones import AbstractScale
 from ..backbones.internal import SCALES
 from ..models import Card, PrototypeModel
+from ..models.internal import Names, with_names
 from ..persistence.internal import version
 from ..training import Trainer
 from ..training.internal import numbers_of
@@ -22,9 +22,6 @@ from ..training.internal import numbers_of
 
 #: How samples are scaled: `True` is `"standardise"`.
 Scaling = bool | Literal["standardise", "minmax", "robust", "whitening"] | AbstractScale
-
-#: Names of classes or of features.
-Names = Sequence[Any] | np.ndarray | None
 
 #: What of a trainer is no part of what it makes of a model, or belongs to a machine.
 _UNTOLD = ("sharding", "checkpoints", "callbacks", "progress")
@@ -69,8 +66,9 @@ def carded(
 
     **Raises:** `ValueError` for names that do not fit the model.
     """
+    named = {"class_names": class_names, "feature_names": feature_names}
     if not isinstance(model, PrototypeModel):
-        for name, given in (("class_names", class_names), ("feature_names", feature_names)):
+        for name, given in named.items():
             if given is not None:
                 raise ValueError(
                     f"`{name}`: {type(model).__name__} has no card to write it on. Classes are its "
@@ -88,8 +86,9 @@ def carded(
         training=_settings(trainer),
         version=version(),
     )
-    found = column_names(x) if feature_names is None else feature_names
-    return replaced(model, card=card).named(class_names, found)
+    if feature_names is None:
+        named["feature_names"] = column_names(x)
+    return with_names(replaced(model, card=card), named)
 
 
 def _settings(trainer: Trainer) -> dict[str, Any]:
