@@ -274,7 +274,7 @@ def test_every_function_of_a_model_refuses_what_training_returns(unchecked):
         others = {p.name: None for p in needed if p.default is p.empty and p.name != "model"}
         with pytest.raises(TypeError, match=r"`model` must be of kind .*, `model\.model`"):
             function(model=found, **others)
-    for asked in (TRAINER.init, TRAINER.mask):
+    for asked in (TRAINER.init, TRAINER.mask, lambda m: pz.Resize()(m, X, Y, key=0)):
         with pytest.raises(TypeError, match=r"`model` must be of kind .*, `model\.model`"):
             asked(found)
     with pytest.raises(TypeError, match="`state` must be a `TrainState`, which .*got PrototypeM"):

@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._argmin import nearest_column
-from .._checks import as_key, as_labels, as_weights, positive_integer, refuse_unknown_classes
+from .._checks import (
+    as_key,
+    as_labels,
+    as_weights,
+    of_kind,
+    positive_integer,
+    refuse_unknown_classes,
+)
 from .._module import hyper, static
 from .._schedules import within
 from .._statistics import counting
@@ -76,8 +83,8 @@ class Resize(eqx.Module):
         - `key`: a random key.
         - `sample_weight`: how many copies of each sample there are.
 
-        **Raises:** `ValueError` for a model without prototypes, labels that are missing, and for a
-        loss that is no sum over samples.
+        **Raises:** `TypeError` for a model without prototypes, `ValueError` for labels that are
+        missing, and for a loss that is no sum over samples.
         """
         weight, samples, classes = _checked(_model(model), x, y, sample_weight)
         own = classes if _model(model).prototypes.labelled else None
@@ -105,8 +112,7 @@ def _checked(
     model: PrototypeModel, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> tuple[Any, ...]:
     """Weights, samples and classes, of the samples that there are."""
-    if not isinstance(model, PrototypeModel):
-        raise ValueError(f"`model`: {type(model).__name__} has no prototypes.")
+    of_kind(model, PrototypeModel, "model")
     if not model.additive:
         raise ValueError(
             f"`model`: {model.loss_name} is no sum over samples, so that no sample has an error."
