@@ -92,8 +92,8 @@ class AbstractExpanded(AbstractLinearMap):
     def local_squared_norms(
         self, x: Float[Array, "n d"], points: Float[Array, "p d"]
     ) -> Float[Array, "n p"]:
-        squares, *terms = self.expanded(x, points)
-        held = jax.lax.stop_gradient((*terms, self, x, points))
+        squares, own, others = self.expanded(x, points)
+        held = jax.lax.stop_gradient((own, others, self, x, points))
         return regained(squares, *held, _local_differences)
 
 

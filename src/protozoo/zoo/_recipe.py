@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from .._checks import (
@@ -403,4 +404,4 @@ def taken(
 
 @eqx.filter_jit
 def _encode(encoder: Callable, x: np.ndarray | Array) -> Array:
-    return encode(encoder, x)
+    return encode(encoder, jnp.asarray(x))
