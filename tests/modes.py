@@ -16,13 +16,13 @@ from zoo import CASES, Case
 import protozoo as pz
 
 
-#: The row that is also trained in low precision, and made conformal.
-LOW = "LMRSLVQ"
+#: Rows that are also trained in low precision, and made conformal.
+LOW = ("GMLVQ", "LMRSLVQ")
 
 
 def use(case: Case) -> None:
     """All that a user does."""
-    if str(case) == LOW:
+    if str(case) in LOW:
         for precision in ("float16", "bfloat16"):
             trainer = pz.Trainer(pz.GradientDescent("adam", 0.01), 2, precision=precision)
             trainer.fit(case.model, case.x, case.y, key=0)

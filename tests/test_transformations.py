@@ -179,6 +179,8 @@ def test_nothing_crosses_to_the_device_behind_the_users_back(tmp_path, monkeypat
         loaded = pz.load(tmp_path / "model")
         model = pz.fit("GLVQ", X, Y, **options).model
         pz.cross_validate("GLVQ", X, Y, folds=2, epochs=2)
+        slices = pz.training.Slices(X, Y, batch_size=20)
+        pz.Trainer(pz.GradientDescent("sgd", 0.1), 2).fit(model, slices, key=0, validation=slices)
         for ask in (model.predict, model.predict_proba, model.distances):
             ask(X)
     for found, saved in zip(jax.tree.leaves(loaded), jax.tree.leaves(weak), strict=True):

@@ -76,7 +76,9 @@ class Identity(AbstractLinearMap):
         columns: Int[Array, "m n"],
         g: Float[Array, "m n"],
     ) -> PairGradient:
-        return by_displacements(lambda v, j, g: (self, 2 * g[:, None] * v), x, points, columns, g)
+        return by_displacements(
+            lambda v, j, g: (self, 2 * g[:, None] * accumulated(v)), x, points, columns, g
+        )
 
 
 class AbstractExpanded(AbstractLinearMap):
@@ -124,7 +126,7 @@ class Scale(AbstractExpanded):
         z, v = centred(x, points)
         own, others = (
             product(self.squares, (z * z).T),
-            jnp.sum(accumulated(self.squares) * v**2, axis=1)[:, None],
+            jnp.sum(accumulated(self.squares) * accumulated(v) ** 2, axis=1)[:, None],
         )
         return jnp.maximum(own + others - 2 * product(self.squares * v, z.T), 0).T, own, others
 
@@ -139,7 +141,8 @@ class Scale(AbstractExpanded):
             v: Float[Array, "q d"], j: Int[Array, " q"], g: Float[Array, " q"]
         ) -> tuple[Scale, Float[Array, "q d"]]:
             squares = jax.ops.segment_sum(g[:, None] * accumulated(v) ** 2, j, len(self.squares))
-            return Scale(squares.astype(self.squares.dtype)), 2 * g[:, None] * v * self.squares[j]
+            slopes = 2 * g[:, None] * accumulated(v) * accumulated(self.squares)[j]
+            return Scale(squares.astype(self.squares.dtype)), slopes
 
         return by_displacements(gradient, x, points, columns, g)
 
@@ -182,7 +185,10 @@ class Residual(AbstractExpanded):
 
         @jax.checkpoint
         def along(vectors: Float[Array, "p d"]) -> Float[Array, "p n"]:
-            return (product(vectors, z.T) - jnp.sum(accumulated(w) * vectors, axis=1)[:, None]) ** 2
+            return (
+                product(vectors, z.T)
+                - jnp.sum(accumulated(w) * accumulated(vectors), axis=1)[:, None]
+            ) ** 2
 
         rest = pairwise_squares(z, w).T
         for vectors in jnp.moveaxis(_horizontal(self.basis), -1, 0):
@@ -208,7 +214,7 @@ class Residual(AbstractExpanded):
                 total(share * along)[:, None] * b for along, b in zip(alongs, bases, strict=True)
             )
 
-        v = x[None] - points[columns]
+        v = accumulated(x[None] - points[columns])
         bases = [*jnp.moveaxis(accumulated(self.basis), -1, 0)]
         alongs = [jnp.sum(v * b[columns], axis=-1) for b in bases]
         share = 2 * g

@@ -90,13 +90,14 @@ def _shared_backward(residuals: tuple, cotangent: Array) -> tuple:
     def mapped(linear: AbstractLinearMap, x: Array, points: Array) -> tuple[Array, Array]:
         return linear.apply(x), linear.apply(points)
 
-    (z, v), pull = jax.vjp(mapped, *given)
-    dz, dv = jnp.zeros_like(accumulated(z)), jnp.zeros_like(accumulated(v))
+    mapped_to, pull = jax.vjp(mapped, *given)
+    z, v = jax.tree.map(accumulated, mapped_to)
+    dz, dv = jnp.zeros_like(z), jnp.zeros_like(v)
     for j, g in zip(columns, cotangent, strict=True):
         of_pairs = 2 * g[:, None] * (z - v[j])
         dz, dv = dz + of_pairs, dv - jax.ops.segment_sum(of_pairs, j, len(v))
-    found = pull((dz.astype(z.dtype), dv.astype(v.dtype)))
-    lost = _lost(cotangent, entries, squared_lengths(z))
+    found = pull(jax.tree.map(lambda a, b: a.astype(b.dtype), (dz, dv), mapped_to))
+    lost = _lost(cotangent, entries, squared_lengths(z)[None])
     return None, *_unless(_of_pairs, found, lost, (*given, cotangent, columns)), None
 
 
@@ -104,7 +105,7 @@ chosen_shared.defvjp(_shared_forward, _shared_backward)
 
 
 def _lost(
-    g: Float[Array, "m n"], entries: Float[Array, "m n"], terms: Float[Array, "*m n"]
+    g: Float[Array, "m n"], entries: Float[Array, "m n"], terms: Float[Array, "q n"]
 ) -> Bool[Array, ""]:
     """Whether the terms of expanded squares are far above the squares, where it matters."""
     share = jnp.abs(g)
@@ -181,7 +182,7 @@ def _of_columns(
 
     def add(sums: tuple, at: tuple[Array, Array]) -> tuple[tuple, Array]:
         w, g = at
-        one = _of_one(linear, x - w, g)
+        one = _of_one(linear, x - w[None], g)
         return _added(sums, one), -jnp.sum(one[1], axis=0)
 
     (dlinear, dx), dpoints = jax.lax.scan(add, _zeros((linear, x)), (points, g))
@@ -198,7 +199,7 @@ def _of_columns_of_local(
 
     def add(dx: Array, at: tuple) -> tuple[Array, tuple[AbstractLinearMap, Array]]:
         one, w, g = at
-        dmap, dv = _of_one(one, x - w, g)
+        dmap, dv = _of_one(one, x - w[None], g)
         return dx + dv, (dmap, -jnp.sum(dv, axis=0))
 
     dx, (dmaps, dpoints) = jax.lax.scan(add, _zeros(x), (maps, points, g))

@@ -22,6 +22,7 @@ from .._checks import (
     column_names,
     is_array_like,
     of_kinds,
+    on_device,
     positive_integer,
     refuse_call,
     said_of,
@@ -296,13 +297,13 @@ class _Mean:
         self.values.append(values)
         self.weights.append(weights)
 
-    def __call__(self) -> Float[np.ndarray, ""]:
+    def __call__(self) -> Float[Array, ""]:
         losses = [
             np.asarray(some, float)[: len(w)]
             for some, w in zip(self.values, self.weights, strict=True)
         ]
         mean = np.average(np.concatenate(losses), weights=np.concatenate(self.weights))
-        return np.asarray(mean, jnp.result_type(float))
+        return on_device(mean, jnp.result_type(float))
 
 
 class _Answers:
@@ -357,7 +358,7 @@ def stream_epochs(
         classes = np.zeros(0, np.int32)
         for group, slots in _ahead(_groups(intake, batches, "x", factors)):
             pieces, weights = _pieces(model, group, slots, rows, plan.sharding, "x")
-            rows, at = pieces.x.shape[1], np.asarray(count, np.int32)
+            rows, at = pieces.x.shape[1], on_device(count, jnp.int32)
             if epoch == 0:
                 known = (piece.y for piece in group if piece.y is not None)
                 classes = np.unique(np.concatenate([classes, *known]))
@@ -385,7 +386,7 @@ def stream_epochs(
             params,
             rule_state,
             mean(),
-            np.asarray(count, np.int32),
+            on_device(count, jnp.int32),
             scored,
             measured,
         )
@@ -446,7 +447,7 @@ def _stream_score(
     source: Stream,
     epoch: int,
     outside: Outside,
-) -> tuple[np.ndarray, dict[str, Scalar]]:
+) -> tuple[Array, dict[str, Scalar]]:
     """The validation loss of all batches of a stream, and the metrics of all answers together."""
     model = outside.around(eqx.combine(params, rest))
     mean, rows, answers = _Mean(), 0, _Answers()
@@ -616,12 +617,12 @@ def _pieces(
     share = np.where(np.arange(rows) < sizes[:, None], weight[index], 0).astype(x.dtype)
     arrays = np.asarray(x)[index], None if y is None else y[index], share
     if sharding is None:
-        x, y, share = jax.tree.map(jnp.asarray, arrays)
+        x, y, share = jax.device_put(arrays)
     else:
         x, y, share = placed(
             arrays, NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec))
         )
-    return _Pieces(x, y, share, jnp.asarray(len(group), jnp.int32)), totals
+    return _Pieces(x, y, share, on_device(len(group), jnp.int32)), totals
 
 
 def _values(
