@@ -333,7 +333,6 @@ BROKEN = {
         lambda: pz.backbones.Whitening(np.zeros(3), np.ones(3), np.arange(9.0).reshape(3, 3)),
         "`matrix` is singular",
     ),
-    "NaN": (lambda: pz.Prototypes(X[:3] * np.nan), "`points` has 15 values that are NaN"),
     "initialiser": (
         lambda: pz.fit("GLVQ", X, Y, epochs=1, initialiser=lambda x, m, key, s: x[:m] * np.nan),
         r"`initialiser\(x\)` has 5 values that are NaN",

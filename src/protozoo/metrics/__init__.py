@@ -38,6 +38,7 @@ from ._gaussian_kernel import (
 )
 from ._linear_maps import (
     AbstractApplied as AbstractApplied,
+    AbstractExpanded as AbstractExpanded,
     AbstractLinearMap as AbstractLinearMap,
     Composed as Composed,
     Dense as Dense,

@@ -6,16 +6,7 @@ import equinox as eqx
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import (
-    as_floats,
-    as_key,
-    as_labels,
-    as_numbers,
-    of_kind,
-    of_kinds,
-    refuse_nonfinite,
-    sample_numbers,
-)
+from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind, of_kinds, sample_numbers
 from .._module import learned, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray
 from ..manifolds import AbstractManifold, Euclidean, OnManifold
@@ -38,8 +29,8 @@ class Prototypes(eqx.Module):
 
     Points are trained in their space (`manifolds.OnManifold`).
 
-    **Raises:** `ValueError` for points that are not finite or do not lie in the space, labels that
-    are not grouped, a class without points.
+    **Raises:** `ValueError` for points that do not lie in the space, labels that are not grouped, a
+    class without points.
     """
 
     points: Float[Array, "p ..."] = learned(
@@ -67,8 +58,6 @@ class Prototypes(eqx.Module):
                 f"`points` of shape {self.points.shape} are not points of {self.space}: each must "
                 f"have shape {self.space.point_shape}."
             )
-        if not isinstance(self.points, Tracer):
-            refuse_nonfinite(self.points, "points")
         if not isinstance(self.points, Tracer) and (violation := self.space.violation(self.points)):
             raise ValueError(f"`points` do not lie in {self.space}: {violation}")
         self.counts = (
