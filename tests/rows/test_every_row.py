@@ -212,7 +212,7 @@ def test_gradients_are_those_of_differences(case):
             lambda a: a.astype(jnp.float64) if eqx.is_inexact_array(a) else a, model
         )
         exact = gradient(wide, x.astype(float), case.y)
-    # What a loss learns, it learns from distances.
+    # What a loss learns, it learns from distances; these are right to 2⁻¹³, and partly cancel.
     of_parts, right = ((g.prototypes, g.metric) for g in (found, exact))
     for (path, a), b in zip(
         jax.tree_util.tree_leaves_with_path(of_parts), jax.tree.leaves(right), strict=True
@@ -220,7 +220,7 @@ def test_gradients_are_those_of_differences(case):
         np.testing.assert_allclose(
             a,
             b,
-            atol=1e-3 * np.abs(b).max(initial=0),
+            atol=4e-3 * np.abs(b).max(initial=0),
             rtol=0,
             err_msg=jax.tree_util.keystr(path),
         )
