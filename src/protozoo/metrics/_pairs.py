@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from .._products import accumulated
-from .._types import Array, Bool, Float, Int, PyTree
+from .._types import Array, Bool, Float, Int
 from ..manifolds import pairwise_squares, squared_lengths
 from ._linear_maps import AbstractLinearMap
 
@@ -119,27 +119,25 @@ def _lost(
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _unless(
-    exact: Callable[..., Derivatives], found: Derivatives, lost: Bool[Array, ""], given: tuple
-) -> Derivatives:
-    """The derivatives that were found, unless they are lost: then those that `exact(*given)` finds
-    by differences, one prototype of each sample at a time. Second derivatives are those of what was
-    found."""
+def _unless(add: Callable, found: Derivatives, lost: Bool[Array, ""], given: tuple) -> Derivatives:
+    """The derivatives that were found, unless they are lost: then sums by differences, to which
+    `add(sums, k, *given)` adds those of one prototype of each sample. Second derivatives are those
+    of what was found."""
+    none = jax.tree.map(lambda a: jnp.zeros_like(accumulated(a)), found)
+    # No step, unless something is lost: where many models are trained by one program, a condition
+    # would compute both of its branches.
+    steps = jnp.where(lost, len(given[3]), 0)
 
-    def again(_: Any) -> tuple[Derivatives, Bool[Array, ""]]:
-        instead = jax.tree.map(lambda a, b: a.astype(b.dtype), exact(*given), found)
-        return instead, jnp.zeros_like(lost)
+    def next_one(k: Array, sums: Derivatives) -> Derivatives:
+        return jax.tree.map(lambda a, b: b.astype(a.dtype), sums, add(sums, k, *given))
 
-    # At most once: where many models are trained by one program, it is left out unless one of them
-    # needs it, as a condition would not be.
-    return jax.lax.while_loop(lambda carry: carry[1], again, (found, lost))[0]
+    exact = jax.lax.fori_loop(0, steps, next_one, none)
+    return jax.tree.map(lambda a, b: jnp.where(lost, a.astype(b.dtype), b), exact, found)
 
 
 @_unless.defjvp
-def _unless_jvp(
-    exact: Callable, primals: tuple, tangents: tuple
-) -> tuple[Derivatives, Derivatives]:
-    return _unless(exact, *primals), tangents[0]
+def _unless_jvp(add: Callable, primals: tuple, tangents: tuple) -> tuple[Derivatives, Derivatives]:
+    return _unless(add, *primals), tangents[0]
 
 
 def _of_one(
@@ -153,63 +151,50 @@ def _of_one(
     return jax.tree.map(accumulated, jax.grad(total, (0, 1))(linear, v))
 
 
-def _added(sums: PyTree, more: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: a + b.astype(a.dtype), sums, more)
-
-
-def _zeros(like: PyTree) -> PyTree:
-    return jax.tree.map(lambda a: jnp.zeros_like(accumulated(a)), like)
-
-
 def _of_pairs(
+    sums: Derivatives,
+    k: Int[Array, ""],
     linear: AbstractLinearMap,
     x: Float[Array, "n d"],
     points: Float[Array, "p d"],
     g: Float[Array, "m n"],
     columns: Int[Array, "m n"],
 ) -> Derivatives:
-    """Of the entries in these columns, by one map."""
-
-    def add(sums: Derivatives, at: tuple[Array, Array]) -> tuple[Derivatives, None]:
-        j, g = at
-        dlinear, dv = _of_one(linear, x - points[j], g)
-        return _added(sums, (dlinear, dv, -jax.ops.segment_sum(dv, j, len(points)))), None
-
-    return jax.lax.scan(add, _zeros((linear, x, points)), (columns, g))[0]
+    """Of the k-th of these columns, by one map."""
+    j = columns[k]
+    dlinear, dv = _of_one(linear, x - points[j], g[k])
+    dpoints = -jax.ops.segment_sum(dv, j, len(points))
+    return jax.tree.map(jnp.add, sums, (dlinear, dv, dpoints))
 
 
 def _of_columns(
+    sums: Derivatives,
+    k: Int[Array, ""],
     linear: AbstractLinearMap,
     x: Float[Array, "n d"],
     points: Float[Array, "p d"],
     g: Float[Array, "p n"],
 ) -> Derivatives:
-    """Of all entries, by one map."""
-
-    def add(sums: tuple, at: tuple[Array, Array]) -> tuple[tuple, Array]:
-        w, g = at
-        one = _of_one(linear, x - w[None], g)
-        return _added(sums, one), -jnp.sum(one[1], axis=0)
-
-    (dlinear, dx), dpoints = jax.lax.scan(add, _zeros((linear, x)), (points, g))
-    return dlinear, dx, dpoints
+    """Of all entries of the k-th prototype, by one map."""
+    dlinear, dv = _of_one(linear, x - points[k][None], g[k])
+    before, dx, dpoints = sums
+    of_all = jax.tree.map(jnp.add, before, dlinear)
+    return of_all, dx + dv, dpoints.at[k].set(-jnp.sum(dv, axis=0).astype(dpoints.dtype))
 
 
 def _of_columns_of_local(
+    sums: Derivatives,
+    k: Int[Array, ""],
     maps: AbstractLinearMap,
     x: Float[Array, "n d"],
     points: Float[Array, "p d"],
     g: Float[Array, "p n"],
 ) -> Derivatives:
-    """Of all entries, by local maps."""
-
-    def add(dx: Array, at: tuple) -> tuple[Array, tuple[AbstractLinearMap, Array]]:
-        one, w, g = at
-        dmap, dv = _of_one(one, x - w[None], g)
-        return dx + dv, (dmap, -jnp.sum(dv, axis=0))
-
-    dx, (dmaps, dpoints) = jax.lax.scan(add, _zeros(x), (maps, points, g))
-    return dmaps, dx, dpoints
+    """The same by local maps."""
+    dmap, dv = _of_one(jax.tree.map(lambda a: a[k], maps), x - points[k][None], g[k])
+    dmaps, dx, dpoints = sums
+    of_each = jax.tree.map(lambda a, b: a.at[k].set(b.astype(a.dtype)), dmaps, dmap)
+    return of_each, dx + dv, dpoints.at[k].set(-jnp.sum(dv, axis=0).astype(dpoints.dtype))
 
 
 @jax.custom_vjp
