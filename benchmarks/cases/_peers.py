@@ -38,10 +38,16 @@ def prosemble(name: str, epochs: int) -> Fit:
             "input_shape": (8, 8, 1),
             "max_iter": epochs,
         }
+        if "random_seed" in known and known["random_seed"].default is None:
+            settings["random_seed"] = 0  # it does not begin without
         one = model(**{k: v for k, v in settings.items() if k in known})
         one.fit(*((x, y) if "y" in inspect.signature(one.fit).parameters else (x,)))
-        centres = one.prototypes_ if hasattr(one, "prototypes_") else one.final_centroids()
-        return Answers(np.asarray(one.predict(asked)), np.asarray(centres))
+        # Neighbours have none.
+        centres = one.final_centroids() if hasattr(one, "final_centroids") else None
+        centres = getattr(one, "prototypes_", centres)
+        return Answers(
+            np.asarray(one.predict(asked)), None if centres is None else np.asarray(centres)
+        )
 
     return fit
 

@@ -64,7 +64,10 @@ OTHERS = {
     **dict.fromkeys(("GLVQ", "GMLVQ", "LGMLVQ"), "sklvq"),
     **dict.fromkeys(("KNN", "NPC", "KMeans", "GaussianMixture"), "scikit-learn"),
 }
-MISSING = {"prosemble": ("GaussianMixture",)}  # rows that a library does not have
+PAIRWISE = ("RGLVQ", "RRSLVQ", "KGLVQ")  # these learn from dissimilarities
+MISSING = {  # rows that a library does not have
+    "prosemble": ("GaussianMixture", "StableCBC", "RobustStableCBC"),
+}
 
 
 def rows(quick: bool) -> dict:
@@ -74,7 +77,10 @@ def rows(quick: bool) -> dict:
     flat = {
         name
         for name, recipe in recipes.items()
-        if recipe.space is pz.manifolds.Euclidean and recipe.supervised and not recipe.one_class
+        if recipe.space is pz.manifolds.Euclidean
+        and recipe.supervised
+        and not recipe.one_class
+        and name not in PAIRWISE
     }
     names = [*FIRST, *(name for name in recipes if name in flat | {*CLUSTERINGS} - {*FIRST})]
     names = ["GLVQ", "KMeans"] if quick else list(dict.fromkeys(names))

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.mixture import GaussianMixture
 
 import protozoo as pz
@@ -188,6 +188,24 @@ def test_samples_of_a_covariance_that_rounding_hides_are_finite():
     model = pz.PrototypeModel(pz.Prototypes(np.zeros((1, 4))), metric, pz.losses.Mixture.uniform(1))
     assert np.isnan(jax.numpy.linalg.cholesky(covariance.matrices(1, 4))).any()
     assert np.isfinite(mixtures.sample(model, 0, 2000)[0]).all()
+
+
+def test_features_that_hardly_covary_have_covariances():
+    """Those of digits are sums of rounding here and there, which are not the same in both halves of
+    a matrix."""
+    x = np.float32(load_digits().data)
+    model = pz.zoo.GaussianMixture(x, key=KEY, prototypes=10, standardise=True)
+    assert np.isfinite(mixtures.log_prob(model, x[:5])).all()
+    matrix = np.array([[4.0, 1e-9, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 2.0]])
+    model = mixtures.from_parameters(np.ones(1), np.zeros((1, 3)), matrix[None])
+    symmetric = mixtures.from_parameters(
+        np.ones(1), np.zeros((1, 3)), np.maximum(matrix, matrix.T)[None]
+    )
+    np.testing.assert_allclose(
+        mixtures.log_prob(model, np.eye(3)), mixtures.log_prob(symmetric, np.eye(3)), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="`covariances` must be symmetric"):
+        mixtures.from_parameters(np.ones(1), np.zeros((1, 3)), np.triu(matrix)[None])
 
 
 def test_what_is_no_gaussian_mixture_is_refused():

@@ -343,8 +343,13 @@ def _factors(covariances: Float[np.ndarray, "*p d d"]) -> tuple[Array, Array]:
     """The precision factors of covariances, in double precision."""
     covariances = np.asarray(covariances, float)
     d = covariances.shape[-1]
-    if not np.allclose(covariances, covariances.swapaxes(-1, -2), rtol=1e-4, atol=0):
+    mirrored = covariances.swapaxes(-1, -2)
+    # Beside the deviations of its features: what hardly covaries is sums of rounding.
+    deviations = np.sqrt(np.abs(np.diagonal(covariances, axis1=-2, axis2=-1)))
+    most = 1e-4 * deviations[..., None] * deviations[..., None, :]
+    if not (np.abs(covariances - mirrored) <= most).all():
         raise ValueError("`covariances` must be symmetric.")
+    covariances = (covariances + mirrored) / 2
     try:
         factor = np.linalg.inv(np.linalg.cholesky(covariances)).swapaxes(-1, -2)
     except np.linalg.LinAlgError:
