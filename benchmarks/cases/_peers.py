@@ -42,12 +42,12 @@ def prosemble(name: str, epochs: int) -> Fit:
             settings["random_seed"] = 0  # it does not begin without
         one = model(**{k: v for k, v in settings.items() if k in known})
         one.fit(*((x, y) if "y" in inspect.signature(one.fit).parameters else (x,)))
+        centres = getattr(one, "prototypes_", None)
+        if centres is None and hasattr(one, "final_centroids"):
+            centres = one.final_centroids()
         # Neighbours have none.
-        centres = one.final_centroids() if hasattr(one, "final_centroids") else None
-        centres = getattr(one, "prototypes_", centres)
-        return Answers(
-            np.asarray(one.predict(asked)), None if centres is None else np.asarray(centres)
-        )
+        said = np.asarray(one.predict(asked))
+        return Answers(said, None if centres is None else np.asarray(centres))
 
     return fit
 

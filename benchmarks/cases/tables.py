@@ -64,10 +64,9 @@ OTHERS = {
     **dict.fromkeys(("GLVQ", "GMLVQ", "LGMLVQ"), "sklvq"),
     **dict.fromkeys(("KNN", "NPC", "KMeans", "GaussianMixture"), "scikit-learn"),
 }
-PAIRWISE = ("RGLVQ", "RRSLVQ", "KGLVQ")  # these learn from dissimilarities
-MISSING = {  # rows that a library does not have
-    "prosemble": ("GaussianMixture", "StableCBC", "RobustStableCBC"),
-}
+#: Rows that nothing stands beside.
+ALONE = ("RGLVQ", "RRSLVQ", "KGLVQ", "StableCBC", "RobustStableCBC")
+MISSING = {"prosemble": ("GaussianMixture",)}  # rows that a library does not have
 
 
 def rows(quick: bool) -> dict:
@@ -80,7 +79,7 @@ def rows(quick: bool) -> dict:
         if recipe.space is pz.manifolds.Euclidean
         and recipe.supervised
         and not recipe.one_class
-        and name not in PAIRWISE
+        and name not in ALONE
     }
     names = [*FIRST, *(name for name in recipes if name in flat | {*CLUSTERINGS} - {*FIRST})]
     names = ["GLVQ", "KMeans"] if quick else list(dict.fromkeys(names))

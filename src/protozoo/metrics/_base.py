@@ -300,6 +300,13 @@ def matrices_of(
     return np.asarray(maps, np.float64)
 
 
+def outputs_of(metric: AbstractLinearlyAdapted, prototypes: Prototypes) -> int:
+    """How many numbers the linear map makes of a displacement."""
+    linear, k = metric.linear_map(prototypes), prototypes.space.coordinate_size
+    one = jax.tree.map(lambda a: a[0], linear) if metric.local else linear
+    return jax.eval_shape(one.apply, jax.ShapeDtypeStruct((k,), prototypes.points.dtype)).shape[0]
+
+
 def operator_norms(
     matrices: Float[np.ndarray, "q d l"], norm: float | int
 ) -> Float[np.ndarray, " q"]:

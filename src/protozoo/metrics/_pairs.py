@@ -58,8 +58,8 @@ def _all_backward(local: bool, residuals: tuple, cotangent: Array) -> tuple:
     _, pull, own = jax.vjp(expanded, *given, has_aux=True)
     g = cotangent.T
     lost = _lost(g, squared.T, own)
-    exact = _of_columns_of_local if local else _of_columns
-    return None, *_unless(exact, pull(cotangent), lost, (*given, g))
+    exactly = functools.partial(_of_columns, local)
+    return None, *_unless(exactly, pull(cotangent), lost, (*given, g))
 
 
 all_entries.defvjp(_all_forward, _all_backward)
@@ -168,6 +168,7 @@ def _of_pairs(
 
 
 def _of_columns(
+    local: bool,
     sums: Derivatives,
     k: Int[Array, ""],
     linear: AbstractLinearMap,
@@ -175,26 +176,14 @@ def _of_columns(
     points: Float[Array, "p d"],
     g: Float[Array, "p n"],
 ) -> Derivatives:
-    """Of all entries of the k-th prototype, by one map."""
-    dlinear, dv = _of_one(linear, x - points[k][None], g[k])
-    before, dx, dpoints = sums
-    of_all = jax.tree.map(jnp.add, before, dlinear)
-    return of_all, dx + dv, dpoints.at[k].set(-jnp.sum(dv, axis=0).astype(dpoints.dtype))
-
-
-def _of_columns_of_local(
-    sums: Derivatives,
-    k: Int[Array, ""],
-    maps: AbstractLinearMap,
-    x: Float[Array, "n d"],
-    points: Float[Array, "p d"],
-    g: Float[Array, "p n"],
-) -> Derivatives:
-    """The same by local maps."""
-    dmap, dv = _of_one(jax.tree.map(lambda a: a[k], maps), x - points[k][None], g[k])
-    dmaps, dx, dpoints = sums
-    of_each = jax.tree.map(lambda a, b: a.at[k].set(b.astype(a.dtype)), dmaps, dmap)
-    return of_each, dx + dv, dpoints.at[k].set(-jnp.sum(dv, axis=0).astype(dpoints.dtype))
+    """Of all entries of the k-th prototype, by one map or by its own."""
+    one = jax.tree.map(lambda a: a[k], linear) if local else linear
+    derivative, dv = _of_one(one, x - points[k][None], g[k])
+    dlinear, dx, dpoints = sums
+    dlinear = jax.tree.map(
+        lambda a, b: a.at[k].set(b.astype(a.dtype)) if local else a + b, dlinear, derivative
+    )
+    return dlinear, dx + dv, dpoints.at[k].set(-jnp.sum(dv, axis=0).astype(dpoints.dtype))
 
 
 @jax.custom_vjp

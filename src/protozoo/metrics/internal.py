@@ -1,6 +1,11 @@
 """What other parts of the library use of `metrics`; no promise to anybody else."""
 
-from ._base import matrices_of as matrices_of, operator_norms as operator_norms, places as places
+from ._base import (
+    matrices_of as matrices_of,
+    operator_norms as operator_norms,
+    outputs_of as outputs_of,
+    places as places,
+)
 from ._closed_form import Order as Order
 from ._mahalanobis import Cells as Cells
 from ._principal import signed as signed, spectrum as spectrum

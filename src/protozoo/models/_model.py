@@ -71,6 +71,7 @@ from ..metrics import (
     own_units,
     relative_dissimilarities,
 )
+from ..metrics.internal import outputs_of
 from ..prototypes import Prototypes
 from ._answers import (
     as_share,
@@ -1078,18 +1079,15 @@ def _refuse_other_dimension(model: PrototypeModel) -> None:
     if not (any(map(learns_variances, learned)) and isinstance(model.metric, AbstractAdaptation)):
         return
 
-    def adapted(m: Any) -> tuple[AbstractManifold, AbstractLinearMap, Array]:
+    def adapted(m: Any) -> tuple[AbstractManifold, AbstractLinearMap, int]:
         prototypes = m.encoded_prototypes()
-        linear = m.metric.linear_map(prototypes)
-        unit = jnp.eye(prototypes.space.coordinate_size)
-        apply = jax.vmap(lambda a: a.apply(unit)) if m.metric.local else lambda a: a.apply(unit)
-        return prototypes.space, linear, apply(linear)
+        outputs = outputs_of(m.metric, prototypes)
+        return prototypes.space, m.metric.linear_map(prototypes), outputs
 
     try:
-        space, linear, shape = eqx.filter_eval_shape(adapted, model)
+        space, linear, most = eqx.filter_eval_shape(adapted, model)
     except Exception:  # of many kinds, about which parts do not fit; `_check_parts` tells
         return
-    most = shape.shape[-1]
     # Where there is no smooth frame, coordinates are more than dimensions; what a subspace takes
     # out of them may be counted or not.
     dimensions = {most, min(most, space.dimension)}

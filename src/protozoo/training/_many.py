@@ -98,11 +98,7 @@ def fit_many(
     each_trainer: list[Any] = [trainers] * m if own_trainers is None else own_trainers
     each_model: list[Any] = [models] * m if own_models is None else own_models
     for trainer in each_trainer:
-        if given := trainer.for_one_model:
-            raise ValueError(
-                f"`{given[0]}` belongs to the training of one model, and `fit_many` trains many: "
-                "leave it out."
-            )
+        refuse_for_one_model(trainer.for_one_model, "`fit_many` trains many: leave it out")
     train_weights, held_weights = (_for_each(weight, m) for weight in weights)
     for name, given in (("x", x), ("validation", validation)):
         if is_stream(given):
@@ -335,6 +331,12 @@ def _stacked(members: Sequence[_Member]) -> tuple[_Member, _Member]:
         *(eqx.partition(_without_samples(member), eqx.is_array) for member in members), strict=True
     )
     return jax.tree.map(lambda *a: on_device(np.stack(list(map(np.asarray, a)))), *arrays), rest[0]
+
+
+def refuse_for_one_model(given: Sequence[str], why: str) -> None:
+    """Raise `ValueError` for settings that several models cannot be trained with."""
+    if given:
+        raise ValueError(f"`{given[0]}` belongs to the training of one model, and {why}.")
 
 
 def _several(given: Any, kind: type, name: str) -> list[Any] | None:

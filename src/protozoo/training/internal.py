@@ -1,7 +1,10 @@
 """What other parts of the library use of `training`; no promise to anybody else."""
 
 from ._data import ClassWeight as ClassWeight, by_class as by_class, of_classes as of_classes
-from ._many import by_structure as by_structure
+from ._many import (
+    by_structure as by_structure,
+    refuse_for_one_model as refuse_for_one_model,
+)
 from ._note import numbers_of as numbers_of
 from ._objective import sample_losses as sample_losses
 from ._stream import is_stream as is_stream

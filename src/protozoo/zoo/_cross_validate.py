@@ -14,7 +14,8 @@ from .._types import ArrayLike, PRNGKeyArray
 from ..evaluation import MORE_IS_BETTER, Evaluation
 from ..models import PrototypeModel
 from ..training import Fit, Trainer, fit_many
-from ._fit import Maker, by_numbers, look_up, refuse_for_one_model, trainer_settings
+from ..training.internal import refuse_for_one_model
+from ._fit import Maker, by_numbers, look_up, trainer_settings
 from ._origin import carded
 from ._recipe import Recipe, taken
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import jax
@@ -25,7 +25,7 @@ from .._types import ArrayLike, PRNGKeyArray
 from ..models import AbstractTrainable, PrototypeModel
 from ..models.internal import Names
 from ..training import Fit, Trainer, fit_many
-from ..training.internal import ClassWeight, Validation
+from ..training.internal import ClassWeight, Validation, refuse_for_one_model
 from ._origin import Scaling, carded, scale_of
 from ._recipe import Recipe, refuse_stream
 
@@ -116,12 +116,6 @@ def fit(
         validation=cast(Any, validation),
     )
     return best
-
-
-def refuse_for_one_model(given: Sequence[str], why: str) -> None:
-    """Raise `ValueError` for settings that several models cannot be trained with."""
-    if given:
-        raise ValueError(f"`{given[0]}` belongs to the training of one model, and {why}.")
 
 
 def by_numbers(

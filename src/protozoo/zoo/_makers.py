@@ -58,7 +58,7 @@ from ..metrics import (
     TangentExponentialKernel,
     Wasserstein,
 )
-from ..metrics.internal import displacements_from, measured
+from ..metrics.internal import displacements_from, measured, outputs_of
 from ..prototypes import Prototypes
 from ..prototypes.internal import initialise
 from ._options import explained_by, summary, with_options_of
@@ -538,7 +538,7 @@ def then_relevances(inner: Callable) -> Callable:
     @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractAdaptation:
         first = inner(context, **options)
-        return Chain(first, Relevance.uniform(_outputs(context, first)))
+        return Chain(first, Relevance.uniform(outputs_of(first, context.prototypes)))
 
     make.__name__ = f"{inner.__name__}_then_relevances"
     made = "Relevances (`metrics.Relevance`) of what comes out of another adaptation"
@@ -553,7 +553,7 @@ def then_projection(inner: Callable) -> Callable:
         context: Context, *, kernel_latent_dim: int | None = None, **options: Any
     ) -> AbstractAdaptation:
         first = inner(context, **options)
-        size = _outputs(context, first)
+        size = outputs_of(first, context.prototypes)
         if kernel_latent_dim is not None and not 1 <= kernel_latent_dim <= size:
             raise ValueError(
                 f"`kernel_latent_dim` must lie between 1 and {size}, got {kernel_latent_dim}."
@@ -568,15 +568,6 @@ def then_projection(inner: Callable) -> Callable:
       outputs. Default: as many as there may be.
     """
     return with_options_of(inner)(make)
-
-
-def _outputs(context: Context, adaptation: AbstractAdaptation) -> int:
-    """How many numbers an adaptation makes of a displacement."""
-    linear, k = adaptation.linear_map(context.prototypes), context.space.coordinate_size
-    one = jax.tree.map(lambda a: a[0], linear) if adaptation.local else linear
-    return jax.eval_shape(
-        one.apply, jax.ShapeDtypeStruct((k,), context.prototypes.points.dtype)
-    ).shape[0]
 
 
 def spectral_relevance(context: Context) -> AbstractMetric:
