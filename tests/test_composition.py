@@ -374,6 +374,7 @@ def test_what_no_model_is_built_from_or_no_fold_can_have():
     for settings, said in (
         ({"metrics": ["accuracy"]}, r"`metrics` .*`of\('log_loss'\)`"),
         ({"progress": True}, "`progress` belongs to .* one model, and there is one for each fold"),
+        ({"restarts": 3}, "`restarts` belongs to .* one model, and there is one for each fold"),
     ):
         with pytest.raises(ValueError, match=said):
             pz.cross_validate("GLVQ", X, Y, folds=2, **settings)

@@ -349,6 +349,10 @@ def test_what_would_be_ignored_or_means_nothing_is_refused_by_name(unchecked):
             "`prototype` says whose adapted space",
         ),
         (lambda: plots.decision_regions(asked, X, at=X[0]), "`at` is where features are held"),
+        (
+            lambda: plots.decision_regions(asked, X, feature_names=list("abcd")),
+            "`feature_names` are written along two `features`",
+        ),
         (lambda: plots.relevance_spectrum(asked, CLASSES), "`class_names` are those of lines"),
         (lambda: plots.profiles(asked, y=Y), "`y` are the classes of `x`, which is missing"),
         (lambda: plots.curves(series, y=Y), "`y` are the classes of `x`, which is missing"),

@@ -725,6 +725,12 @@ def test_regularisers_that_do_not_fit(row, regulariser, message):
         fit(model, GD("sgd", 0.1), regularisers=[regulariser])
 
 
+@pytest.mark.parametrize("regulariser", [OmegaLogDet(), SparseRelevances(), WeightDecay("metric")])
+def test_a_regulariser_of_what_does_not_learn_is_refused(model, regulariser):
+    with pytest.raises(ValueError, match=f"{type(regulariser).__name__} depends on nothing"):
+        fit(model, GD("sgd", 0.1), regularisers=[regulariser], freeze="metric")
+
+
 def test_a_closed_form_has_no_regulariser(unchecked):
     model = pz.zoo.HCM(X, key=jax.random.key(0))
     with pytest.raises(ValueError, match="`regularisers` have no closed form"):

@@ -124,6 +124,17 @@ def test_a_sample_of_the_target_is_its_own():
     assert (found.predictions == own).all()
 
 
+def test_a_target_is_called_by_its_number_or_its_name():
+    classes = ["a", "b", "c"]
+    named = pz.fit("GMLVQ", X, np.array(classes)[np.arange(len(X)) % 3], epochs=3).model
+    by_number = counterfactuals(named, X, 1)
+    for target in ("b", np.str_("b"), ["b"] * len(X), np.full(len(X), 1)):
+        found = counterfactuals(named, X, target)
+        np.testing.assert_array_equal(found.points, by_number.points)
+    with pytest.raises(ValueError, match="`target` has class 'd', and classes are a, b, c"):
+        counterfactuals(named, X, "d")
+
+
 def test_the_norm_of_one_changes_few_features():
     asked = model(OMEGA)
     few, all_ = (counterfactuals(asked, X, norm=norm) for norm in (1, 2))

@@ -63,12 +63,14 @@ def decision_regions(
     - `at`: the sample at which other features are held; by default, the mean.
     - `prototype`: of a metric with a map for each prototype, whose adapted space is drawn.
     - `threshold`: the confidence below which a sample is rejected, as for `predict_with_reject`.
-    - `feature_names`, `class_names`: what features and classes are called.
+    - `feature_names`: what features are called, where two of them are drawn.
+    - `class_names`: what classes are called.
     - `cells`: how many cells the plane is divided into, along each axis.
     - `ax`: where to draw; a figure of its own by default.
 
     **Raises:** `ValueError` where there is no plane (a curved space, an adapted space of one
-    dimension), and for names that are not as many as what they name.
+    dimension), for names that are not as many as what they name, and for names of features where
+    none is drawn.
     """
     positive_integer(cells, "cells")
     names = names_of_classes(model, class_names)
@@ -79,6 +81,11 @@ def decision_regions(
         if at is not None:
             raise ValueError(
                 "`at` is where features are held that are not drawn: say which two `features` are."
+            )
+        if feature_names is not None:
+            raise ValueError(
+                "`feature_names` are written along two `features`, and here directions of the "
+                "adapted space are drawn: say which two `features`, or leave the names out."
             )
         plane = adapted_plane(model, x, prototype)
     else:

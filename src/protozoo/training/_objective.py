@@ -77,6 +77,11 @@ class Objective(eqx.Module):
         """Raise `ValueError` if some part means nothing for this model."""
         for regulariser in self.regularisers:
             regulariser.check(model)
+            if not _depends(regulariser, model, mask):
+                raise ValueError(
+                    f"`regularisers`: {type(regulariser).__name__} depends on nothing that learns "
+                    "here, and would add the same to every loss: leave it out, or `freeze` less."
+                )
         if self.curriculum is not None and not model.additive:
             raise ValueError(
                 f"`curriculum` weighs samples, and {model.loss_name} is no sum over samples."
@@ -251,3 +256,19 @@ def sample_losses(
 @eqx.filter_jit
 def _some_losses(model: PrototypeModel, x: Array, y: Array | None) -> PerSample:
     return model.losses(x, y)
+
+
+def _depends(regulariser: AbstractRegulariser, model: AbstractTrainable, mask: PyTree) -> bool:
+    """Whether a penalty is computed from anything that learns."""
+    params, rest = eqx.partition(model, mask)
+    learned, structure = jax.tree.flatten(params)
+
+    def penalty(*leaves: Array) -> Scalar:
+        return regulariser(eqx.combine(jax.tree.unflatten(structure, leaves), rest), np.zeros(()))
+
+    program = jax.make_jaxpr(penalty)(*learned).jaxpr
+    reached = set(program.invars)
+    for equation in program.eqns:
+        if any(v in reached for v in equation.invars if not isinstance(v, jax.extend.core.Literal)):
+            reached.update(equation.outvars)
+    return any(v in reached for v in program.outvars if not isinstance(v, jax.extend.core.Literal))

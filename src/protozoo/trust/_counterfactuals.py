@@ -12,6 +12,7 @@ from .._checks import as_labels, as_numbers, of_model, refuse_unknown_classes
 from .._module import replaced
 from .._types import Array, ArrayLike, Bool, Float, Int
 from ..models import PrototypeModel
+from ..models.internal import carded_classes
 from ._certificates import certify
 from ._geometry import Crossing, Exact, check_norm, into, no_planes, plain, shortest
 
@@ -58,7 +59,7 @@ class Counterfactuals(NamedTuple):
 def counterfactuals(
     model: PrototypeModel,
     x: Float[ArrayLike, "n ..."],
-    target: int | Int[ArrayLike, " n"] | None = None,
+    target: str | int | Int[ArrayLike, " n"] | Sequence[str] | None = None,
     *,
     bounds: tuple[Any, Any] | None = None,
     frozen: Sequence[int | str] = (),
@@ -82,7 +83,8 @@ def counterfactuals(
 
     - `model`: any that tells two classes apart.
     - `x`: samples.
-    - `target`: the class that is to win, one for all samples or one for each; `None`: any other.
+    - `target`: the class that is to win, one for all samples or one for each, by its number or its
+      name on the model's card; `None`: any other.
       A sample that is of this class already is its own counterfactual.
     - `bounds`: `(low, high)`, each a number, one for each feature, or `None`.
     - `frozen`: features that stay as they are: their numbers, or their names on the model's card.
@@ -414,10 +416,9 @@ def _wanted(model: PrototypeModel, target: Any, n: int) -> Int[np.ndarray, " n"]
         raise ValueError("`model` knows a single class: there is no other one.")
     if target is None:
         return None
-    given = as_numbers(target, "target")
-    if not np.shape(given):
-        given = np.full(n, np.asarray(given))
-    wanted = as_labels(given, n, "target")
+    alone = isinstance(target, str | int | float) or getattr(target, "shape", None) == ()
+    given = np.full(n, target) if alone else target
+    wanted = as_labels(given, n, "target", carded_classes(model))
     refuse_unknown_classes(wanted, model.classes, "target")
     return wanted
 

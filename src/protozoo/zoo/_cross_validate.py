@@ -133,7 +133,8 @@ def cross_validate(
             "given: set it there, or leave `trainer` out."
         )
     trainer = recipe.trainer(**settings) if trainer is None else trainer
-    refuse_for_one_model(trainer.for_one_model, "there is one for each fold: leave it out")
+    given_for_one = (*trainer.for_one_model, *(name for name in options if name in _OF_ONE_FIT))
+    refuse_for_one_model(given_for_one, "there is one for each fold: leave it out")
     if trainer.metrics:
         raise ValueError(
             "`metrics` are measured while one model is trained; the result of `cross_validate` has "
@@ -170,6 +171,10 @@ def cross_validate(
     of_all[there] = fold
     scores = np.array([one.accuracy for one in evaluations])
     return CrossValidation(scores, fits, of_all, evaluations)
+
+
+#: What `pz.fit` takes and folds do not.
+_OF_ONE_FIT = ("validation", "class_weight", "restarts", "resume")
 
 
 def _refuse_other_measures(measure: Any) -> None:
