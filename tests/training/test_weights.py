@@ -98,7 +98,7 @@ def test_a_row_is_trained_by_weights_as_by_copies(case):
     if "Median" in case.name or str(case) == "HeskesSOM-torus":
         pytest.skip("Where two exchanges, or all winners, are equally good, rounding chooses.")
     if case.name in ("SOM", "GrowingNeuralGas"):
-        pytest.skip("Learning sample by sample, copies are more steps, each a smaller one.")
+        pytest.skip("Learning sample by sample, copies are more steps than weights.")
     # Distances do not see the last bias of an encoder: Adam would take the signs of rounding.
     one_step = {"epochs": 1, "rule": pz.GradientDescent("sgd", 1e-2)}
     trainer = case.recipe.trainer(**(one_step if case.recipe.encoder else {"epochs": 3}))
@@ -126,6 +126,14 @@ def test_the_first_minute_takes_weights(class_weight):
     weighted = pz.fit("GLVQ", X, Y, sample_weight=COPIES * (1 + Y), **settings)
     copies = pz.fit("GLVQ", *(np.repeat(a, COPIES * (1 + Y), axis=0) for a in (X, Y)), **settings)
     np.testing.assert_allclose(weighted.history["loss"], copies.history["loss"], rtol=1e-5)
+
+
+def test_the_size_of_a_map_is_that_of_copies():
+    make = pz.zoo.HeskesSOM
+    weighted, once = make(X, key=0, sample_weight=COPIES), make(X, key=0)
+    copies = make(np.repeat(X, COPIES, axis=0), key=0)
+    assert weighted.loss.cooperation.lattice == copies.loss.cooperation.lattice
+    assert weighted.loss.cooperation.lattice == once.loss.cooperation.lattice
 
 
 @pytest.mark.parametrize("name", ["GLVQ", "MedianLVQ"])

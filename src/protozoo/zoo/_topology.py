@@ -35,6 +35,10 @@ from ._recipe import Recipe
 from ._riemannian import by_shape
 
 
+#: Of the sides of a lattice whose size follows from the samples.
+LONGEST = 20
+
+
 # Makers.
 
 
@@ -48,17 +52,28 @@ def lattice(
     """Places of the prototypes (`cooperation.Lattice`).
 
     - `grid`: how many prototypes there are along each axis. Range: one, two or three numbers, each
-      at least 1. Default: a square of about five times the root of the number of samples, and 400
-      at most.
+      at least 1. Default: a square of about five times the root of the number of different samples,
+      and 400 at most.
     - `topology`: whether a prototype has four neighbours or six. Range: `"rectangular"` or
       `"hexagonal"`, which needs two axes or three.
     - `toroidal`: whether both ends of an axis are neighbours. Range: `True` or `False`; of
       hexagons, only for an even number of rows.
     """
     if grid is None:
-        side = int(np.clip(round((5 * len(context.x) ** 0.5) ** 0.5), 2, 20))
+        side = int(np.clip(round((5 * _different(context.x) ** 0.5) ** 0.5), 2, LONGEST))
         grid = (side + side % 2, side)
     return Lattice(grid, topology, toroidal)
+
+
+def _different(x: Float[np.ndarray, "n ..."]) -> int:
+    """How many samples differ, so that copies are as good as weights; counted no further than it
+    makes a difference."""
+    seen = set()
+    for sample in x:
+        seen.add(sample.tobytes())
+        if len(seen) > (LONGEST + 1) ** 4 / 25:
+            break
+    return len(seen)
 
 
 @explained_by(clusters)
