@@ -286,6 +286,10 @@ OPEN = {
 }
 
 
+#: What is found of the features that there are.
+GAPS = (pz.backbones.Standardise, pz.backbones.MinMax, pz.backbones.Robust)
+
+
 def test_every_public_class_is_given_what_it_cannot_take():
     public = {
         value
@@ -318,6 +322,26 @@ def test_every_public_class_is_given_what_it_cannot_take():
     }
     components = (pz.losses.CBC, pz.losses.StableCBC, pz.losses.RobustStableCBC)
     assert makers - {one.from_data for one in components} <= {*FUNCTIONS}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("make", [*CLASSES, *FUNCTIONS], ids=lambda make: make.__qualname__)
+def test_what_is_no_number_is_refused_by_name(make, value, unchecked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {**CLASSES, **FUNCTIONS}[make]
+    for name, numbers in given.items():
+        if not isinstance(numbers, float | np.ndarray) or np.asarray(numbers).dtype.kind != "f":
+            continue
+        # A norm may be of infinite order, a scale leaves gaps out, and samples that may fill a disk
+        # are looked at when they are drawn.
+        infinite = make is pz.metrics.LpNorm and value == np.inf
+        gaps = getattr(make, "__self__", None) in GAPS and np.isnan(value)
+        if infinite or gaps or make is pz.training.Slices:
+            continue
+        wrong = np.array(numbers, float)
+        wrong.flat[wrong.size // 2] = value
+        with pytest.raises((ValueError, TypeError), match=f"`{name}`"):
+            make(**{**given, name: wrong if wrong.ndim else float(wrong)})
 
 
 @pytest.mark.parametrize("make", [*CLASSES, *FUNCTIONS], ids=lambda make: make.__qualname__)

@@ -24,7 +24,7 @@ from jax.core import Tracer
 from jaxtyping import AbstractArray
 
 from ._keys import seeded
-from ._statistics import blocks, counting
+from ._statistics import blocks, counting, present
 from ._types import Array, ArrayLike, PRNGKeyArray
 
 
@@ -646,6 +646,16 @@ def counted(
         return x, y, None
     weight, x, y = counting(as_weights(weight, len(x)), x, y)
     return x, y, weight
+
+
+def present_samples(
+    x: np.ndarray, sample_weight: Any, y: np.ndarray | None = None, gaps: bool = False
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
+    """What is left of samples without those of weight zero, and finite; the weights are `None` if
+    they say nothing. With `gaps`, NaN is a feature left out."""
+    weight, x, y = present(as_weights(sample_weight, len(x)), x, y)
+    refuse_nonfinite(x, gaps=gaps)
+    return weight, x, y
 
 
 def as_key(key: Any, name: str = "key") -> PRNGKeyArray:

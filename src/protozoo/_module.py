@@ -82,8 +82,8 @@ def learned(
     decays: bool | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Declare an array of parameters: of floats, whatever it is made from, in as many axes as the
-    annotation says.
+    """Declare an array of parameters: of finite floats, whatever it is made from, in as many axes
+    as the annotation says.
 
     **Arguments:**
 
@@ -95,7 +95,7 @@ def learned(
     - `decays`: whether weight decay shrinks it; by default, if it is a matrix without such an axis.
     """
     metadata = said("learned", axes=_axes(axis), constraint=constraint, decays=decays)
-    return converted(_parameters, metadata=metadata, **kwargs)
+    return converted(_numbers, metadata=metadata, **kwargs)
 
 
 def buffer(*, axis: Axis | tuple[Axis, ...] | None = None, **kwargs: Any) -> Any:
@@ -119,14 +119,6 @@ def _buffer(value: Any, annotation: Any, name: str) -> Any:
 
 def _numbers(value: Any, annotation: Any, name: str) -> Any:
     return None if value is None and allows_none(annotation) else as_finite(value, annotation, name)
-
-
-def _parameters(value: Any, annotation: Any, name: str) -> Any:
-    return (
-        None
-        if value is None and allows_none(annotation)
-        else fitting(as_floats(value, name), annotation, name)
-    )
 
 
 def hyper(**kwargs: Any) -> Any:

@@ -83,9 +83,10 @@ def test_where_nothing_is_known_confidence_is_zero():
 
 @pytest.mark.parametrize("order", [1.0, 2.0, 3.0, float("inf")])
 def test_norms_of_what_is_no_number_are_none(order):
-    points = np.array([[0.0, 0.0], [np.nan, 0.0], [3.0, 4.0]], np.float32)
+    points = jnp.array([[0.0, 0.0], [jnp.nan, 0.0], [3.0, 4.0]])
+    prototypes = eqx.tree_at(lambda p: p.points, pz.Prototypes(CORNERS), points)
     metric = pz.metrics.LpNorm(order)
-    delta = np.asarray(metric(jnp.asarray([[0.0, 0.0], [0.0, jnp.nan]]), pz.Prototypes(points)))
+    delta = np.asarray(metric(jnp.asarray([[0.0, 0.0], [0.0, jnp.nan]]), prototypes))
     assert np.isnan(delta).tolist() == [[False, True, False], [True, True, True]]
     np.testing.assert_allclose(delta[0, [0, 2]], [0, np.linalg.norm([3, 4], order)], rtol=1e-6)
     model = pz.PrototypeModel(pz.Prototypes(CORNERS, [0, 1, 2]), metric, pz.losses.GLVQ())

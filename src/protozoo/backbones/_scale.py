@@ -7,9 +7,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_samples, as_weights, known_value, refuse_nonfinite, sample_numbers
+from .._checks import (
+    known_value,
+    present_samples,
+    samples_of_host,
+)
 from .._module import hyper
-from .._statistics import mean_and_variance, present, shares, weighted_median
+from .._statistics import mean_and_variance, shares, weighted_median
 from .._types import Array, ArrayLike, Float, Num, Scalar
 
 
@@ -290,11 +294,7 @@ def _check_factor(shift: Array, factor: Array) -> None:
 
 def _known(x: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Samples that are there, as models see them, and their weights, if these say anything."""
-    numbers = sample_numbers(x)
-    weight = as_weights(sample_weight, len(numbers))
-    checked = as_samples(numbers)
-    refuse_nonfinite(checked, gaps=True)
-    weight, samples, _ = present(weight, np.asarray(checked))
+    weight, samples, _ = present_samples(samples_of_host(x), sample_weight, gaps=True)
     empty = np.asarray(np.isnan(samples).all(axis=0))
     if empty.any():
         raise ValueError(

@@ -9,7 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import as_samples, as_weights, known_value, of_kinds, refuse_negative
+from .._checks import (
+    as_samples,
+    as_weights,
+    known_value,
+    of_kinds,
+    refuse_negative,
+    refuse_nonfinite,
+)
 from .._constraints import Positive
 from .._module import (
     AbstractHomogeneous,
@@ -21,7 +28,7 @@ from .._module import (
     with_parts_in_units,
 )
 from .._schedules import as_scalar, positive
-from .._statistics import weighted_mean, weighted_quantile
+from .._statistics import counting, weighted_mean, weighted_quantile
 from .._types import Array, ArrayLike, Float, PerPrototype, PerSample, Scalar
 from ..cooperation import AbstractCooperation, WinnerTakesAll
 from ._base import AbstractLoss
@@ -101,11 +108,9 @@ class Radii(AbstractVisibility):
         if rejected is not None:
             refuse_no_share(rejected, "rejected")
         delta = np.asarray(as_samples(delta, None, "delta"), np.float64)
-        weight, winner, nearest = (
-            as_weights(sample_weight, len(delta)),
-            delta.argmin(axis=1),
-            delta.min(axis=1),
-        )
+        weight, delta = counting(as_weights(sample_weight, len(delta)), delta)
+        refuse_nonfinite(delta, "delta")
+        winner, nearest = delta.argmin(axis=1), delta.min(axis=1)
         typical = weighted_mean(nearest, weight)
         # Where all samples are prototypes there is no scale at all.
         radii = np.full(delta.shape[1], typical if typical > 0 else 1.0)

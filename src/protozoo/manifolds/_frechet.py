@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights, of_kinds, positive_integer, samples_of_host
+from .._checks import of_kinds, positive_integer, present_samples, samples_of_host
 from .._statistics import mean, mean_and_variance
 from .._types import Array, ArrayLike, Float, Num
 from ._base import AbstractManifold
@@ -61,13 +61,10 @@ def frechet_mean(
     **Raises:** `ValueError` for samples that are no points of the space.
     """
     positive_integer(steps, "steps")
-    x = samples_of_host(x, space.point_shape)
+    weight, x, _ = present_samples(samples_of_host(x, space.point_shape), sample_weight)
     if violation := space.violation(x):
         raise ValueError(f"`x` does not lie in {space}: {violation}")
-    weight = as_weights(sample_weight, len(x))
-    return karcher_mean(
-        space, x, None if (weight == weight[0]).all() else weight / weight.max(), steps
-    )
+    return karcher_mean(space, x, None if weight is None else weight / weight.max(), steps)
 
 
 def karcher_mean(

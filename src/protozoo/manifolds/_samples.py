@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._checks import as_finite, as_numbers, of_kinds, positive_integer, sample_numbers
+from .._checks import (
+    as_finite,
+    as_numbers,
+    of_kinds,
+    positive_integer,
+    refuse_nonfinite,
+    sample_numbers,
+)
 from .._schedules import positive
 from .._types import ArrayLike, Float, Int
 from ._poincare import MARGIN, MARGIN_IN_DOUBLE
@@ -33,6 +40,7 @@ def covariances(
     **Raises:** `ValueError` for another shape or shrinkage, and for a window that is constant.
     """
     x = np.asarray(sample_numbers(signals, name="signals"))
+    refuse_nonfinite(x, "signals")
     if x.ndim != 3 or x.shape[2] < 2:
         raise ValueError(
             f"`signals` must have shape (n, channels, times), with two times at least, got "
@@ -135,10 +143,10 @@ def rotations_from_quaternions(quaternions: Float[ArrayLike, "n 4"]) -> Float[np
     **Raises:** `ValueError` for another shape, and for a quaternion that is zero.
     """
     q = np.asarray(sample_numbers(quaternions, (4,), "quaternions")).astype(float)
+    refuse_nonfinite(q, "quaternions")
     largest = np.abs(q).max(axis=1, keepdims=True)
-    if not (np.isfinite(largest) & (largest > 0)).all():
-        at = int(np.argmin((np.isfinite(largest) & (largest > 0))[:, 0]))
-        raise ValueError(f"`quaternions`: number {at} is zero or not finite, and no rotation.")
+    if not largest.all():
+        raise ValueError(f"`quaternions`: number {int(largest.argmin())} is zero, and no rotation.")
     q = q / largest
     w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
     rows = [
@@ -156,6 +164,7 @@ def rotations_from_axis_angle(vectors: Float[ArrayLike, "n 3"]) -> Float[np.ndar
     **Raises:** `ValueError` for another shape.
     """
     v = np.asarray(sample_numbers(vectors, (3,), "vectors")).astype(float)
+    refuse_nonfinite(v, "vectors")
     half = np.linalg.norm(v, axis=1, keepdims=True) / 2
     # sin(h) / 2h, which is one half at zero.
     return rotations_from_quaternions(

@@ -5,10 +5,10 @@ from typing import ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights, of_kinds
+from .._checks import of_kinds, present_samples
 from .._module import AbstractHomogeneous, learned
 from .._products import flattened, is_low
-from .._statistics import mean_and_variance, present
+from .._statistics import mean_and_variance
 from .._types import Array, ArrayLike, Float, Scalar
 from ..manifolds import shared_squares, squared_lengths
 from ..prototypes import Prototypes
@@ -60,7 +60,7 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
                 f"`latent_dim` must lie between 1 and the number of features {x.shape[1]}, got "
                 f"{latent_dim}."
             )
-        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
+        weight, x, _ = present_samples(x, sample_weight)
         mean, variance = mean_and_variance(x[:, :latent_dim], weight)
         square = float(np.sum(variance + mean**2))
         return cls(np.eye(x.shape[1], latent_dim) * np.sqrt(0.1 / square if square > 0 else 1.0))

@@ -9,15 +9,15 @@ import numpy as np
 from .._checks import (
     as_floats,
     as_labels,
-    as_weights,
     known_value,
     of_kinds,
     on_device,
+    present_samples,
     samples_of_host,
 )
 from .._module import AbstractHomogeneous, degree, learned, part, replaced
 from .._schedules import positive
-from .._statistics import present, weighted_median
+from .._statistics import weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractQuadratic, Columns, in_columns
@@ -78,11 +78,8 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         - `sample_weight`: not negative, `(n,)`: how many copies of each sample there are.
         """
         x = samples_of_host(x, prototypes.space.point_shape)
-        weight, x, y = present(
-            as_weights(sample_weight, len(x)),
-            x,
-            None if y is None else as_labels(y, len(x)),
-        )
+        y = None if y is None else as_labels(y, len(x))
+        weight, x, y = present_samples(x, sample_weight, y)
         found = measured(metric, as_floats(x), prototypes)
         squared = np.asarray(found.delta, float)
         medians = []

@@ -9,15 +9,15 @@ import numpy as np
 from .._checks import (
     as_finite,
     as_floats,
-    as_weights,
     known_value,
     of_kinds,
     on_device,
+    present_samples,
     refuse_negative,
     samples_of_host,
 )
 from .._module import AbstractHomogeneous, hyper, part, power_of_two, replaced, static
-from .._statistics import blocks, mean_and_variance, present, shares
+from .._statistics import blocks, mean_and_variance, shares
 from .._types import Array, ArrayLike, Float, Int, Num
 from ..prototypes import Prototypes
 from ._base import ALL, AbstractQuadratic, Columns, in_columns
@@ -160,7 +160,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
                 f"`covariance` must be one of {', '.join(map(repr, KINDS))}, got {covariance!r}."
             )
         x = samples_of_host(x, prototypes.space.point_shape)
-        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
+        weight, x, _ = present_samples(x, sample_weight)
         x, points = (
             x.reshape(len(x), -1),
             np.asarray(prototypes.points, float).reshape(len(prototypes), -1),

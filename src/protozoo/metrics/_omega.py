@@ -6,10 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_weights, of_kinds, on_device, positive_integer, refuse_zero
+from .._checks import (
+    as_labels,
+    of_kinds,
+    on_device,
+    positive_integer,
+    present_samples,
+    refuse_zero,
+)
 from .._constraints import FREE, AbstractConstraint, UnitTrace
 from .._module import as_declared, learned, static
-from .._statistics import present
 from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
@@ -93,7 +99,7 @@ class Omega(AbstractOmega):
         """
         x = flat(x)
         latent_dim = _checked_rank(x.shape[1], latent_dim)
-        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
+        weight, x, _ = present_samples(x, sample_weight)
         return cls(jnp.asarray(principal_directions(x, latent_dim, weight)), normalised)
 
     @classmethod
@@ -122,7 +128,7 @@ class Omega(AbstractOmega):
         """
         x = flat(x)
         latent_dim, labels = _checked_rank(x.shape[1], latent_dim), as_labels(y, len(x))
-        weight, x, present_labels = present(as_weights(sample_weight, len(x)), x, labels)
+        weight, x, present_labels = present_samples(x, sample_weight, labels)
         # Numbered after those without weight are gone, and perhaps whole classes with them.
         numbers = np.unique(np.asarray(present_labels), return_inverse=True)[1]
         return cls(jnp.asarray(discriminant_directions(x, numbers, latent_dim, weight)), normalised)

@@ -3,9 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights, known_value
+from .._checks import known_value, present_samples
 from .._module import hyper
-from .._statistics import present
 from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
@@ -57,7 +56,7 @@ class Subspace(AbstractAdaptation):
         **Raises:** `ValueError` if all samples are equal.
         """
         x = flat(x)
-        weight, x, _ = present(as_weights(sample_weight, len(x)), x)
+        weight, x, _ = present_samples(x, sample_weight)
         directions = varying_directions(x, weight)
         if directions.shape[1] == 0:
             raise ValueError("`x` spans nothing: all samples are equal.")

@@ -6,10 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_weights, known_value, of_kinds, on_device, sample_numbers
+from .._checks import (
+    as_labels,
+    known_value,
+    of_kinds,
+    on_device,
+    present_samples,
+    sample_numbers,
+)
 from .._constraints import Orthonormal
 from .._module import as_declared, learned
-from .._statistics import BLOCK, present
+from .._statistics import BLOCK
 from .._types import Array, ArrayLike, Float, Int, Num
 from ..manifolds import curved_coordinates, curved_squares
 from ..prototypes import Prototypes
@@ -78,9 +85,8 @@ class Tangent(AbstractAdaptation):
         """
         _check_subspace(subspace_dim, prototypes.space.coordinate_size)
         x = np.asarray(sample_numbers(x, prototypes.space.point_shape))
-        weight, x, y = present(
-            as_weights(sample_weight, len(x)), x, None if y is None else as_labels(y, len(x))
-        )
+        y = None if y is None else as_labels(y, len(x))
+        weight, x, y = present_samples(x, sample_weight, y)
 
         def varying(mine: np.ndarray, j: int) -> np.ndarray:
             return varying_directions(

@@ -6,7 +6,16 @@ import equinox as eqx
 import numpy as np
 from jax.core import Tracer
 
-from .._checks import as_floats, as_key, as_labels, as_numbers, of_kind, of_kinds, sample_numbers
+from .._checks import (
+    as_floats,
+    as_key,
+    as_labels,
+    as_numbers,
+    of_kind,
+    of_kinds,
+    present_samples,
+    sample_numbers,
+)
 from .._module import learned, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray
 from ..manifolds import AbstractManifold, Euclidean, OnManifold
@@ -111,7 +120,7 @@ class Prototypes(eqx.Module):
         **Raises:** `ValueError` if a class is empty or smaller than the number of prototypes asked
         of it, for weights that are negative, and for points of another shape than was asked for.
         """
-        x, space = _placed(x, space)
+        x, space = _placed(x, space, sample_weight)
         labels = as_labels(y, len(x))
         points, labels = initialise(
             x, labels, per_class, as_key(key), initialiser, space, sample_weight, "per_class"
@@ -131,7 +140,7 @@ class Prototypes(eqx.Module):
         sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "Prototypes":
         """`count` prototypes without classes; the arguments are those of `from_classes`."""
-        x, space = _placed(x, space)
+        x, space = _placed(x, space, sample_weight)
         one = np.zeros(len(x), np.int8)
         points, _ = initialise(
             x, one, count, as_key(key), initialiser, space, sample_weight, "count"
@@ -165,9 +174,12 @@ class Prototypes(eqx.Module):
         return replaced(self, points=points, space=self.space if space is None else space)
 
 
-def _placed(x: ArrayLike, space: AbstractManifold | None) -> tuple[np.ndarray, AbstractManifold]:
+def _placed(
+    x: ArrayLike, space: AbstractManifold | None, sample_weight: ArrayLike | None
+) -> tuple[np.ndarray, AbstractManifold]:
     """Samples as they are, not copied, and the space they live in."""
     x = np.asarray(sample_numbers(x))
+    present_samples(x, sample_weight)
     placed: AbstractManifold = of_kind(
         Euclidean(x.shape[1:]) if space is None else space, AbstractManifold, "space"
     )
