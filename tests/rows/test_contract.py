@@ -47,10 +47,11 @@ def parts(model: pz.PrototypeModel) -> set[str]:
 def test_the_rows_that_are_always_tried_have_every_kind_of_part():
     every = {str(case): parts(case.model) for case in CASES}
     assert set(every) >= COVER
-    # in test_clusters.py, test_mixtures.py, test_one_class.py, test_curved_models.py and
-    # test_metrics.py
+    # in test_clusters.py, test_mixtures.py, test_one_class.py, test_curved_models.py,
+    # test_metrics.py and test_certificates.py
     elsewhere = {
         *("SoftLVQ", "GaussianKernel", "Relevance", "Wasserstein", "ClasswiseClustering"),
+        *("StableCBC", "RobustStableCBC"),
         *(
             "KernelDistances",
             "Columnwise",

@@ -114,6 +114,10 @@ def test_no_unit_of_the_data_matters(case):
             # A gradient is no answer: of the largest and smallest units, some of its entries are
             # out of range.
             found.pop("trained")
+        elif case.name == "GRLGQ":
+            # A prototype of the case lies on the only sample that it wins: its gradient is
+            # rounding, of which the steps are as long as of any.
+            found.pop("trained")
         # Parameters that are logarithms of scales have fewer bits for their digits in units that
         # are so far from one: one of 42 (2^60) is rounded by 4e-6, a δ of some tens by up to 1e-3.
         tolerance = 1e-3 if abs(k) > 17 else 1e-5
@@ -293,9 +297,18 @@ def far(case: Case, size: float) -> np.ndarray:
     return (case.x * size * sign.reshape(-1, 1, *[1] * (case.x.ndim - 2))).astype(np.float32)
 
 
+#: What a filter makes of matrices that are as many times larger is no matrix in 32 bits: its
+#: eigenvalues differ by more than their digits.
+FILTERED = 1e8
+
+
 def test_far_samples_get_the_limit_of_the_exact_answer(case, model):
     for size in (1e5, 1e8, 1e12, 1e18, 1e25, 1e30):
         x = far(case, size)
+        if case.name == "FGMDM" and size > FILTERED:
+            with pytest.raises(ValueError, match="exceeds the range of float32"):
+                model.predict(x)
+            continue
         label, proba, confidence = (
             np.asarray(a) for a in (model.predict(x), model.predict_proba(x), model.confidence(x))
         )
@@ -310,7 +323,7 @@ def test_far_samples_get_the_limit_of_the_exact_answer(case, model):
 def test_one_far_sample_changes_no_other_answer(case, model):
     x = case.x.copy()
     expected = model.predict_proba(x)
-    x[7] = far(case, 1e20)[7]
+    x[7] = far(case, FILTERED if case.name == "FGMDM" else 1e20)[7]
     rest = np.arange(N) != 7
     np.testing.assert_array_equal(model.predict_proba(x)[rest], expected[rest])
 
