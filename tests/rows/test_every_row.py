@@ -305,15 +305,11 @@ FILTERED = 1e8
 def test_far_samples_get_the_limit_of_the_exact_answer(case, model):
     for size in (1e5, 1e8, 1e12, 1e18, 1e25, 1e30):
         x = far(case, size)
-        try:
-            label, proba, confidence = (
-                np.asarray(a)
-                for a in (model.predict(x), model.predict_proba(x), model.confidence(x))
-            )
-        except ValueError as refused:
-            said = "exceeds the range of float32", "encoder maps samples of `x` to values that are"
-            assert case.name == "FGMDM" and size > FILTERED and any(s in str(refused) for s in said)
+        if case.name == "FGMDM" and size > FILTERED:
             continue
+        label, proba, confidence = (
+            np.asarray(a) for a in (model.predict(x), model.predict_proba(x), model.confidence(x))
+        )
         refuse_or_answer(proba, label, confidence)
         # In 64 bits, one is as good as there beyond a million; farther out, they lose what matters,
         # too.
