@@ -79,9 +79,9 @@ def scale_free(case: Case, unit: float) -> pz.Trainer:
         "prototypes": optax.sign_sgd(0.02 * of_points),
         "metric": optax.sign_sgd(0.005 * of_metric),
     }
-    learns = jax.tree.leaves(eqx.filter(case.model.metric, eqx.is_inexact_array))
-    learns_more = any(jax.tree.leaves(pz.training.trainable_mask(case.model).loss))
-    rest = {"rest": optax.sign_sgd(0.005)} if learns_more else {}
+    mask = pz.training.trainable_mask(case.model)
+    learns = any(jax.tree.leaves(mask.metric))
+    rest = {"rest": optax.sign_sgd(0.005)} if any(jax.tree.leaves(mask.loss)) else {}
     return pz.Trainer(
         pz.GradientDescent({n: o for n, o in parts.items() if n != "metric" or learns} | rest), 3
     )

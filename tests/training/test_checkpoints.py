@@ -364,7 +364,8 @@ def damage_somewhere(
             file.write_bytes(bits[: chance.randrange(len(bits))])
         elif change == 2:
             at = chance.randrange(len(bits))
-            file.write_bytes(bits[:at] + bytes(chance.randrange(1, 50)) + bits[at + 1 :])
+            other = bytes([bits[at] ^ 1]) + bytes(chance.randrange(50))
+            file.write_bytes(bits[:at] + other + bits[at + 1 :])
         else:
             file.unlink()
     if "9" in hit:
