@@ -144,8 +144,8 @@ class Case:
     @property
     def cost_falls(self) -> bool:
         """Kohonen's LVQ1 cost counts a wrong winner as minus its distance: it rises when decisions
-        become right."""
-        return self.name not in ("LVQ1", "GLVQ1") and self.learns
+        become right. Gath and Geva weigh samples by powers of posteriors: likelihoods may fall."""
+        return self.name not in ("LVQ1", "GLVQ1", "GathGeva") and self.learns
 
     @functools.cached_property  # asked while tests are collected, and a rule has parts to make
     def learns(self) -> bool:

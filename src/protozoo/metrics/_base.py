@@ -2,7 +2,7 @@
 it."""
 
 import abc
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 import equinox as eqx
 import jax
@@ -103,6 +103,12 @@ def refuse_curved(metric: AbstractMetric, prototypes: Prototypes) -> None:
         )
 
 
+def differs_linearly(metric: AbstractMetric) -> TypeGuard["AbstractQuadratic"]:
+    """Whether, in a flat space, what tells the dissimilarities of a sample apart is linear in
+    it."""
+    return isinstance(metric, AbstractQuadratic) and metric.additive and not metric.local
+
+
 def relative_dissimilarities(
     metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
 ) -> Float[Array, "n p"]:
@@ -114,12 +120,9 @@ def relative_dissimilarities(
     difference; where nothing else is left, the sample is seen from where its direction can still be
     told, which is as good as from far away.
     """
-    if (
-        isinstance(metric, AbstractAdaptation)
-        and prototypes.space.displacement_is_difference
-        and not metric.local
-    ):
-        return accumulated(metric.squared(x, prototypes, relative=True))
+    if differs_linearly(metric) and prototypes.space.displacement_is_difference:
+        squared = accumulated(metric.squared(x, prototypes, relative=True))
+        return metric.radial(squared, prototypes)
 
     def seen_from(x: Float[Array, "n ..."]) -> tuple[Float[Array, "n p"], Int[Array, " n"]]:
         delta = accumulated(metric(x, prototypes))
@@ -203,6 +206,12 @@ class AbstractQuadratic(AbstractLinearlyAdapted, AbstractCentroidal):
     minimisers, whatever the radial function.
     """
 
+    @property
+    def additive(self) -> bool:
+        """Whether the radial function adds a number at most: what squares of a sample have in
+        common, dissimilarities have, too."""
+        return False
+
     def squared(
         self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False
     ) -> Float[Array, "n p"]:
@@ -266,6 +275,10 @@ class AbstractAdaptation(AbstractQuadratic, AbstractSeminorm, AbstractScaleFree)
     `Chain`."""
 
     degree: ClassVar[int] = 2
+
+    @property
+    def additive(self) -> bool:
+        return True
 
     def radial(
         self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL

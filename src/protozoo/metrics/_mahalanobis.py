@@ -197,6 +197,10 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         return 2 if self.normalisation == "volume" else 0
 
     @property
+    def additive(self) -> bool:
+        return self.normalisation != "volume"
+
+    @property
     def is_density(self) -> bool:
         """Whether δ is minus twice a log-density: differences of it mean something, and ratios
         nothing, because its zero is where some unit has it."""

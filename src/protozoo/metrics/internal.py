@@ -1,6 +1,7 @@
 """What other parts of the library use of `metrics`; no promise to anybody else."""
 
 from ._base import (
+    differs_linearly as differs_linearly,
     matrices_of as matrices_of,
     operator_norms as operator_norms,
     outputs_of as outputs_of,

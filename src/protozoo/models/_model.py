@@ -71,7 +71,7 @@ from ..metrics import (
     own_units,
     relative_dissimilarities,
 )
-from ..metrics.internal import outputs_of
+from ..metrics.internal import differs_linearly, outputs_of
 from ..prototypes import Prototypes
 from ._answers import (
     as_share,
@@ -1252,8 +1252,8 @@ class Seen:
         judge, (metric, prototypes, *_) = self.judge, self.judge.units
         if not judge.decision.relative:
             return self.dissimilarities()
-        linear = isinstance(metric, AbstractAdaptation) and not metric.local
-        return relative_dissimilarities(metric, judge.bounded(self.points, linear), prototypes)
+        points = judge.bounded(self.points, differs_linearly(metric))
+        return relative_dissimilarities(metric, points, prototypes)
 
     def by_loss(self) -> "Seen":
         """The same samples, as the loss sees them."""

@@ -40,8 +40,8 @@ class MedianOptimization(AbstractRule):
     ) -> None:
         if batch_size is not None:
             raise ValueError(
-                "`batch_size` must be None: `MedianOptimization` chooses among all samples, which "
-                "no stream shows."
+                "`batch_size` must be None, and `x` no stream: `MedianOptimization` chooses among "
+                "all samples."
             )
         if not isinstance(model, PrototypeModel):
             raise ValueError(

@@ -18,7 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import is_dissimilarity_matrix, on_device, positive_integer
+from .._checks import (
+    is_dissimilarity_matrix,
+    on_device,
+    positive_integer,
+    refuse_no_dissimilarities,
+)
 from .._schedules import AbstractSchedule, Exponential, positive
 from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
@@ -382,7 +387,10 @@ def euclidean_or_given(context: Context, *, precomputed: bool | None = None) -> 
             "`precomputed=True` to take it for one, or `precomputed=False` to take its rows for "
             "vectors."
         )
-    return Precomputed() if precomputed else SquaredEuclidean()
+    if not precomputed:
+        return SquaredEuclidean()
+    refuse_no_dissimilarities(context.x, own=True)
+    return Precomputed()
 
 
 def relevance(context: Context) -> AbstractAdaptation:
