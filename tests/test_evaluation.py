@@ -82,6 +82,18 @@ def test_standard_errors_are_what_other_samples_would_say():
         np.testing.assert_allclose(errors[name], other, rtol=0.1, err_msg=name)
 
 
+def test_calibration_error_of_many_samples_is_no_rounding():
+    n = 4_000_000
+    rng = np.random.default_rng(0)
+    scores = np.zeros((n, 2), np.float32)
+    scores[:, 0] = np.log(9) + 0.01 * rng.normal(size=n)
+    y = (rng.random(n) < 0.5).astype(int)
+    found = jax.jit(pz.evaluation.calibration_error)(scores, y, np.ones(n, np.float32))
+    p = 1 / (1 + np.exp(-scores[:, 0].astype(float)))
+    # All confidences are in one bin.
+    assert float(found) == pytest.approx(p.mean() - np.mean(y == 0), abs=1e-5)
+
+
 def test_calibration_error_by_hand():
     # Two bins: nine of ten right where 0.7 were said, three of ten where 0.9 were.
     p = np.repeat([[0.7, 0.3], [0.9, 0.1]], 10, axis=0)

@@ -9,11 +9,11 @@ import numpy as np
 
 from ._checks import as_key, as_labels, as_numbers, of_kinds, of_model, positive_integer
 from ._namespace import public
-from ._products import accumulated
 from ._schedules import within
-from ._types import Array, ArrayLike, Float, Int, PRNGKeyArray
+from ._types import ArrayLike, Float, Int, PRNGKeyArray
 from .metrics import own_units
 from .models import PrototypeModel
+from .models.internal import in_own_units, of_densities
 from .training import Fit
 from .zoo import Recipe, fit
 
@@ -51,17 +51,26 @@ def xie_beni(model: PrototypeModel, x: Float[ArrayLike, "n ..."], fuzzifier: flo
 
     - `fuzzifier`: m, at least 1.
 
-    **Raises:** `ValueError` for a single prototype, and a fuzzifier below 1.
+    **Raises:** `ValueError` for a single prototype, a fuzzifier below 1, and a metric of densities,
+    of which ratios depend on the unit.
 
     Source: X. Xie, G. Beni, *A validity measure for fuzzy clustering*, IEEE Trans. Pattern Analysis
     and Machine Intelligence 13, 1991.
     """
     if len(model.prototypes) < 2:
         raise ValueError("`xie_beni` compares prototypes, and there is one.")
+    if of_densities(model.metric):
+        raise ValueError(
+            "`xie_beni` divides dissimilarities, and those of densities have no zero: choose "
+            "another index, such as `partition_coefficient`."
+        )
     within(fuzzifier, "fuzzifier", "[1, inf)")
     # Of their ratio no unit is left: both are in those in which squares neither vanish nor
     # overflow.
-    u, delta = np.asarray(model.memberships(x), float), np.asarray(model.ask(_compared, x), float)
+    u, delta = (
+        np.asarray(model.memberships(x), float),
+        np.asarray(model.ask(in_own_units, x), float),
+    )
     units = own_units(model.metric, model.encoded_prototypes())
     between = np.asarray(units.metric(units.prototypes.points, units.prototypes), float)
     apart = between[~np.eye(len(between), dtype=bool)].min()
@@ -101,12 +110,6 @@ def silhouette(
         positive_integer(sample_size, "sample_size")
     seed = int(jax.random.randint(as_key(key), (), 0, 2**31 - 1))
     return float(_by_sklearn("silhouette_score", model, x, sample_size, seed))
-
-
-def _compared(seen: Any) -> Float[Array, "n p"]:
-    """δ in the metric's own units, whatever the decision knows of units."""
-    units = own_units(seen.model.metric, seen.model.encoded_prototypes())
-    return accumulated(units.metric(units.of(seen.points), units.prototypes))
 
 
 def _by_sklearn(

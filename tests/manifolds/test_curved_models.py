@@ -309,6 +309,10 @@ def test_covariances_shrink_as_they_do_elsewhere():
     np.testing.assert_allclose(plain, [np.cov(window, bias=True) for window in signals], rtol=1e-10)
     few = manifolds.covariances(signals[:, :, :3])
     assert SPD(4).violation(jnp.asarray(few)) is None
+    for times in (2, 7, 100):
+        still = np.repeat(np.array([0.1, 0.3, 0.7])[None, :, None], times, axis=2)
+        with pytest.raises(ValueError, match="`signals`: window 0 is constant"):
+            manifolds.covariances(still, 0)
     with pytest.raises(ValueError, match="`signals`: window 1 is constant"):
         manifolds.covariances(signals * np.array([1, 0, 1, 1, 1])[:, None, None])
     with pytest.raises(ValueError, match="`shrinkage` must be 'oas', 'ledoit-wolf'"):
@@ -387,6 +391,18 @@ def test_boundaries_lie_where_both_are_equally_far():
     delta = np.asarray(moved.distances(found.points[[0, 2]]))
     np.testing.assert_allclose(delta[[0, 1], [0, 1]], delta[[0, 1], [2, 2]], rtol=1e-4)
     assert found.times[0] < 0.4
+
+
+@pytest.mark.parametrize("unit", [2.0**-64, 1.0, 2.0**63])
+def test_boundaries_are_in_the_middle_whatever_the_unit(unit):
+    points = unit * 3 * np.eye(3, dtype=np.float32)
+    model = pz.PrototypeModel(
+        pz.Prototypes(points, [0, 1, 2]), pz.metrics.SquaredEuclidean(), pz.losses.GLVQ()
+    )
+    found = pz.models.boundaries(model)
+    np.testing.assert_allclose(found.times, 0.5, rtol=1e-6)
+    middles = (points[found.pairs[:, 0]] + points[found.pairs[:, 1]]) / 2
+    np.testing.assert_allclose(found.points, middles, rtol=1e-5)
 
 
 def test_a_prototype_that_wins_nowhere_has_no_boundary():

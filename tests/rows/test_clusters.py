@@ -277,6 +277,8 @@ def test_validity(unchecked):
             (validity.silhouette, 1e-12),
         ):
             np.testing.assert_allclose(index(other, x * unit), index(model, x), rtol=tolerance)
+    with pytest.raises(ValueError, match="`xie_beni` divides dissimilarities, and those of dens"):
+        validity.xie_beni(pz.zoo.GaussianMixture(x, key=0, prototypes=3), x)
     for wrong in (1j, np.nan, np.inf, 0.5, -1, [2.0, 2.0], True):
         with pytest.raises((TypeError, ValueError), match="`fuzzifier` must"):
             validity.xie_beni(model, x, wrong)

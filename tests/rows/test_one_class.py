@@ -346,6 +346,24 @@ def test_known_classes_are_decided_as_before(classifier):
     )
 
 
+@pytest.mark.parametrize("by", ["radii", "loss"])
+@pytest.mark.parametrize("power", [-60, 0, 60])
+def test_as_many_are_none_of_these_in_every_unit(by, power):
+    x = X * np.float32(2.0**power)
+    for name in ("HCM", "FCM"):
+        clusters = getattr(pz.zoo, name)(x, key=0, prototypes=3)
+        found = np.asarray(clusters.open_set(x, 0.1, by=by).predict(x)) == 3
+        assert abs(found.mean() - 0.1) < 0.05
+
+
+def test_borders_that_no_float_holds_are_refused():
+    x = X * np.float32(2.0**-72)
+    clusters = pz.zoo.HCM(x, key=0, prototypes=3)
+    for by in ("radii", "loss"):
+        with pytest.raises(ValueError, match="rescale|Rescale"):
+            clusters.open_set(x, 0.1, by=by)
+
+
 def test_a_model_with_none_of_these_keeps_the_promises(classifier):
     testing.check_model(classifier.open_set(X).calibrated(X, 0.1), X, Y)
 

@@ -176,6 +176,15 @@ def test_the_impossible_is_not_found():
     assert not found.exact.any()
 
 
+@pytest.mark.parametrize("power", [-60, 0, 60])
+def test_what_is_searched_for_is_proven_in_no_unit(power):
+    unit = np.float32(2.0**power)
+    prototypes = pz.Prototypes(POINTS * unit, LABELS)
+    asked = pz.PrototypeModel(prototypes, pz.metrics.LpNorm(3.0), pz.losses.GLVQ())
+    found = counterfactuals(asked, X[:8] * unit)
+    assert not found.exact.any() and (found.least < 0.99 * found.distances).all()
+
+
 def test_elsewhere_they_are_searched_for():
     """Where the answer is known, the search finds it but for little; where it is not, what it finds
     is a counterfactual."""

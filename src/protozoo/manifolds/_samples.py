@@ -75,6 +75,8 @@ def _covariances(
     unit = np.abs(x).max(axis=(1, 2), keepdims=True)
     unit[unit == 0] = 1
     v = x / unit
+    # The mean of equal numbers may be another one, of their differences from the first it is zero.
+    v -= v[..., :1]
     v -= v.mean(axis=2, keepdims=True)
     matrices = v @ v.swapaxes(1, 2) / times
     mean = np.trace(matrices, axis1=1, axis2=2) / channels

@@ -10,7 +10,7 @@ import numpy as np
 from .._checks import of_model
 from .._products import accumulated
 from .._types import Array, Float, Int
-from ..metrics import AbstractMetric
+from ..metrics import AbstractMetric, own_units
 from ..prototypes import Prototypes
 from ._model import PrototypeModel
 
@@ -54,6 +54,8 @@ def boundaries(model: PrototypeModel) -> Boundaries:
 def _bisected(
     metric: AbstractMetric, prototypes: Prototypes, pairs: Int[Array, "m 2"]
 ) -> tuple[Float[Array, " m"], Float[Array, "m ..."]]:
+    units = own_units(metric, prototypes)
+    metric, prototypes = units.metric, units.prototypes
     space, starts = prototypes.space, prototypes.points[pairs[:, 0]]
     ways = space.displacements(starts, prototypes.points[pairs[:, 1]])
 
@@ -75,5 +77,5 @@ def _bisected(
     low, high = jax.lax.fori_loop(0, HALVINGS, halved, (zeros, zeros + 1))
     crossed = (excess(zeros) < 0) & (excess(zeros + 1) > 0)
     times = jnp.where(crossed, (low + high) / 2, jnp.nan)
-    points = at(jnp.where(crossed, times, 0.5))
+    points = units.back(at(jnp.where(crossed, times, 0.5)))
     return times, jnp.where(crossed.reshape(-1, *[1] * (points.ndim - 1)), points, jnp.nan)

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights, values_of
-from .._module import degree
+from .._checks import as_weights, on_device, values_of
+from .._module import degree, replaced
 from .._statistics import weighted_quantile
-from .._types import ArrayLike, Float, Scalar
+from .._types import Array, ArrayLike, Float, Scalar
 from ..losses import AbstractVisibility, Level, Radii
 from ..losses.internal import refuse_no_share
-from ..metrics import AbstractMetric, Mahalanobis
+from ..metrics import AbstractMetric, Mahalanobis, own_units
+from ._units import in_own_units
 
 
 def visibility_of(
@@ -25,31 +26,55 @@ def visibility_of(
 ) -> AbstractVisibility:
     """Where a model sees all of these samples but a share."""
     refuse_no_share(rejected, "rejected")
+    # In units in which squares neither vanish nor overflow.
+    delta = values_of(model.ask(in_own_units, x), "x", float)
+    factor = own_units(model.metric, model.encoded_prototypes()).factor
     if by == "radii":
-        delta = values_of(model.distances(x), "x", float)
-        if _of_densities(model.metric) or delta.min() < 0:
+        if of_densities(model.metric) or delta.min() < 0:
             raise ValueError(
                 f"dissimilarities of {type(model.metric).__name__} may be negative, so that they "
                 "have no radius: use `by='loss'`, of a model whose loss needs no labels."
             )
-        return Radii.from_distances(delta, rejected, sample_weight=sample_weight)
+        found = Radii.from_distances(delta, rejected, sample_weight=sample_weight)
+        return replaced(found, radii=_of_data(found.radii, factor))
     loss = model.loss
     if loss.supervised or not loss.additive:
         raise ValueError(
             "`by='loss'` needs a loss that is known of a sample without its label, and "
             f"{type(loss).__name__} is not: use `by='radii'`."
         )
-    labels = model.prototypes.labels
-    losses = values_of(loss(model.distances(x), labels, None), "x", float)
+    known, labels = degree(loss), model.prototypes.labels
+    # A loss that does not know of units is asked in those of the data.
+    if known is None:
+        delta = values_of(model.distances(x), "x", float)
+    elif not isinstance(factor, float):
+        loss = loss.in_units(factor)
+    losses = values_of(loss(on_device(delta, float), labels, None), "x", float)
     level = weighted_quantile(losses, 1 - rejected, as_weights(sample_weight, len(losses)))
+    level = _of_data(level, factor ** (known or 0))
     # A difference of log densities is one of logarithms; other losses have a unit, for which the
     # level is one.
-    return Level(
-        loss, jnp.asarray(level), 1.0 if degree(loss) in (None, 0) or not level > 0 else level
-    )
+    return Level(model.loss, level, 1.0 if known in (None, 0) or not level > 0 else level)
 
 
-def _of_densities(metric: AbstractMetric) -> bool:
+def _of_data(values: ArrayLike, factor: Any) -> Array:
+    """Numbers in the units of dissimilarities of the data again.
+
+    **Raises:** `ValueError` where no float of the model's holds them.
+    """
+    found = np.asarray(values, float) * float(factor)
+    array, limits = on_device(found, float), np.finfo(jax.dtypes.canonicalize_dtype(float))
+    size = np.abs(found[found != 0])
+    if size.size and not (limits.tiny <= size.min() and size.max() <= limits.max):
+        raise ValueError(
+            f"`x` lies at dissimilarities of {size.max():.3g}, which are beyond the range of "
+            f"{limits.dtype}: rescale samples and model, or compute in 64 bits "
+            "(`jax.config.update('jax_enable_x64', True)`)."
+        )
+    return array
+
+
+def of_densities(metric: AbstractMetric) -> bool:
     """Whether it is one of densities, or wrapped around one."""
 
     def gaussian(node: Any) -> bool:

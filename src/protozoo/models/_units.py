@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from .._module import degree, power_of_two
+from .._products import accumulated
 from .._types import Array, Float
 from ..losses import AbstractDecision
 from ..metrics import AbstractLinearlyAdapted, AbstractMetric, OwnUnits, own_units
@@ -56,6 +57,13 @@ class Judge(NamedTuple):
         reach = magnitude(seen, metric.takes_gaps) if jnp.ndim(unit) else reach / unit
         factor = jnp.minimum(limit / reach, 1).astype(points.dtype)
         return seen * factor.reshape(-1, *[1] * (points.ndim - 1))
+
+
+def in_own_units(seen: Any) -> Float[Array, "n p"]:
+    """Of samples that a model was asked about, δ in the metric's own units (`own_units`), whatever
+    the decision knows of units."""
+    units = own_units(seen.model.metric, seen.model.encoded_prototypes())
+    return accumulated(units.metric(units.of(seen.points), units.prototypes))
 
 
 def magnitude(rows: Float[Array, "n ..."], gaps: bool = False) -> Float[Array, " n"]:

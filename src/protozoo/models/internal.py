@@ -30,5 +30,6 @@ from ._model import (
     seen_together as seen_together,
     with_names as with_names,
 )
+from ._novelty import of_densities as of_densities
 from ._outside import NOTHING as NOTHING, Outside as Outside, inside as inside
-from ._units import Judge as Judge
+from ._units import Judge as Judge, in_own_units as in_own_units

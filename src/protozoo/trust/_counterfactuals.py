@@ -149,7 +149,7 @@ class _Search:
         said = self.right(points)
         done = said >= 0
         distances = np.linalg.norm(points.astype(float) - x, norm, axis=1)
-        near = crossing.least >= crossing.lengths * (1 - 1e-6) - 1e-12
+        near = crossing.least >= crossing.lengths * (1 - 1e-6)
         size = np.linalg.norm(steps, norm, axis=1)
         unit = steps / np.where(size > 0, size, 1)[:, None]
         boundary = np.where(reached[:, None], x + steps, np.nan)
