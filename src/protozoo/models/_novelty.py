@@ -28,7 +28,8 @@ def visibility_of(
     refuse_no_share(rejected, "rejected")
     # In units in which squares neither vanish nor overflow.
     delta = values_of(model.ask(in_own_units, x), "x", float)
-    factor = own_units(model.metric, model.encoded_prototypes()).factor
+    units = own_units(model.metric, model.encoded_prototypes())
+    factor = 1.0 if isinstance(units.factor, float) else float(units.unit) ** degree(model.metric)
     if by == "radii":
         if of_densities(model.metric) or delta.min() < 0:
             raise ValueError(
@@ -47,8 +48,8 @@ def visibility_of(
     # A loss that does not know of units is asked in those of the data.
     if known is None:
         delta = values_of(model.distances(x), "x", float)
-    elif not isinstance(factor, float):
-        loss = loss.in_units(factor)
+    elif factor != 1:
+        loss = loss.in_units(on_device(factor, float))
     losses = values_of(loss(on_device(delta, float), labels, None), "x", float)
     level = weighted_quantile(losses, 1 - rejected, as_weights(sample_weight, len(losses)))
     level = _of_data(level, factor ** (known or 0))
@@ -57,12 +58,12 @@ def visibility_of(
     return Level(model.loss, level, 1.0 if known in (None, 0) or not level > 0 else level)
 
 
-def _of_data(values: ArrayLike, factor: Any) -> Array:
+def _of_data(values: ArrayLike, factor: float) -> Array:
     """Numbers in the units of dissimilarities of the data again.
 
     **Raises:** `ValueError` where no float of the model's holds them.
     """
-    found = np.asarray(values, float) * float(factor)
+    found = np.asarray(values, float) * factor
     array, limits = on_device(found, float), np.finfo(jax.dtypes.canonicalize_dtype(float))
     size = np.abs(found[found != 0])
     if size.size and not (limits.tiny <= size.min() and size.max() <= limits.max):

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -64,6 +64,8 @@ class Recipe:
     - `restarts`: of how many starts `pz.zoo.fit` keeps the best.
     - `one_class`: it is told targets, class 0, from all others, class 1; samples without labels are
       targets.
+    - `pairwise`: whether a sample is a row of values of pairs (dissimilarities, a kernel), and not
+      of features; or the option that says so.
     - `latent_space`: from the space of the samples, and the shape of what the row's network makes
       of one, to the space where that lives by default.
 
@@ -85,6 +87,7 @@ class Recipe:
     restarts: int = 1
     lattice: Callable = no_lattice
     one_class: bool = False
+    pairwise: bool | str = False
     latent_space: Callable[[AbstractManifold, tuple[int, ...]], AbstractManifold] = _flat
 
     def __post_init__(self):
@@ -174,7 +177,7 @@ class Recipe:
         latent_space = of_kind(latent_space, AbstractManifold | None, "latent_space")
         weight = None if weight is None or (weight == 1).all() else weight
         if standardise is not False and (encoder is None or self.encode_prototypes):
-            self._refuse_unscalable(self.space(x.shape[1:]) if space is None else space)
+            self._refuse_unscalable(self.space(x.shape[1:]) if space is None else space, options)
         scale = scale_of(standardise, x, weight)
         x = x if scale is None else _encode(scale, x)
         if encoder is not None:
@@ -239,7 +242,12 @@ class Recipe:
             return trainer
         return dataclasses.replace(trainer, rule=instead)
 
-    def _refuse_unscalable(self, space: AbstractManifold) -> None:
+    def _refuse_unscalable(self, space: AbstractManifold, options: Mapping[str, Any]) -> None:
+        if options.get(self.pairwise) if isinstance(self.pairwise, str) else self.pairwise:
+            raise ValueError(
+                f"`standardise`: {self.name} compares points of no space: rows of `x` hold what "
+                "samples are to each other, and have no features that could be scaled."
+            )
         if not space.has_features:
             raise ValueError(
                 f"`standardise`: {self.name} compares points of {space}, which have no features "

@@ -140,7 +140,8 @@ def _row(
     name: str, sources: list[Source], loss: Callable, training: Callable, **parts: Any
 ) -> Recipe:
     parts = {"prototypes": mixtures_per_class, "encoder": no_encoder, **parts}
-    return Recipe(name, tuple(sources), metric=relational, loss=loss, training=training, **parts)
+    parts = {"metric": relational, "loss": loss, "training": training, **parts}
+    return Recipe(name, tuple(sources), pairwise=True, **parts)
 
 
 def _clustering(

@@ -122,11 +122,18 @@ _IMAGE = {"encoder": cnn, "encode_prototypes": True}
 
 
 # Without a metric or a margin to learn.
+_GIVEN = {"pairwise": "precomputed"}
 KNN = _row(
-    "KNN", [COVER_1967], euclidean_or_given, nearest_neighbours, _lazy, prototypes=all_samples
+    "KNN",
+    [COVER_1967],
+    euclidean_or_given,
+    nearest_neighbours,
+    _lazy,
+    prototypes=all_samples,
+    **_GIVEN,
 )
 NPC = _row("NPC", [HASTIE_2009], squared_euclidean, classwise_clustering, _closed_form)
-MedianLVQ = _row("MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median)
+MedianLVQ = _row("MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median, **_GIVEN)
 
 # Hard winners.
 LVQ1 = _row("LVQ1", [KOHONEN_1990], squared_euclidean, lvq1, _kohonen)

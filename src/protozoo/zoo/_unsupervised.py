@@ -129,7 +129,7 @@ def _median(
         return Trainer(MedianOptimization(), epochs, stopping=Stopping(tolerance=tolerance))
 
     parts = clusters, euclidean_or_given, loss, training
-    return Recipe(name, (*sources, NEBEL_2015), *parts, supervised=False)
+    return Recipe(name, (*sources, NEBEL_2015), *parts, supervised=False, pairwise="precomputed")
 
 
 MedianKMeans = _median("MedianKMeans", [LLOYD_1982], hard_clustering, 50, 0.0)
