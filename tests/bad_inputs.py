@@ -442,6 +442,8 @@ def run(case: Case, folder: Path, few: bool) -> collections.Counter:
         weights(len(x)),
     )
     model, trainer = recipe(x, y, key=0, **options), recipe.trainer(epochs=1)
+    if model.sample_shape is None:  # a network takes samples of any shape of as many numbers
+        given_x["one axis last"] = (x[..., None], x)
 
     # Makers. Other numbers of features make other models.
     anew = {

@@ -593,6 +593,52 @@ def test_a_learning_rate_is_a_finite_number(value, rate, unchecked):
 
 # Rows of the table.
 
+SPACE = pz.manifolds.SPD(2)
+TANGENTS = pz.PrototypeModel(
+    pz.Prototypes(np.eye(3), [0, 1, 2]),
+    pz.metrics.Omega(np.eye(3)),
+    pz.losses.GLVQ(),
+    pz.backbones.TangentSpace(SPACE, np.eye(2)),
+)
+
+
+@pytest.mark.parametrize(
+    ("give", "message"),
+    [
+        (lambda: pz.zoo.LVQMLN(X, Y, key=0, latent_dim=0), "`latent_dim` must be a positive"),
+        (lambda: pz.zoo.LVQMLN(X, Y, key=0, hidden=(0,)), "`hidden` must be a positive"),
+        (lambda: pz.zoo.LVQMLN(X, Y, key=0, activation=np.matmul), "`activation` must be a func"),
+        (lambda: pz.backbones.MLP((5, 2), jnp.sum, key=0), "`activation` must be .*one of its sh"),
+        (lambda: pz.zoo.HCM(X[None], key=0), "`prototypes` asks for .* 1 samples in `x`"),
+        (lambda: pz.fit("HCM", X, key=0, validation=eqx.nn.Linear(2, 2, key=KEY)), "`validation"),
+        (
+            lambda: pz.Trainer(pz.GradientDescent("sgd", 0.1), 1).fit(
+                MODEL, eqx.nn.Linear(2, 2, key=KEY), key=0
+            ),
+            "`x`",
+        ),
+        (lambda: pz.fit("KNN", X, Y, precomputed=True), "`x` must hold dissimilarities"),
+        (lambda: TANGENTS.predict(np.ones((3, 1, 2))), "`x` of shape .*points of SPD"),
+        (lambda: TANGENTS.relevances(-np.ones((3, 2, 2))), "`x` is mapped to values that are NaN"),
+    ],
+)
+def test_what_is_wrong_is_named(give, message, unchecked):
+    with pytest.raises((ValueError, TypeError), match=message):
+        give()
+
+
+def test_no_unit_of_variances_or_weights_is_out_of_range():
+    plain = pz.zoo.WGLVQ(X, Y, key=0)
+    for unit in (1e-30, 1e30):
+        model = pz.zoo.WGLVQ(X * unit, Y, key=0)
+        moved = model.metric.log_variances - plain.metric.log_variances
+        np.testing.assert_allclose(moved, 2 * np.log(unit), rtol=1e-5)
+    for row in (pz.zoo.CBC, pz.zoo.StableCBC):
+        weight = 1.0 + np.arange(len(X)) % 2
+        large, small = (row(X, Y, key=0, sample_weight=unit * weight) for unit in (1e300, 1))
+        for one, other in zip(jax.tree.leaves(large), jax.tree.leaves(small), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)
+
 
 def campaign(*arguments: str) -> str:
     """What tests/bad_inputs.py prints."""

@@ -853,6 +853,19 @@ def refuse_call(function: Callable, name: str, how: str, *args: Any, **kwargs: A
         ) from None
 
 
+def refuse_other_shape(function: Callable, name: str, *shape: int) -> None:
+    """Raise `ValueError` for a function that does not make of an array another one of its
+    shape."""
+    given = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+    said = f"`{name}` must be a function that makes of an array one of its shape, and"
+    try:
+        found = jax.eval_shape(function, given)
+    except Exception as error:
+        raise ValueError(f"{said} {_brief(function)} takes none: {error}") from error
+    if getattr(found, "shape", None) != shape:
+        raise ValueError(f"{said} {_brief(function)} makes {found} of {given}.")
+
+
 @contextmanager
 def said_of(what: str) -> Iterator[None]:
     """Inside, errors about data begin with what they are about: a batch of many, a member of

@@ -94,6 +94,32 @@ def test_norms_of_what_is_no_number_are_none(order):
         model.predict(np.array([[0.0, np.nan]]))
 
 
+@pytest.mark.parametrize("bandwidths", [0.1, np.full(3, 0.1), np.array([0.1, 0.2, 0.1])])
+@pytest.mark.parametrize("loss", [pz.losses.GLVQ(), pz.losses.Fuzzy()], ids=["GLVQ", "Fuzzy"])
+def test_a_kernel_that_saturates_tells_who_is_nearest(loss, bandwidths):
+    """In 64 bits, where it does not yet, and by directions farther out."""
+    kernel = pz.metrics.GaussianKernel.with_bandwidths(pz.metrics.SquaredEuclidean(), bandwidths)
+    labels = [0, 1, 2] if loss.supervised else None
+    model = pz.PrototypeModel(pz.Prototypes(CORNERS, labels), kernel, loss)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    for size in (1.0, 3.0, 30.0, 1e4, 1e18):
+        far = (CORNERS.mean(axis=0) + size * x / np.linalg.norm(x, axis=1, keepdims=True)).astype(
+            np.float32
+        )
+        # Without what those of a sample have in common.
+        precisions, wide = 1 / np.broadcast_to(bandwidths, 3).astype(float) ** 2, far.astype(float)
+        exponents = precisions * (np.sum(CORNERS**2.0, axis=1) - 2 * wide @ CORNERS.T)
+        exponents += (precisions - precisions.max()) * np.sum(wide**2, axis=1, keepdims=True)
+        ordered = np.sort(exponents, axis=1)
+        clear = ordered[:, 1] - ordered[:, 0] > 1e-3 * np.abs(exponents).max(axis=1)
+        assert clear.mean() > 0.5
+        nearest = exponents.argmin(axis=1)[clear]
+        np.testing.assert_array_equal(np.asarray(model.predict(far))[clear], nearest)
+        np.testing.assert_array_equal(model.predict_proba(far).argmax(axis=1)[clear], nearest)
+        np.testing.assert_array_equal(model.distances(far).argmin(axis=1)[clear], nearest)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kernel", ["Gaussian", "exponential"])
 def test_kernels_that_saturate_refuse_what_is_not_finite(kernel, value):

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import as_key, of_kinds, positive_integer
+from .._checks import as_key, of_kinds, positive_integer, refuse_other_shape
 from .._keys import split
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
@@ -65,6 +65,7 @@ class CNN(eqx.Module):
             raise ValueError("`channels` must hold at least one positive number, got none.")
         for value in channels:
             positive_integer(value, "channels")
+        refuse_other_shape(activation, "activation", *shape)
         *keys, last = split(as_key(key), len(channels) + 1)
         size, before, convolutions, norms = shape[:2], shape[2], [], []
         for count, k in zip(channels, keys, strict=True):

@@ -46,6 +46,8 @@ class TangentSpace(eqx.Module):
         return cls(space, jnp.asarray(frechet_mean(space, x, sample_weight).point))
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, " k"]:
+        if x.shape != self.base.shape:
+            raise ValueError(f"points of {self.space} have shape {self.base.shape}, got {x.shape}.")
         return self.space.coordinates(self.base[None], x[None])[0, 0]
 
 

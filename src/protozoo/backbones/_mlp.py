@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 
-from .._checks import as_key, of_kinds, positive_integer
+from .._checks import as_key, of_kinds, positive_integer, refuse_other_shape
 from .._keys import split
 from .._module import static
 from .._types import Array, Float, PRNGKeyArray
@@ -45,6 +45,7 @@ class MLP(eqx.Module):
             )
         for size in sizes:
             positive_integer(size, "sizes")
+        refuse_other_shape(activation, "activation", 3)
         keys = split(as_key(key), len(sizes) - 1)
         self.layers = tuple(
             eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)

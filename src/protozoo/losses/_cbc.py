@@ -324,7 +324,9 @@ def _wanted(
     """How much the samples of each class show a component, beside the class that shows it most."""
     member = jax.nn.one_hot(y, classes, axis=0, dtype=seen.dtype)
     if sample_weight is not None:
-        weight = jnp.asarray(sample_weight, seen.dtype)
+        known = known_value(sample_weight)  # by the largest first, in double precision
+        share = sample_weight if known is None else known / known.max()
+        weight = jnp.asarray(share, seen.dtype)
         member = member * (weight / jnp.max(weight))[None]
     total = member.sum(axis=1, keepdims=True)
     shown = (member @ seen) / jnp.where(total > 0, total, 1)

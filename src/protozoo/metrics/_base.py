@@ -45,6 +45,11 @@ class AbstractMetric(eqx.Module):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         """The dissimilarities δ, small where a sample resembles a prototype."""
 
+    def told_apart(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        """The same for a decision: of a δ that saturates, so that floats cannot tell the nearest
+        prototype from others, a metric makes the least one smaller by a rounding."""
+        return self(x, prototypes)
+
 
 class AbstractCentroidal(AbstractMetric):
     """A metric under which means are best: δ = radial(s), with s such that Σ W·s is least where a

@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,7 +21,7 @@ from .._schedules import positive
 from .._statistics import weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractQuadratic, Columns, in_columns
+from ._base import ALL, AbstractQuadratic, Columns, differs_linearly, in_columns
 from ._linear_maps import AbstractLinearMap
 from ._units import measured
 
@@ -147,6 +148,33 @@ class GaussianKernel(AbstractKernel):
         self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL
     ) -> Float[Array, "a b"]:
         return -2 * jnp.expm1(-self.exponents(squared, prototypes, at))
+
+    def told_apart(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
+        squared = self.squared(x, prototypes)
+        delta = self.radial(squared, prototypes)
+        eps = float(jnp.finfo(delta.dtype).eps)
+
+        def nearest_below() -> Float[Array, "n p"]:
+            order = self._order(squared, x, prototypes)
+            nearest = jnp.argmin(order, axis=1)[:, None] == jnp.arange(delta.shape[1])
+            others = jnp.min(jnp.where(nearest, jnp.inf, delta), axis=1, keepdims=True)
+            return jnp.where(nearest, jnp.minimum(delta, others * (1 - 2 * eps)), delta)
+
+        saturated = jnp.min(delta, axis=1) > 2 - 2**10 * eps
+        return jax.lax.cond(jnp.any(saturated), nearest_below, lambda: delta)
+
+    def _order(
+        self, squared: Float[Array, "n p"], x: Float[Array, "n ..."], prototypes: Prototypes
+    ) -> Float[Array, "n p"]:
+        """Exponents but for what those of a sample have in common: of that, far away, they consist
+        to the last digit."""
+        if not (differs_linearly(self.metric) and prototypes.space.displacement_is_difference):
+            return self.exponents(squared, prototypes)
+        relative = self.metric.squared(x, prototypes, relative=True)
+        common = squared[:, :1] - relative[:, :1]
+        precisions = jnp.exp(-2 * self.log_bandwidths)
+        wider = precisions - jnp.max(precisions)
+        return precisions * relative + jnp.where(wider < 0, wider * common, 0)
 
 
 class TangentExponentialKernel(AbstractKernel):

@@ -733,6 +733,11 @@ class PrototypeModel(AbstractTrainable):
         )
         contributions = (diagonal * variances).mean(axis=0)
         if not np.isfinite(contributions).all():
+            if finite_parameters(self):
+                raise ValueError(
+                    "`x` is mapped to values that are NaN or infinite, or vary beyond the range of "
+                    "floats: `relevances` are shares of their variances."
+                )
             raise ValueError(
                 "`relevances`: the model has parameters that are NaN or infinite. Train it again."
             )
@@ -1238,13 +1243,16 @@ class Seen:
         """δ, in the units of the judge."""
         units = self.judge.units
         return accumulated(
-            units.metric(self.judge.bounded(self.points, linear=False), units.prototypes)
+            units.metric.told_apart(self.judge.bounded(self.points, linear=False), units.prototypes)
         )
 
     def distances(self) -> Float[Array, "n p"]:
         """δ, in the units of the data."""
         units = self.judge.units
-        return accumulated(units.metric(units.of(self.points), units.prototypes)) * units.factor
+        return (
+            accumulated(units.metric.told_apart(units.of(self.points), units.prototypes))
+            * units.factor
+        )
 
     def compared(self) -> Float[Array, "n p"]:
         """δ as the decision is given it: without what all of a sample have in common, if it asks

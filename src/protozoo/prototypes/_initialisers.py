@@ -237,7 +237,7 @@ def _counts(
             owner = f"class {k} has" if len(sizes) > 1 else "there are"
             kind = "samples" if all_count else "samples of a weight above zero"
             raise ValueError(
-                f"`{name}` asks for {count} prototypes, but {owner} only {sizes[k]} {kind}: ask "
-                f"for fewer."
+                f"`{name}` asks for {count} prototypes, but {owner} only {sizes[k]} {kind} in `x`: "
+                "ask for fewer."
             )
     return [int(c) for c in counts]

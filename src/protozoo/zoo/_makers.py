@@ -176,6 +176,9 @@ def mlp(
     - `latent_dim`: how many numbers the network makes of a sample. Range: at least 1.
     - `activation`: the elementwise function between layers. Range: any function of an array.
     """
+    for size in hidden:
+        positive_integer(size, "hidden")
+    positive_integer(latent_dim, "latent_dim")
     return MLP(
         (math.prod(context.space.point_shape), *hidden, latent_dim), activation, key=context.key
     )
@@ -618,7 +621,8 @@ def wasserstein(inner: Callable) -> Callable:
         # other features.
         most = variances.max(axis=0, initial=0)
         floor = 1e-6 * np.where(most > 0, most, most.max() or 1.0)
-        return Wasserstein(inner(context, **options), jnp.log(np.maximum(variances, floor)))
+        logarithms = on_device(np.log(np.maximum(variances, floor)), float)
+        return Wasserstein(inner(context, **options), logarithms)
 
     make.__name__ = f"wasserstein_of_{inner.__name__}"
     make.__doc__ = (
@@ -801,7 +805,8 @@ def _reasons(context: Context, loss: Any, margin: float, width: float, power: fl
     are neither large nor small, as `width` is in their `power`."""
     delta, y, weight, factor, _ = context.distances()
     assert y is not None
-    given = on_device(delta), on_device(y), context.classes, margin, width / factor**power, weight
+    share = None if weight is None else weight / weight.max()
+    given = on_device(delta), on_device(y), context.classes, margin, width / factor**power, share
     return eqx.filter_jit(loss.from_data)(*given)
 
 
