@@ -107,13 +107,13 @@ class Radii(AbstractVisibility):
         """
         if rejected is not None:
             refuse_no_share(rejected, "rejected")
-        delta = np.asarray(as_samples(delta, None, "delta"), np.float64)
-        weight, delta = counting(as_weights(sample_weight, len(delta)), delta)
-        refuse_nonfinite(delta, "delta")
-        winner, nearest = delta.argmin(axis=1), delta.min(axis=1)
+        given = np.asarray(as_samples(delta, None, "delta"), np.float64)
+        weight, known = counting(as_weights(sample_weight, len(given)), given)
+        refuse_nonfinite(known, "delta")
+        winner, nearest = known.argmin(axis=1), known.min(axis=1)
         typical = weighted_mean(nearest, weight)
         # Where all samples are prototypes there is no scale at all.
-        radii = np.full(delta.shape[1], typical if typical > 0 else 1.0)
+        radii = np.full(known.shape[1], typical if typical > 0 else 1.0)
         for j in range(len(radii)):
             mine = winner == j
             own = weighted_mean(nearest[mine], weight[mine]) if weight[mine].any() else 0.0

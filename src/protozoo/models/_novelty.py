@@ -29,7 +29,8 @@ def visibility_of(
     # In units in which squares neither vanish nor overflow.
     delta = values_of(model.ask(in_own_units, x), "x", float)
     units = own_units(model.metric, model.encoded_prototypes())
-    factor = 1.0 if isinstance(units.factor, float) else float(units.unit) ** degree(model.metric)
+    power = 0 if isinstance(units.factor, float) else degree(model.metric) or 0
+    factor = float(units.unit) ** power if power else 1.0
     if by == "radii":
         if of_densities(model.metric) or delta.min() < 0:
             raise ValueError(

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Literal
 
 from .._module import chart, pull, replaced, retract, static
 from .._schedules import AbstractSchedule, Constant
@@ -269,6 +270,6 @@ def _depends(regulariser: AbstractRegulariser, model: AbstractTrainable, mask: P
     program = jax.make_jaxpr(penalty)(*learned).jaxpr
     reached = set(program.invars)
     for equation in program.eqns:
-        if any(v in reached for v in equation.invars if not isinstance(v, jax.extend.core.Literal)):
+        if any(v in reached for v in equation.invars if not isinstance(v, Literal)):
             reached.update(equation.outvars)
-    return any(v in reached for v in program.outvars if not isinstance(v, jax.extend.core.Literal))
+    return any(v in reached for v in program.outvars if not isinstance(v, Literal))
