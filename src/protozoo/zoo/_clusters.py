@@ -232,9 +232,12 @@ def fuzzy_columnwise(
       `exponent`, which is next to nothing.
     """
     refuse_negative(0.0 if typicality_weight is None else typicality_weight, "typicality_weight")
-    n = len(context.x) if context.weight is None else float(context.weight.sum())
-    weight = n**-exponent if typicality_weight is None else typicality_weight
-    return Sum((1.0, Fuzzy(fuzzifier)), (weight, Columnwise(exponent)))
+    typicalities = Columnwise(exponent)
+    n = len(context.x) if context.weight is None else context.weight.sum()
+    # In floats, where no power takes forever.
+    published = float(n) ** -float(typicalities.exponent)
+    weight = published if typicality_weight is None else typicality_weight
+    return Sum((1.0, Fuzzy(fuzzifier)), (weight, typicalities))
 
 
 @explained_by(fuzzy, possibilistic)
