@@ -61,7 +61,10 @@ def samples(x: np.ndarray, rng: np.random.Generator) -> dict[str, Given]:
         f"integers of {dtype}": (whole.astype(dtype), whole.astype(dtype).astype(np.float32))
         for dtype in ("int8", "int16", "int32", "int64", ">i4")
     } | {
-        f"integers of {dtype}": (abs(whole).astype(dtype), abs(whole))
+        f"integers of {dtype}": (
+            abs(whole).astype(dtype),
+            abs(whole).astype(dtype).astype(np.float32),
+        )
         for dtype in ("uint8", "uint16", "uint64")
     }
     floats = {
@@ -446,18 +449,18 @@ def run(case: Case, folder: Path, few: bool) -> collections.Counter:
         given_x["one axis last"] = (x[..., None], x)
 
     # Makers. Other numbers of features make other models.
-    anew = {
-        name: value
-        for name, value in given_x.items()
-        if name not in ("one axis last", "fewer features", "more features")
-    }
+    others = {"one axis last", "fewer features", "more features"}
+    if "grid" in recipe.options:  # a map of one sample is a map
+        others.add("one axis more")
+    anew = {name: value for name, value in given_x.items() if name not in others}
     campaign.give("maker", "x", lambda v: recipe(v, y, key=0, **options), anew)
     if y is not None:
+        # Of one class, targets may be all there are.
+        alone = ("one class",) if recipe.one_class else ()
+        no_labels = {} if recipe.one_class else {"nothing": (None, None)}
+        of_classes = {name: value for name, value in given_y.items() if name not in alone}
         campaign.give(
-            "maker",
-            "y",
-            lambda v: recipe(x, v, key=0, **options),
-            {**given_y, "nothing": (None, None)},
+            "maker", "y", lambda v: recipe(x, v, key=0, **options), {**of_classes, **no_labels}
         )
     campaign.give(
         "maker", "sample_weight", lambda v: recipe(x, y, key=0, sample_weight=v, **options), given_w
@@ -488,14 +491,21 @@ def run(case: Case, folder: Path, few: bool) -> collections.Counter:
 
     campaign.give("fit", "x", lambda v: fit(v), in_memory)
     if y is not None:
-        campaign.give("fit", "y", lambda v: fit(y=v), {**given_y, "nothing": (None, None)})
+        alone_or_none = not model.supervised
+        no_labels = {} if alone_or_none else {"nothing": (None, None)}
+        of_classes = {n: v for n, v in given_y.items() if not (alone_or_none and n == "one class")}
+        campaign.give("fit", "y", lambda v: fit(y=v), {**of_classes, **no_labels})
         campaign.give(
             "fit",
             "validation",
             lambda v: fit(validation=(x, v)),
-            {**given_y, "nothing": (None, None), "one class": (0 * y, 0 * y)},
+            {**given_y, **no_labels, "one class": (0 * y, 0 * y)},
         )
-        campaign.give("fit", "class_weight", lambda v: fit(class_weight=v), CLASS_WEIGHTS)
+        # Two of them are not too few for two classes.
+        for_classes = dict(CLASS_WEIGHTS)
+        if recipe.one_class:
+            del for_classes["too few"]
+        campaign.give("fit", "class_weight", lambda v: fit(class_weight=v), for_classes)
     campaign.give("fit", "sample_weight", lambda v: fit(sample_weight=v), given_w)
     campaign.give(
         "fit",

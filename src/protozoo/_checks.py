@@ -764,6 +764,18 @@ def refuse_negative(value: ArrayLike, name: str) -> None:
         raise ValueError(f"`{name}` must not be negative, got {known.min():g}.")
 
 
+def refuse_out_of_range(dissimilarities: np.ndarray, dtype: Any, name: str = "x") -> None:
+    """Raise `ValueError` for dissimilarities, in double precision, that are not zero and that no
+    float of the type holds."""
+    size, limits = np.abs(dissimilarities[dissimilarities != 0]), np.finfo(dtype)
+    if size.size and not (limits.tiny <= size.min() and size.max() <= limits.max):
+        raise ValueError(
+            f"`{name}` is of an order of magnitude whose dissimilarities, of {size.max():.3g}, are "
+            f"beyond the range of {limits.dtype}: rescale it, or compute in 64 bits "
+            "(`jax.config.update('jax_enable_x64', True)`)."
+        )
+
+
 def truth(value: object, name: str) -> bool:
     """Refuse anything but true or false."""
     return of_kind(value, bool, name)

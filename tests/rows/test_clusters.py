@@ -144,10 +144,11 @@ ROWS = (*MONOTONE, "KMeans", "GathGeva", "BGPC")
 def test_nothing_but_the_data_matters(name):
     """Units, a large offset, the order of samples."""
     x = np.round(X * 64) / 64
-    fit = pz.zoo.fit(name, x, key=0, epochs=20)
+    # Of many starts, rounding chooses among those that end alike, with clusters in another order.
+    fit = pz.zoo.fit(name, x, key=0, epochs=20, restarts=1)
     changed = {"unit": x * 2.0**20, "tiny": x * 2.0**-20, "offset": x + 4096}
     for what, other in changed.items():
-        again = pz.zoo.fit(name, other, key=0, epochs=20).model.predict_proba(other)
+        again = pz.zoo.fit(name, other, key=0, epochs=20, restarts=1).model.predict_proba(other)
         np.testing.assert_allclose(again, fit.model.predict_proba(x), atol=2e-2, err_msg=what)
 
 

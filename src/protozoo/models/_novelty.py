@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights, on_device, values_of
+from .._checks import as_weights, on_device, refuse_out_of_range, values_of
 from .._module import degree, replaced
 from .._statistics import weighted_quantile
 from .._types import Array, ArrayLike, Float, Scalar
@@ -65,15 +65,8 @@ def _of_data(values: ArrayLike, factor: float) -> Array:
     **Raises:** `ValueError` where no float of the model's holds them.
     """
     found = np.asarray(values, float) * factor
-    array, limits = on_device(found, float), np.finfo(jax.dtypes.canonicalize_dtype(float))
-    size = np.abs(found[found != 0])
-    if size.size and not (limits.tiny <= size.min() and size.max() <= limits.max):
-        raise ValueError(
-            f"`x` lies at dissimilarities of {size.max():.3g}, which are beyond the range of "
-            f"{limits.dtype}: rescale samples and model, or compute in 64 bits "
-            "(`jax.config.update('jax_enable_x64', True)`)."
-        )
-    return array
+    refuse_out_of_range(np.atleast_1d(found), jax.dtypes.canonicalize_dtype(float))
+    return on_device(found, float)
 
 
 def of_densities(metric: AbstractMetric) -> bool:

@@ -25,7 +25,7 @@ from .._checks import as_weights, unmasked
 from .._statistics import weighted_mean
 from .._types import Array
 from ..models import PrototypeModel
-from ..training.internal import by_class, of_classes, sample_losses
+from ..training.internal import by_class, mean_loss, of_classes
 from ._base import PrototypeEstimator
 
 
@@ -226,9 +226,10 @@ class _Clusters(_Transformer, _Unlabelled):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the mean loss, as training has it at its end: the larger the better."""
-        model, x = self._asked(X)
-        losses = sample_losses(model, np.asarray(model.check_values(x)))
-        return -weighted_mean(losses, as_weights(sample_weight, len(losses)))
+        model, given = self._asked(X)
+        x = np.asarray(model.check_values(given))
+        weight = as_weights(sample_weight, len(x))
+        return -mean_loss(model, x, weight)
 
 
 class PrototypeClusterer(ClusterMixin, _Clusters):

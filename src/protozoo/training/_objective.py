@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
+from .._checks import on_device
 from .._module import chart, pull, replaced, retract, static
 from .._schedules import AbstractSchedule, Constant
+from .._statistics import shares, weighted_mean
 from .._types import Array, ArrayLike, Float, Int, PerSample, PyTree, Scalar
 from ..backbones import Rematerialised
 from ..models import AbstractTrainable, PrototypeModel
@@ -252,6 +254,20 @@ def sample_losses(
         classes = None if y is None else jnp.asarray(y[some])
         losses[some] = _some_losses(uncarded, jnp.asarray(x[some]), classes)
     return losses
+
+
+def mean_loss(model: PrototypeModel, x: np.ndarray, weight: Float[np.ndarray, " n"]) -> float:
+    """The loss of samples without labels, as it is at the end of training: the mean of theirs, or
+    what it is of all of them where they have none of their own."""
+    if model.additive:
+        return weighted_mean(sample_losses(model, x), weight)
+    share = on_device(shares(len(x), weight), x.dtype)
+    return float(_whole_loss(replaced(model, card=None), jnp.asarray(x), share))
+
+
+@eqx.filter_jit
+def _whole_loss(model: PrototypeModel, x: Array, share: Array) -> Scalar:
+    return model.loss_of(x, None, share)
 
 
 @eqx.filter_jit

@@ -6,6 +6,6 @@ from ._many import (
     refuse_for_one_model as refuse_for_one_model,
 )
 from ._note import numbers_of as numbers_of
-from ._objective import sample_losses as sample_losses
+from ._objective import mean_loss as mean_loss
 from ._stream import is_stream as is_stream
 from ._trainer import Validation as Validation

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import as_finite, on_device, refuse_negative
-from .._schedules import Exponential, positive
+from .._checks import as_finite, on_device, refuse_out_of_range
+from .._schedules import Exponential, positive, within
 from .._statistics import mean_and_variance, weighted_median
 from .._types import Array, ArrayLike, Float
 from ..cooperation import GradedShares
@@ -231,7 +231,7 @@ def fuzzy_columnwise(
       Default: as published, where they sum to one over n samples: n to the power of minus
       `exponent`, which is next to nothing.
     """
-    refuse_negative(0.0 if typicality_weight is None else typicality_weight, "typicality_weight")
+    within(0.0 if typicality_weight is None else typicality_weight, "typicality_weight", "[0, inf)")
     typicalities = Columnwise(exponent)
     n = len(context.x) if context.weight is None else context.weight.sum()
     # In floats, where no power takes forever.
@@ -283,7 +283,7 @@ def _shared_bandwidths(
 ) -> tuple[Float[Array, " p"], float]:
     """Bandwidths, and their factor, of typicalities that are multiplied by b: published ones have b
     inside, as \\(\\rho(b\\delta; \\gamma) = b\\,\\rho(\\delta; \\gamma/b)\\)."""
-    refuse_negative(of_memberships, "membership_weight")
+    within(of_memberships, "membership_weight", "[0, inf)")
     positive(of_typicalities, "typicality_weight")
     gamma = np.asarray(_bandwidths(context, fuzzifier, factor)) / of_typicalities
     return on_device(gamma), factor / of_typicalities
@@ -333,6 +333,10 @@ def graded(
     - `final_grade`: how much prototypes compete when training ends: 1 for all, near 0 for not at
       all. Range: above 0 and at most 1.
     """
+    for name, value in (("width", width), ("final_width", final_width)):
+        if value is not None:
+            positive(value, name)
+    within(final_grade, "final_grade", "(0, 1]")
     scale = context.scale() if width is None or final_width is None else 1.0
     widths = Exponential(
         4 * scale if width is None else width, scale if final_width is None else final_width
@@ -389,4 +393,6 @@ def _bandwidths(context: Context, fuzzifier: float, factor: float) -> Float[Arra
     # A prototype on which all of its samples lie borrows the typical extent; where none has any, it
     # is one.
     typical = mean.max() if mean.max() > 0 else 1.0
-    return on_device(factor * np.where(mean > 1e-6 * typical, mean, typical) * unit, float)
+    found = np.where(mean > 1e-6 * typical, mean, typical) * unit
+    refuse_out_of_range(found, delta.dtype)
+    return on_device(factor * found, float)

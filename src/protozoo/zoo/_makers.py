@@ -23,7 +23,9 @@ from .._checks import (
     on_device,
     positive_integer,
     refuse_no_dissimilarities,
+    refuse_out_of_range,
 )
+from .._module import degree
 from .._schedules import AbstractSchedule, Exponential, positive
 from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
@@ -109,7 +111,10 @@ class Context:
         delta = np.asarray(found.delta)
         shares = None if found.shares is None else np.asarray(found.shares)
         weight = np.ones(len(delta)) if weight is None else weight
-        return Distances(delta, y, weight, float(found.factor), shares)
+        # In double precision, which squares of units do not leave.
+        known = isinstance(found.factor, float)
+        factor = 1.0 if known else float(found.unit) ** (degree(self.metric) or 0)
+        return Distances(delta, y, weight, factor, shares)
 
     def scale(self) -> float:
         """The typical dissimilarity between a sample and its prototype; one where all samples are
@@ -121,13 +126,7 @@ class Context:
         mean = float(np.average(nearest, weights=weight / weight.max()))
         if not mean > 0:
             return 1.0
-        limits = np.finfo(delta.dtype)
-        if not limits.tiny <= mean * factor <= limits.max:
-            raise ValueError(
-                f"`x` is of an order of magnitude whose dissimilarities, of {mean * factor:.3g}, "
-                f"are beyond the range of {limits.dtype}: rescale it, or compute in 64 bits "
-                "(`jax.config.update('jax_enable_x64', True)`)."
-            )
+        refuse_out_of_range(np.atleast_1d(mean * factor), delta.dtype)
         return mean * factor
 
     @property

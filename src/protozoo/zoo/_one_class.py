@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._schedules import AbstractSchedule
+from .._schedules import AbstractSchedule, positive
 from .._sources import (
     HAMMER_2002,
     HAMMER_2005,
@@ -177,6 +177,12 @@ def svq_occ(
     - `freedom`: the degrees of freedom of Student's distribution. Range: above 0.
     - `border_steepness`: how sharp the border of what is visible is. Range: at least 1.
     """
+    if freedom != 1 and response != "student":
+        raise ValueError(
+            f"`freedom` is that of Student's distribution, and `response` is {response!r}: leave "
+            "one of them out."
+        )
+    positive(freedom, "freedom")
     variance = _variance(context) if response_variance is None else response_variance
     responses = {
         "gaussian": lambda: GaussianShares(variance),

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -188,6 +189,9 @@ class Recipe:
             points, name = _encode(network, x), "encoder(x)"
             refuse_nonfinite(points, name)
             space = latent_space or space
+        if space is None and points is not x and self.encoder is not no_encoder:
+            # As of the row's own network.
+            space = self.latent_space(self.space(x.shape[1:]), points.shape[1:])
         space = self.space(points.shape[1:]) if space is None else space
         _refuse_outside(points, space, name)
         keys = split(as_key(key))
@@ -286,9 +290,19 @@ class Recipe:
 
     def _make(self, maker: Callable, options: dict[str, Any], context: Context) -> Any:
         known = {name: option.kind for name, option in options_of(maker).items() if name in options}
-        return maker(
-            context, **{name: of_kind(options[name], kind, name) for name, kind in known.items()}
-        )
+        given = {name: of_kind(options[name], kind, name) for name, kind in known.items()}
+        try:
+            return maker(context, **given)
+        except (TypeError, ValueError) as error:
+            # A part has names of its own for what it was made of.
+            if not given or set(re.findall(r"`(\w+)", str(error))) & {*_KNOWN, *self.options}:
+                raise
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{', '.join(map('`{}`'.format, given))}: {error}") from error
+
+
+#: What errors of makers are about, if not about their options.
+_KNOWN = ("x", "y", "key", "sample_weight", "encoder")
 
 
 def _refuse_shared_names(recipe: Recipe) -> None:
