@@ -2,12 +2,12 @@
 each class."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._checks import (
     as_labels,
+    known_value,
     of_kinds,
     on_device,
     positive_integer,
@@ -45,8 +45,16 @@ class AbstractOmega(AbstractAdaptation):
             self.matrix = _held_at_one(self.matrix)
 
 
-#: One program; without it, one for each of its operations.
-_held_at_one = jax.jit(UnitTrace().project)
+def _held_at_one(matrix: Float[Array, "*batch d l"]) -> Float[Array, "*batch d l"]:
+    """The projection on unit trace, by NumPy where the matrix is known: to build a model compiles
+    nothing for it."""
+    known = known_value(matrix)
+    if known is None:
+        return UnitTrace().project(matrix)
+    wide = known.astype(float)
+    wide = wide / np.abs(wide).max(axis=(-2, -1), keepdims=True)
+    norms = np.sqrt(np.sum(wide**2, axis=(-2, -1), keepdims=True))
+    return on_device(wide / norms, matrix.dtype)
 
 
 class Omega(AbstractOmega):
@@ -162,10 +170,7 @@ class LocalOmega(AbstractOmega):
     def repeated(cls, omega: Omega, prototypes: int) -> "LocalOmega":
         """The same projection for each prototype, to start from."""
         positive_integer(prototypes, "prototypes")
-        return cls(
-            on_device(np.broadcast_to(omega.matrix, (prototypes, *omega.matrix.shape))),
-            omega.normalised,
-        )
+        return cls(_repeated(omega.matrix, prototypes), omega.normalised)
 
     @classmethod
     @of_kinds
@@ -209,7 +214,7 @@ class ClassOmega(AbstractOmega):
     def repeated(cls, omega: Omega, classes: int) -> "ClassOmega":
         """The same projection for each class, to start from."""
         positive_integer(classes, "classes")
-        return cls(jnp.broadcast_to(omega.matrix, (classes, *omega.matrix.shape)), omega.normalised)
+        return cls(_repeated(omega.matrix, classes), omega.normalised)
 
     @classmethod
     @of_kinds
@@ -230,6 +235,13 @@ class ClassOmega(AbstractOmega):
                 f"classes."
             )
         return Dense(self.matrix[prototypes.labels])
+
+
+def _repeated(matrix: Float[Array, "d l"], count: int) -> Float[Array, "q d l"]:
+    known, shape = known_value(matrix), (count, *matrix.shape)
+    if known is None:
+        return jnp.broadcast_to(matrix, shape)
+    return on_device(np.broadcast_to(known, shape))
 
 
 def _truncated_identity(dimension: int, latent_dim: int | None) -> Float[Array, "d l"]:
