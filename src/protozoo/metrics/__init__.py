@@ -12,6 +12,7 @@ from ._base import (
     AbstractMetric as AbstractMetric,
     AbstractMixing as AbstractMixing,
     AbstractQuadratic as AbstractQuadratic,
+    AbstractSaturating as AbstractSaturating,
     AbstractSeminorm as AbstractSeminorm,
     relative_dissimilarities as relative_dissimilarities,
 )

@@ -45,10 +45,23 @@ class AbstractMetric(eqx.Module):
     def __call__(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
         """The dissimilarities δ, small where a sample resembles a prototype."""
 
+
+class AbstractSaturating(AbstractMetric):
+    """A metric whose δ has a limit far away: floats cannot tell there which prototype is the
+    nearest, and what δ is a function of can."""
+
+    @abc.abstractmethod
     def told_apart(self, x: Float[Array, "n ..."], prototypes: Prototypes) -> Float[Array, "n p"]:
-        """The same for a decision: of a δ that saturates, so that floats cannot tell the nearest
-        prototype from others, a metric makes the least one smaller by a rounding."""
-        return self(x, prototypes)
+        """δ, where needed with that of the nearest prototype made smaller by a rounding."""
+
+
+def told_apart(
+    metric: AbstractMetric, x: Float[Array, "n ..."], prototypes: Prototypes
+) -> Float[Array, "n p"]:
+    """The dissimilarities for a decision."""
+    if isinstance(metric, AbstractSaturating):
+        return metric.told_apart(x, prototypes)
+    return metric(x, prototypes)
 
 
 class AbstractCentroidal(AbstractMetric):
@@ -211,11 +224,9 @@ class AbstractQuadratic(AbstractLinearlyAdapted, AbstractCentroidal):
     minimisers, whatever the radial function.
     """
 
-    @property
-    def additive(self) -> bool:
-        """Whether the radial function adds a number at most: what squares of a sample have in
-        common, dissimilarities have, too."""
-        return False
+    #: Whether the radial function adds a number at most: what squares of a sample have in common,
+    #: dissimilarities have, too.
+    additive: ClassVar[bool] = False
 
     def squared(
         self, x: Float[Array, "n ..."], prototypes: Prototypes, relative: bool = False
@@ -280,10 +291,7 @@ class AbstractAdaptation(AbstractQuadratic, AbstractSeminorm, AbstractScaleFree)
     `Chain`."""
 
     degree: ClassVar[int] = 2
-
-    @property
-    def additive(self) -> bool:
-        return True
+    additive: ClassVar[bool] = True
 
     def radial(
         self, squared: Float[Array, "a b"], prototypes: Prototypes, at: Columns = ALL

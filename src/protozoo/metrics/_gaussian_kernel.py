@@ -21,7 +21,14 @@ from .._schedules import positive
 from .._statistics import weighted_median
 from .._types import Array, ArrayLike, Float, Scalar
 from ..prototypes import Prototypes
-from ._base import ALL, AbstractQuadratic, Columns, differs_linearly, in_columns
+from ._base import (
+    ALL,
+    AbstractQuadratic,
+    AbstractSaturating,
+    Columns,
+    differs_linearly,
+    in_columns,
+)
 from ._linear_maps import AbstractLinearMap
 from ._units import measured
 
@@ -126,7 +133,7 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         return 0.5 * precisions * self.metric.radial(squared, prototypes, at)
 
 
-class GaussianKernel(AbstractKernel):
+class GaussianKernel(AbstractKernel, AbstractSaturating):
     """\\(\\delta = 2\\,(1 - e^{-s/(2\\sigma_j^2)})\\) in [0, 2), s the inner metric's
     dissimilarity.
 

@@ -6,6 +6,7 @@ from ._base import (
     operator_norms as operator_norms,
     outputs_of as outputs_of,
     places as places,
+    told_apart as told_apart,
 )
 from ._closed_form import Order as Order
 from ._mahalanobis import Cells as Cells

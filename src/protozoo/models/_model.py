@@ -71,7 +71,7 @@ from ..metrics import (
     own_units,
     relative_dissimilarities,
 )
-from ..metrics.internal import differs_linearly, outputs_of
+from ..metrics.internal import differs_linearly, outputs_of, told_apart
 from ..prototypes import Prototypes
 from ._answers import (
     as_share,
@@ -1243,14 +1243,16 @@ class Seen:
         """δ, in the units of the judge."""
         units = self.judge.units
         return accumulated(
-            units.metric.told_apart(self.judge.bounded(self.points, linear=False), units.prototypes)
+            told_apart(
+                units.metric, self.judge.bounded(self.points, linear=False), units.prototypes
+            )
         )
 
     def distances(self) -> Float[Array, "n p"]:
         """δ, in the units of the data."""
         units = self.judge.units
         return (
-            accumulated(units.metric.told_apart(units.of(self.points), units.prototypes))
+            accumulated(told_apart(units.metric, units.of(self.points), units.prototypes))
             * units.factor
         )
 
