@@ -127,6 +127,24 @@ def test_one_file_is_for_all_platforms_and_any_number_of_samples(tmp_path):
     assert jax.export.is_symbolic_dim(aval.shape[0]) and aval.shape[1] == 3
 
 
+def test_a_program_that_was_damaged_is_refused(tmp_path):
+    model, x = unequal()
+    path = tmp_path / "model"
+    pz.export.stablehlo(model, path, outputs=["label"])
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(8 * (len(whole) - 48), size=30):
+        bits = bytearray(whole)
+        bits[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(bits)
+        with pytest.raises(ValueError, match="holds no StableHLO program: it was changed or dam"):
+            pz.export.load_stablehlo(path)
+    # Of an earlier version: without a seal.
+    path.write_bytes(whole[:-48])
+    answers = pz.export.load_stablehlo(path)(x)
+    np.testing.assert_array_equal(answers["label"], model.predict(x))
+
+
 def test_files_are_whole_and_not_replaced_unasked(tmp_path):
     model, x = unequal()
     path = tmp_path / "deep" / "model"

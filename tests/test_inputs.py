@@ -19,6 +19,7 @@ from kinds import KINDS, belongs
 from zoo import blobs
 
 import protozoo as pz
+from protozoo.sklearn import PrototypeClassifier
 
 
 X, Y = blobs()
@@ -606,6 +607,23 @@ TANGENTS = pz.PrototypeModel(
     ("give", "message"),
     [
         (lambda: pz.zoo.LVQMLN(X, Y, key=0, latent_dim=0), "`latent_dim` must be a positive"),
+        (lambda: pz.Trainer(pz.Lazy(), 2**31), "`epochs` must be .* of at most 31 bits"),
+        (lambda: pz.save("somewhere", MODEL, overwrite="no"), "`overwrite` must be"),
+        (lambda: pz.evaluate(MODEL, X, Y, bins=10**8), "`bins` must be 1000000 at most"),
+        (lambda: pz.trust.certified_accuracy(MODEL, X, Y, np.nan), "`radii` must lie in"),
+        (lambda: pz.plots.decision_regions(MODEL, X, Y, ax=3), "`ax` must be axes"),
+        (
+            lambda: pz.Trainer(pz.Lazy(), 1, callbacks=2 * [pz.training.HistoryFile("a.csv")]),
+            "`callbacks`: two of them write to 'a.csv'",
+        ),
+        (
+            lambda: PrototypeClassifier("GLVQ", class_weight={"q": 5}, epochs=1).fit(X, Y),
+            "`class_weight` has 'q'",
+        ),
+        (
+            lambda: PrototypeClassifier("GLVQ", warm_start="no", epochs=1).fit(X, Y),
+            "`warm_start` must be",
+        ),
         (lambda: pz.zoo.LVQMLN(X, Y, key=0, hidden=(0,)), "`hidden` must be a positive"),
         (lambda: pz.zoo.LVQMLN(X, Y, key=0, activation=np.matmul), "`activation` must be a func"),
         (lambda: pz.backbones.MLP((5, 2), jnp.sum, key=0), "`activation` must be .*one of its sh"),

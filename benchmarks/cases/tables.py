@@ -52,10 +52,10 @@ FIRST = (
 )
 #: What is known of large differences.
 KNOWN = (
-    "On `ringnorm`, rows with a map for each prototype fall behind those of prosemble, because ours "
-    "hold the trace of each Λ at one, as published: then no map can say that one class is wider "
-    "than the other. With `normalised=False` (five folds of another draw): LMRSLVQ 86.5 instead "
-    "of 68.8, LCELVQ_NG 83.0 instead of 67.8, LGMLVQ 77.8 instead of 71.5."
+    "On `ringnorm`, rows with a map for each prototype fall behind those of prosemble, because "
+    "ours hold the trace of each Λ at one, as published: then no map can say that one class is "
+    "wider than the other. With `normalised=False` (five folds of another draw): LMRSLVQ 86.5 "
+    "instead of 68.8, LCELVQ_NG 83.0 instead of 67.8, LGMLVQ 77.8 instead of 71.5."
 )
 #: Data sets that are measured together, the quickest first.
 TIERS = (

@@ -754,7 +754,9 @@ def positive_integer(value: object, name: str) -> None:
     """Refuse anything but an integer of at least one, that counts something which a computer
     has."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
-        raise ValueError(f"`{name}` must be a positive integer, got {_brief(value)}.")
+        large = isinstance(value, int | np.integer) and value >= 2**31
+        bound = " of at most 31 bits" if large else ""
+        raise ValueError(f"`{name}` must be a positive integer{bound}, got {_brief(value)}.")
 
 
 def refuse_negative(value: ArrayLike, name: str) -> None:

@@ -37,6 +37,8 @@ Metric = Callable[[Array, Array, Array], Scalar]
 
 #: Of confidences, from 0 to 1, all of one width.
 BINS = 15
+#: More would take memory for nothing.
+MOST_BINS = 1_000_000
 
 #: The measures that are one number, and whether more of it is better.
 MORE_IS_BETTER = {
@@ -335,6 +337,8 @@ def _refuse_no_probabilities(p: np.ndarray) -> None:
 
 def _evaluation(p: np.ndarray, y: Any, sample_weight: Any, names: Names, bins: int) -> Evaluation:
     positive_integer(bins, "bins")
+    if bins > MOST_BINS:
+        raise ValueError(f"`bins` must be {MOST_BINS} at most, got {bins}.")
     (n, count), tiny = p.shape, float(jnp.finfo(p.dtype).tiny)
     names = None if names is None else as_names(names, "class_names", {count})
     labels = as_labels(y, n, names=names)

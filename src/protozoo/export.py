@@ -17,6 +17,7 @@ A program has nobody to raise an error for: of a sample that is not finite, or o
 be known, it gives NaN, and -1 as its class.
 """
 
+import hashlib
 import importlib
 import os
 from collections.abc import Callable, Sequence
@@ -100,7 +101,22 @@ def stablehlo(
     (n,) = jax.export.symbolic_shape("n")
     x = jax.ShapeDtypeStruct((n, *shape), _dtype(model))
     exported = jax.export.export(jax.jit(program), platforms=tuple(platforms))(x)
-    publish(path, [exported.serialize()], overwrite)
+    written = bytes(exported.serialize())
+    publish(path, [written, _SEAL + hashlib.sha256(written).digest()], overwrite)
+
+
+#: What stands after a program, before its SHA-256: readers of programs look no further than theirs.
+_SEAL = b"protozoo, sha256"
+
+
+def _unsealed(found: bytes) -> bytes:
+    """The program of a file, if it is what was written; those of earlier versions have no seal."""
+    program, seal, digest = found[:-48], found[-48:-32], found[-32:]
+    if seal != _SEAL:
+        return found
+    if hashlib.sha256(program).digest() != digest:
+        raise ValueError("it was changed or damaged since it was written")
+    return program
 
 
 def load_stablehlo(path: str | os.PathLike[str]) -> Callable[[ArrayLike], dict[str, Array]]:
@@ -111,14 +127,14 @@ def load_stablehlo(path: str | os.PathLike[str]) -> Callable[[ArrayLike], dict[s
 
     A file of this kind is a program: call those that you trust.
 
-    **Raises:** `ImportError` without flatbuffers, `ValueError` if there is no such program,
-    `TypeError` for what is no path.
+    **Raises:** `ImportError` without flatbuffers, `ValueError` if there is no such program, or one
+    that was damaged, `TypeError` for what is no path.
     """
     _needs("flatbuffers", 'pip install "protozoo[export]"')
     place = resolved(path, "path")
     try:
         with opened(place) as file:
-            exported = jax.export.deserialize(bytearray(file.read()))
+            exported = jax.export.deserialize(bytearray(_unsealed(file.read())))
         (takes,) = exported.in_avals
         call: Any = exported.call
     except Exception as error:  # what is in a file can be anything

@@ -329,7 +329,7 @@ def _two_best(seen: Any) -> tuple[Int[Array, " n"], ...]:
     first = nearest_column(compared)
     if compared.shape[1] == 1:
         return (first,)
-    others = jnp.arange(compared.shape[1]) != first[:, None]
+    others = jnp.arange(compared.shape[1])[None] != first[:, None]
     return first, nearest_column(jnp.where(others, compared, jnp.inf))
 
 

@@ -4,6 +4,7 @@ import copy
 import csv
 import io
 import json
+import os
 import pickle
 import struct
 import sys
@@ -290,7 +291,7 @@ def test_phases_do_not_share_the_place_of_a_history(tmp_path, kind):
         return pz.Phases([pz.Trainer(rule, 1, callbacks=[kind(place)]) for place in places])
 
     phases(tmp_path / "one.csv", tmp_path / "other.csv")
-    with pytest.raises(ValueError, match=r"one.csv' holds the history of one phase, and is .* 2"):
+    with pytest.raises(ValueError, match=r"one.csv' holds the history of one phase.*several"):
         phases(tmp_path / "one.csv", tmp_path / "one.csv")
 
 
@@ -552,3 +553,19 @@ def test_a_picture_that_fails_leaves_the_last_one(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         plot.on_chunk_end(view(1, loss=[1]))
     assert plot.path.read_bytes() == before
+
+
+def test_recorders_refuse_places_of_another_kind(tmp_path):
+    model = pz.zoo.GLVQ(X, Y, key=0)
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for recorder, message in (
+        (pz.training.HistoryFile(tmp_path / "folder.csv", overwrite=True), "`path`: .* no file"),
+        (pz.training.HistoryFile(tmp_path / "pipe.csv", overwrite=True), "`path`: .* no file"),
+        (pz.training.TensorBoard(tmp_path / "file"), "`directory`: .* no folder"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            pz.Trainer(pz.GradientDescent("sgd", 0.1), 1, callbacks=[recorder]).fit(
+                model, X, Y, key=0
+            )

@@ -371,3 +371,20 @@ def test_a_series_weighs_classes_by_its_index(model, unchecked):
             assert eqx.tree_equal(fits[0].model, fits[1].model)
     with pytest.raises(ValueError, match=r"once, got \[0, 1, 1, 2\]"):
         trainer(1).fit(model, X, Y, key=0, class_weight=pandas.Series([1, 2, 3, 4], [0, 1, 1, 2]))
+
+
+def test_validation_from_a_stream_is_part_of_a_run(model, tmp_path):
+    """Which neither came nor went when a run is resumed."""
+
+    def held_out(epoch):
+        yield X[:10], Y[:10]
+
+    def fit(epochs: int, **options: object):
+        checkpoints = pz.Checkpoints(tmp_path, every=1)
+        trainer = pz.Trainer(pz.GradientDescent("sgd", 0.1), epochs, checkpoints=checkpoints)
+        return trainer.fit(model, lambda epoch: batches(20), key=0, **options)
+
+    fit(2, validation=held_out)
+    with pytest.raises(ValueError, match="another run: its validation differs"):
+        fit(4, resume=True)
+    assert fit(4, validation=held_out, resume=True).epochs == 4

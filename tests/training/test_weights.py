@@ -101,7 +101,7 @@ def test_a_row_is_trained_by_weights_as_by_copies(case):
         pytest.skip("Learning sample by sample, copies are more steps than weights.")
     # Distances do not see the last bias of an encoder: Adam would take the signs of rounding.
     one_step = {"epochs": 1, "rule": pz.GradientDescent("sgd", 1e-2)}
-    trainer = case.recipe.trainer(**(one_step if case.recipe.encoder else {"epochs": 3}))
+    trainer = case.recipe.trainer(**(one_step if case.encoded else {"epochs": 3}))
     y = None if case.y is None else np.repeat(case.y, COPIES)
     weighted = trainer.fit(case.model, case.x, case.y, key=KEY, sample_weight=COPIES)
     copies = trainer.fit(case.model, np.repeat(case.x, COPIES, axis=0), y, key=KEY)

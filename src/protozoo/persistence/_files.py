@@ -33,7 +33,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._checks import of_kind
+from .._checks import of_kind, truth
 from .._types import PyTree
 from ._disk import make_directory, named, opened, remove, replace, resolved, synchronise, write
 from ._lock import InUse, Lock
@@ -113,7 +113,7 @@ def save(
             f"{LARGEST}."
         )
 
-    _refuse_to_replace(target, path, overwrite)
+    _refuse_to_replace(target, path, truth(overwrite, "overwrite"))
     resolved(target / _ARRAYS.format("0" * 16), "path")  # the longest path that will be read
     make_directory(target.parent, "path")
     with _turn(target, path) as staging:

@@ -49,6 +49,8 @@ def drawn_on(
 ) -> tuple["Figure", "Axes"]:
     """The figure of these axes, and the axes; a new one, if there are none."""
     if ax is not None:
+        if getattr(ax, "figure", None) is None:
+            raise TypeError(f"`ax` must be axes of matplotlib, got {ax!r:.60}.")
         return cast("Figure", ax.figure), ax
     figure, axes = new_figure(1, 1, figsize=figsize)
     return figure, axes[0, 0]

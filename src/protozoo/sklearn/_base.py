@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._checks import as_key, as_weights, unmasked
+from .._checks import as_key, as_weights, truth, unmasked
 from ..models import PrototypeModel
 from ..training import Fit, Reason, Trainer, TrainState
 from ..zoo import Recipe, fit
@@ -159,7 +159,7 @@ class PrototypeEstimator(BaseEstimator):
         known = _KNOWN.get()
         found = None if known is None else next(known, None)
         row = self._row()
-        on = self.warm_start and self._trained
+        on = truth(self.warm_start, "warm_start") and self._trained
         x, labels, weight = self._read(X, y, sample_weight, known=on)
         if found is None and on:
             trainer = row.trainer(**trainer_settings(dict(self._options)))

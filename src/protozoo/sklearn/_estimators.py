@@ -187,6 +187,11 @@ class PrototypeClassifier(_Transformer, ClassifierMixin, PrototypeEstimator):
         if self.class_weight is not None:
             given = by_class(self.class_weight)
             if isinstance(given, Mapping):
+                if unknown := [c for c in given if c not in self.classes_.tolist()]:
+                    raise ValueError(
+                        f"`class_weight` has {unknown[0]!r}, and classes are "
+                        f"{self.classes_.tolist()}."
+                    )
                 given = {k: given.get(c, 1.0) for k, c in enumerate(self.classes_.tolist())}
             weight = weight * of_classes(labels, len(self.classes_), given, weight)[labels]
         elif sample_weight is None:

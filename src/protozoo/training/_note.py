@@ -79,6 +79,11 @@ def note(
         "what functions hold": {path: held_by(one) for path, one in functions.items()},
         "data shape": [None if batch is None else list(batch.x.shape) for batch in batches],
         "data": digest(batches),
+        "validation": None
+        if held_out is None
+        else "in memory"
+        if isinstance(held_out, Batch)
+        else "a stream",
         "stream": data.fingerprint() if isinstance(data, Fingerprinted) else None,
         "validation stream": held_out.fingerprint()
         if isinstance(held_out, Fingerprinted)

@@ -17,7 +17,7 @@ from ..models.internal import Trainable
 from ._checkpoints import Checkpoints, occupied
 from ._data import ClassWeight
 from ._fit import Fit, Reason
-from ._recorders import HistoryFile, TensorBoard
+from ._recorders import shared_place
 from ._sharding import as_sharding
 from ._stream import Stream, is_stream
 from ._trainer import Trainer, Validation
@@ -72,12 +72,10 @@ class Phases(eqx.Module):
             how = "`(model, x, y, *, key, sample_weight)`"
             refuse_call(between, "between", how, None, None, None, **given)
         callbacks = [callback for trainer in self.trainers for callback in trainer.callbacks]
-        records = [str(c.path) for c in callbacks if isinstance(c, HistoryFile)]
-        records += [str(c.directory) for c in callbacks if isinstance(c, TensorBoard)]
-        if twice := [place for place in records if records.count(place) > 1]:
+        if place := shared_place(callbacks):
             raise ValueError(
-                f"`trainers`: {twice[0]!r} holds the history of one phase, and is that of "
-                f"{records.count(twice[0])} here: give each phase a place of its own."
+                f"`trainers`: {place!r} holds the history of one phase, and is that of several "
+                "here: give each phase a place of its own."
             )
 
     def fit(

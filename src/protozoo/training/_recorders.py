@@ -1,6 +1,7 @@
 """Callbacks that write the history down, epoch by epoch."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,13 @@ import numpy as np
 from .._checks import of_kinds
 from ..persistence.internal import named
 from ._callbacks import AbstractCallback, View
+
+
+def shared_place(callbacks: Iterable[AbstractCallback]) -> str | None:
+    """A place that two recorders write to."""
+    places = [str(c.path) for c in callbacks if isinstance(c, HistoryFile)]
+    places += [str(c.directory) for c in callbacks if isinstance(c, TensorBoard)]
+    return next((place for place in places if places.count(place) > 1), None)
 
 
 class HistoryFile(AbstractCallback):
@@ -47,6 +55,8 @@ class HistoryFile(AbstractCallback):
         text = header.encode() + self._rows(view, 0)
         # What a fit that was killed before its first checkpoint wrote, and will write again.
         self._expected = b""
+        if self.path.exists() and not self.path.is_file():
+            raise ValueError(f"`path`: {str(self.path)!r} is there, and no file.")
         if self.path.exists() and not self.overwrite:
             found = self.path.read_bytes()
             if not (text.startswith(found) or (view.resumed and found.startswith(text))):
@@ -121,6 +131,8 @@ class TensorBoard(AbstractCallback):
             raise ImportError(
                 '`TensorBoard` needs tensorboardX: pip install "protozoo[tensorboard]"'
             ) from error
+        if self.directory.exists() and not self.directory.is_dir():
+            raise ValueError(f"`directory`: {str(self.directory)!r} is there, and no folder.")
         if not view.resumed and any(self.directory.glob("*tfevents*")):
             raise ValueError(
                 f"{str(self.directory)!r} already holds the events of a fit: choose another "

@@ -196,7 +196,7 @@ def is_stream(x: Any) -> bool:
         return len(x) > 0 and all(
             isinstance(one, list | tuple) and one and getattr(one[0], "ndim", 0) > 1 for one in x
         )
-    if isinstance(x, eqx.Module | type):  # which are callable, too
+    if isinstance(x, eqx.Module):  # a network, say, which is callable, too
         return False
     return callable(x) or (isinstance(x, Iterable) and not is_array_like(x))
 

@@ -55,6 +55,7 @@ from ._loop import (
 from ._metrics import check_metrics
 from ._note import note
 from ._objective import AbstractCurriculum, AbstractRegulariser, Batch, Objective
+from ._recorders import shared_place
 from ._rule import AbstractRule
 from ._settings import (
     as_count,
@@ -221,6 +222,8 @@ class Trainer(eqx.Module):
         for callback in self.callbacks:
             if callback.every is not None:
                 positive_integer(callback.every, "every")
+        if place := shared_place(self.callbacks):
+            raise ValueError(f"`callbacks`: two of them write to {place!r}: leave one out.")
 
     def __repr__(self) -> str:
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

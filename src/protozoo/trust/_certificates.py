@@ -10,9 +10,9 @@ from .._checks import (
     as_labels,
     of_kind,
     of_model,
-    refuse_negative,
     refuse_unknown_classes,
 )
+from .._schedules import within
 from .._types import ArrayLike, Classes, Float, Int
 from ..models import PrototypeModel
 from ..models.internal import carded_classes
@@ -149,7 +149,7 @@ def certified_accuracy(
     wished = np.atleast_1d(np.asarray(as_floats(radii, "radii"), np.float64))
     if wished.ndim > 1 or not wished.size:
         raise ValueError(f"`radii` must be a number or some of them, got shape {wished.shape}.")
-    refuse_negative(wished, "radii")
+    within(wished, "radii", "[0, inf]")
     found = certify(model, x, y, norm=norm, method=method)
     right = found.predictions == as_labels(y, len(found.predictions), names=carded_classes(model))
     return np.mean(right[None] & (found.radii[None] >= wished[:, None]), axis=1)
