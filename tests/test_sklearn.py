@@ -533,3 +533,26 @@ def test_folds_of_dissimilarities_are_cut_out_of_both_axes():
 )
 def test_estimators_say_whether_they_take_dissimilarities(name, options, pairwise):
     assert get_tags(for_row(name, **options)).input_tags.pairwise is pairwise
+
+
+def test_options_of_a_warm_start_act_or_are_refused():
+    x, y = np.asarray(X, np.float32), Y
+    warm = ps.PrototypeClassifier(
+        "GLVQ", epochs=2, validation=(x, y), warm_start=True, random_state=0
+    )
+    for _ in range(2):
+        assert "validation_loss" in warm.fit(x, y).history_
+    warm.set_params(model="GMLVQ")
+    with pytest.raises(ValueError, match="`model` is another one than the model was built by"):
+        warm.fit(x, y)
+    steps = ps.PrototypeClassifier("GLVQ", epochs=2, random_state=0)
+    steps.partial_fit(x, y, classes=np.unique(y))
+    before = np.asarray(steps.model_.prototypes.points)
+    steps.set_params(rule=pz.GradientDescent("sgd", 0.0)).partial_fit(x, y)
+    np.testing.assert_array_equal(steps.model_.prototypes.points, before)
+    with pytest.raises(ValueError, match="`initialiser` is another one"):
+        steps.set_params(initialiser="samples").partial_fit(x, y)
+    for name, value in (("restarts", 3), ("validation", (x, y)), ("resume", True)):
+        once = ps.PrototypeClassifier("GLVQ", epochs=2, random_state=0, **{name: value})
+        with pytest.raises(ValueError, match=f"`{name}` belongs to `fit`"):
+            once.partial_fit(x, y, classes=np.unique(y))

@@ -1,6 +1,7 @@
 """What all estimators have in common: parameters, data, training."""
 
 import inspect
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ _OWN = {
 #: Those of them that no option may have the name of.
 _GIVEN = {"x", "y", "key", "sample_weight"}
 
+#: Options of `pz.fit` that are about one call of it.
+_OF_FIT = ("validation", "resume")
+
 #: What the next fits return, if they are known already (`CompiledGridSearchCV`).
 _KNOWN: ContextVar[Iterator[Fit | None] | None] = ContextVar("known", default=None)
 
@@ -63,6 +67,9 @@ class PrototypeEstimator(BaseEstimator):
 
     #: Training as `partial_fit` goes on with it.
     _state: TrainState | None = None
+    #: What the model was built by, and what its steps are made by; not known of earlier versions.
+    _built: dict[str, str] | None = None
+    _stepped_by: str | None = None
 
     def __init__(self, model: Any, *, random_state: Any, warm_start: Any, **options: Any):
         self.model = model
@@ -162,8 +169,12 @@ class PrototypeEstimator(BaseEstimator):
         on = truth(self.warm_start, "warm_start") and self._trained
         x, labels, weight = self._read(X, y, sample_weight, known=on)
         if found is None and on:
-            trainer = row.trainer(**trainer_settings(dict(self._options)))
-            found = trainer.fit(self.model_, x, labels, key=self._seed(), sample_weight=weight)
+            building = dict(self._options)
+            trainer = row.trainer(**trainer_settings(building))
+            told = {name: building.pop(name) for name in _OF_FIT if name in building}
+            self._refuse_rebuilt(building)
+            told.update(key=self._seed(), sample_weight=weight)
+            found = trainer.fit(self.model_, x, labels, **told)
         elif found is None:
             key = self._seed()
             told = {"sample_weight": weight, **self._names(), **self._options}
@@ -174,16 +185,27 @@ class PrototypeEstimator(BaseEstimator):
             warnings.warn(found.reason.remedy, ConvergenceWarning, stacklevel=3)
         self.model_, self.history_, self.n_iter_ = found.model, found.history, found.epochs
         self._state = None
+        if not on:
+            self._remember()
         return self
 
     def _update(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """One update on some samples."""
         row, first = self._row(), not self._trained
         x, labels, weight = self._read(X, y, sample_weight, reset=first, known=True)
-        trainer = row.trainer(**trainer_settings(dict(self._options)))
-        if self._state is None:
+        building = dict(self._options)
+        settings = trainer_settings(building)
+        for name in (*_OF_FIT, "restarts"):
+            if building.get(name) not in (None, False):
+                raise ValueError(f"`{name}` belongs to `fit`: `partial_fit` makes one update.")
+        if not first:
+            self._refuse_rebuilt(building)
+        trainer, said = row.trainer(**settings), _said(settings)
+        if self._state is None or said != (self._stepped_by or said):
             key = self._seed()
+            self._stepped_by = said
             if first:
+                self._remember()
                 given = row, x, labels, key, weight, self._options
                 _, (model, *_), key = prepared(*given, **self._names())
             else:
@@ -196,6 +218,28 @@ class PrototypeEstimator(BaseEstimator):
         self.model_, self.n_iter_ = self._state.model, self.n_iter_ + 1
         self.history_ = {"loss": np.append(self.history_["loss"], float(loss))}
         return self
+
+    def _remember(self) -> None:
+        """What the model was built by."""
+        building = dict(self._options)
+        trainer_settings(building)
+        self._built = {name: _said(value) for name, value in self._in_building(building).items()}
+
+    def _refuse_rebuilt(self, building: dict[str, Any]) -> None:
+        """Refuse other options than those that a model was built by, which goes on learning."""
+        built = self._built
+        for name, value in self._in_building(building).items() if built is not None else ():
+            if _said(value) != built.get(name):
+                raise ValueError(
+                    f"`{name}` is another one than the model was built by, which goes on learning: "
+                    "fit anew without `warm_start`, or set it back."
+                )
+
+    def _in_building(self, building: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            **{name: value for name, value in building.items() if name not in _OF_FIT},
+        }
 
     def _names(self) -> dict[str, Any]:
         """What classes and features are called, for the card of the model, which holds plain
@@ -217,6 +261,11 @@ class PrototypeEstimator(BaseEstimator):
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+def _said(value: Any) -> str:
+    """A value in words, which are the same in another process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def task(row: Recipe) -> str:
