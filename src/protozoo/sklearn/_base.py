@@ -227,9 +227,10 @@ class PrototypeEstimator(BaseEstimator):
 
     def _refuse_rebuilt(self, building: dict[str, Any]) -> None:
         """Refuse other options than those that a model was built by, which goes on learning."""
-        built = self._built
-        for name, value in self._in_building(building).items() if built is not None else ():
-            if _said(value) != built.get(name):
+        if self._built is None:
+            return
+        for name, value in self._in_building(building).items():
+            if _said(value) != self._built.get(name):
                 raise ValueError(
                     f"`{name}` is another one than the model was built by, which goes on learning: "
                     "fit anew without `warm_start`, or set it back."
