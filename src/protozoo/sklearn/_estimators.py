@@ -303,7 +303,7 @@ class PrototypeMap(_Clusters):
         return self._places()[self.predict(X)]
 
     def _places(self) -> np.ndarray:
-        return np.asarray(topology.lattice_of(_fitted(self)).coordinates)
+        return np.asarray(topology.lattice_of(_fitted(self)).coordinates, np.float32)
 
     @property
     def _n_features_out(self) -> int:
