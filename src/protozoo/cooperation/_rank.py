@@ -49,7 +49,7 @@ def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
     if m > 1024:
         return jnp.argsort(jnp.argsort(group.swapaxes(-1, -2))).swapaxes(-1, -2)
     if m > 48:
-        number = jnp.arange(m)[:, None]
+        number = jnp.arange(m).reshape(*[1] * (group.ndim - 2), m, 1)
 
         def counted(j: Int[Array, ""], rank: Int[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
             # One member after the other, for all samples: what is compared stays in a processor's
@@ -59,5 +59,5 @@ def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
 
         return jax.lax.fori_loop(0, m, counted, jnp.zeros(group.shape, jnp.int32))
     mine, other = group[..., :, None, :], group[..., None, :, :]
-    earlier = jnp.tri(m, k=-1, dtype=bool)[:, :, None]
+    earlier = jnp.tri(m, k=-1, dtype=bool).reshape(*[1] * (group.ndim - 2), m, m, 1)
     return jnp.sum((other < mine) | earlier & (other == mine), axis=-2)

@@ -304,7 +304,7 @@ class RobustStableCBC(AbstractStable):
         least = jax.lax.stop_gradient(jnp.min(far, axis=1, keepdims=True))
         seen = jnp.exp(least - far)
         # Of all pairs of classes by one matrix product, then of the own class.
-        ahead, constant = slopes[:, None] - slopes[None], (own @ offsets)[:, None] - offsets
+        ahead, constant = slopes[:, None] - slopes[None], (own @ offsets)[:, None] - offsets[None]
         pairs = (jnp.einsum("np,jkp->njk", seen, jnp.maximum(sign * ahead, 0)) for sign in (1, -1))
         gains, losses = (as_logarithm(jnp.einsum("nj,njk->nk", own, a)) - least for a in pairs)
         # Its square, which the derivative has, stays a number.

@@ -49,7 +49,7 @@ def _competition_cost_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array
     delta, share, exponent = primals
     ratio, power, total = competition(delta, share, exponent)
     # tᵑ = t·tᵑ⁻¹, and the (η - 1)-th power of what t is proportional to is the ratio itself.
-    weights = share[:, None] * power * ratio * total**-exponent
+    weights = share[:, None] * power * ratio * (total**-exponent)[None]
     return _cost(delta, share, exponent, total), jnp.sum(weights * tangents[0], axis=0)
 
 

@@ -163,7 +163,7 @@ class GaussianKernel(AbstractKernel, AbstractSaturating):
 
         def nearest_below() -> Float[Array, "n p"]:
             order = self._order(squared, x, prototypes)
-            nearest = jnp.argmin(order, axis=1)[:, None] == jnp.arange(delta.shape[1])
+            nearest = jnp.argmin(order, axis=1)[:, None] == jnp.arange(delta.shape[1])[None]
             others = jnp.min(jnp.where(nearest, jnp.inf, delta), axis=1, keepdims=True)
             return jnp.where(nearest, jnp.minimum(delta, others * (1 - 2 * eps)), delta)
 
@@ -179,7 +179,7 @@ class GaussianKernel(AbstractKernel, AbstractSaturating):
             return self.exponents(squared, prototypes)
         relative = self.metric.squared(x, prototypes, relative=True)
         common = squared[:, :1] - relative[:, :1]
-        precisions = jnp.exp(-2 * self.log_bandwidths)
+        precisions = in_columns(jnp.exp(-2 * self.log_bandwidths), ALL, relative)
         wider = precisions - jnp.max(precisions)
         return precisions * relative + jnp.where(wider < 0, wider * common, 0)
 
