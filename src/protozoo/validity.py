@@ -67,10 +67,8 @@ def xie_beni(model: PrototypeModel, x: Float[ArrayLike, "n ..."], fuzzifier: flo
     within(fuzzifier, "fuzzifier", "[1, inf)")
     # Of their ratio no unit is left: both are in those in which squares neither vanish nor
     # overflow.
-    u, delta = (
-        np.asarray(model.memberships(x), float),
-        np.asarray(model.ask(in_own_units, x), float),
-    )
+    u = np.asarray(model.memberships(x), float)
+    delta = np.asarray(model.ask(in_own_units, x), float)
     units = own_units(model.metric, model.encoded_prototypes())
     between = np.asarray(units.metric(units.prototypes.points, units.prototypes), float)
     apart = between[~np.eye(len(between), dtype=bool)].min()

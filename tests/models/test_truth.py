@@ -118,6 +118,10 @@ def test_a_kernel_that_saturates_tells_who_is_nearest(loss, bandwidths):
         np.testing.assert_array_equal(np.asarray(model.predict(far))[clear], nearest)
         np.testing.assert_array_equal(model.predict_proba(far).argmax(axis=1)[clear], nearest)
         np.testing.assert_array_equal(model.distances(far).argmin(axis=1)[clear], nearest)
+        # What is near and equally far from two is answered as if nothing were far.
+        between = np.array([[0.0, -0.1]], np.float32)
+        together = model.predict_proba(np.concatenate([between, far]))
+        np.testing.assert_array_equal(together[:1], model.predict_proba(between))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

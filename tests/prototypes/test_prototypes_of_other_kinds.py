@@ -234,7 +234,7 @@ def test_prototypes_that_are_no_samples_become_samples(key):
 def test_what_median_optimisation_refuses(key):
     rule = pz.MedianOptimization()
     with pytest.raises(
-        ValueError, match="`batch_size` must be None, and `x` no stream.*all samples"
+        ValueError, match="`batch_size` must be None.*all samples, which no stream shows"
     ):
         pz.Trainer(rule, 5).fit(
             pz.zoo.MedianLVQ(X, Y, key=key),

@@ -165,9 +165,10 @@ class GaussianKernel(AbstractKernel, AbstractSaturating):
             order = self._order(squared, x, prototypes)
             nearest = jnp.argmin(order, axis=1)[:, None] == jnp.arange(delta.shape[1])[None]
             others = jnp.min(jnp.where(nearest, jnp.inf, delta), axis=1, keepdims=True)
-            return jnp.where(nearest, jnp.minimum(delta, others * (1 - 2 * eps)), delta)
+            below = jnp.minimum(delta, others * (1 - 2 * eps))
+            return jnp.where(nearest & saturated, below, delta)
 
-        saturated = jnp.min(delta, axis=1) > 2 - 2**10 * eps
+        saturated = jnp.min(delta, axis=1, keepdims=True) > 2 - 2**10 * eps
         return jax.lax.cond(jnp.any(saturated), nearest_below, lambda: delta)
 
     def _order(

@@ -79,6 +79,14 @@ def _unit(metric: AbstractMetric, prototypes: Prototypes) -> Float[Array, "*d"]:
     return power_of_two(jnp.max(jnp.abs(v)))
 
 
+def factor_of(metric: AbstractMetric, units: "OwnUnits | Measured") -> float:
+    """What dissimilarities in own units are divided by, in double precision: squares of units do
+    not leave its range."""
+    if isinstance(units.factor, float):
+        return units.factor
+    return float(units.unit) ** (degree(metric) or 0)
+
+
 class Measured(NamedTuple):
     """Dissimilarities of samples in units of their own, the unit, the factor that they are divided
     by, and what was made of them."""

@@ -12,4 +12,4 @@ from ._closed_form import Order as Order
 from ._mahalanobis import Cells as Cells
 from ._principal import signed as signed, spectrum as spectrum
 from ._tangent import displacements_from as displacements_from
-from ._units import measured as measured
+from ._units import factor_of as factor_of, measured as measured

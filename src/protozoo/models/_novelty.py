@@ -14,6 +14,7 @@ from .._types import Array, ArrayLike, Float, Scalar
 from ..losses import AbstractVisibility, Level, Radii
 from ..losses.internal import refuse_no_share
 from ..metrics import AbstractMetric, Mahalanobis, own_units
+from ..metrics.internal import factor_of
 from ._units import in_own_units
 
 
@@ -26,11 +27,15 @@ def visibility_of(
 ) -> AbstractVisibility:
     """Where a model sees all of these samples but a share."""
     refuse_no_share(rejected, "rejected")
-    # In units in which squares neither vanish nor overflow.
-    delta = values_of(model.ask(in_own_units, x), "x", float)
-    units = own_units(model.metric, model.encoded_prototypes())
-    power = 0 if isinstance(units.factor, float) else degree(model.metric) or 0
-    factor = float(units.unit) ** power if power else 1.0
+    known, factor = degree(model.loss), 1.0
+    if by == "loss" and known is None:
+        # A loss that does not know of units is asked in those of the data.
+        delta = values_of(model.distances(x), "x", float)
+    else:
+        # In units in which squares neither vanish nor overflow.
+        delta = values_of(model.ask(in_own_units, x), "x", float)
+        units = own_units(model.metric, model.encoded_prototypes())
+        factor = factor_of(model.metric, units)
     if by == "radii":
         if of_densities(model.metric) or delta.min() < 0:
             raise ValueError(
@@ -45,13 +50,10 @@ def visibility_of(
             "`by='loss'` needs a loss that is known of a sample without its label, and "
             f"{type(loss).__name__} is not: use `by='radii'`."
         )
-    known, labels = degree(loss), model.prototypes.labels
-    # A loss that does not know of units is asked in those of the data.
-    if known is None:
-        delta = values_of(model.distances(x), "x", float)
-    elif factor != 1:
+    if factor != 1:
         loss = loss.in_units(on_device(factor, float))
-    losses = values_of(loss(on_device(delta, float), labels, None), "x", float)
+    delta = on_device(delta, float)
+    losses = values_of(loss(delta, model.prototypes.labels, None), "x", float)
     level = weighted_quantile(losses, 1 - rejected, as_weights(sample_weight, len(losses)))
     level = _of_data(level, factor ** (known or 0))
     # A difference of log densities is one of logarithms; other losses have a unit, for which the

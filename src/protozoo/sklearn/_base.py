@@ -68,7 +68,7 @@ class PrototypeEstimator(BaseEstimator):
     #: Training as `partial_fit` goes on with it.
     _state: TrainState | None = None
     #: What the model was built by, and what its steps are made by; not known of earlier versions.
-    _built: dict[str, str] | None = None
+    _built_by: dict[str, str] | None = None
     _stepped_by: str | None = None
 
     def __init__(self, model: Any, *, random_state: Any, warm_start: Any, **options: Any):
@@ -168,13 +168,11 @@ class PrototypeEstimator(BaseEstimator):
         row = self._row()
         on = truth(self.warm_start, "warm_start") and self._trained
         x, labels, weight = self._read(X, y, sample_weight, known=on)
+        settings, once, built_by = self._parted()
         if found is None and on:
-            building = dict(self._options)
-            trainer = row.trainer(**trainer_settings(building))
-            told = {name: building.pop(name) for name in _OF_FIT if name in building}
-            self._refuse_rebuilt(building)
-            told.update(key=self._seed(), sample_weight=weight)
-            found = trainer.fit(self.model_, x, labels, **told)
+            self._refuse_rebuilt(built_by)
+            told = {"key": self._seed(), "sample_weight": weight, **once}
+            found = row.trainer(**settings).fit(self.model_, x, labels, **told)
         elif found is None:
             key = self._seed()
             told = {"sample_weight": weight, **self._names(), **self._options}
@@ -186,26 +184,25 @@ class PrototypeEstimator(BaseEstimator):
         self.model_, self.history_, self.n_iter_ = found.model, found.history, found.epochs
         self._state = None
         if not on:
-            self._remember()
+            self._built_by = built_by
         return self
 
     def _update(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """One update on some samples."""
         row, first = self._row(), not self._trained
         x, labels, weight = self._read(X, y, sample_weight, reset=first, known=True)
-        building = dict(self._options)
-        settings = trainer_settings(building)
-        for name in (*_OF_FIT, "restarts"):
-            if building.get(name) not in (None, False):
+        settings, once, built_by = self._parted()
+        for name in (*once, "restarts"):
+            if self._options.get(name) not in (None, False):
                 raise ValueError(f"`{name}` belongs to `fit`: `partial_fit` makes one update.")
         if not first:
-            self._refuse_rebuilt(building)
+            self._refuse_rebuilt(built_by)
         trainer, said = row.trainer(**settings), _said(settings)
         if self._state is None or said != (self._stepped_by or said):
             key = self._seed()
             self._stepped_by = said
             if first:
-                self._remember()
+                self._built_by = built_by
                 given = row, x, labels, key, weight, self._options
                 _, (model, *_), key = prepared(*given, **self._names())
             else:
@@ -219,28 +216,24 @@ class PrototypeEstimator(BaseEstimator):
         self.history_ = {"loss": np.append(self.history_["loss"], float(loss))}
         return self
 
-    def _remember(self) -> None:
-        """What the model was built by."""
-        building = dict(self._options)
-        trainer_settings(building)
-        self._built = {name: _said(value) for name, value in self._in_building(building).items()}
+    def _parted(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+        """The options of the trainer, those of one call of `fit`, and in words what a model is
+        built by."""
+        options = {"model": self.model, **self._options}
+        settings = trainer_settings(options)
+        once = {name: options.pop(name) for name in _OF_FIT if name in options}
+        return settings, once, {name: _said(value) for name, value in options.items()}
 
-    def _refuse_rebuilt(self, building: dict[str, Any]) -> None:
+    def _refuse_rebuilt(self, built_by: dict[str, str]) -> None:
         """Refuse other options than those that a model was built by, which goes on learning."""
-        if self._built is None:
+        if self._built_by is None:
             return
-        for name, value in self._in_building(building).items():
-            if _said(value) != self._built.get(name):
+        for name, said in built_by.items():
+            if said != self._built_by.get(name):
                 raise ValueError(
                     f"`{name}` is another one than the model was built by, which goes on learning: "
                     "fit anew without `warm_start`, or set it back."
                 )
-
-    def _in_building(self, building: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            **{name: value for name, value in building.items() if name not in _OF_FIT},
-        }
 
     def _names(self) -> dict[str, Any]:
         """What classes and features are called, for the card of the model, which holds plain

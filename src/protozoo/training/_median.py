@@ -41,7 +41,7 @@ class MedianOptimization(AbstractRule):
         if batch_size is not None:
             raise ValueError(
                 "`batch_size` must be None, and `x` no stream: `MedianOptimization` chooses among "
-                "all samples."
+                "all samples, which no stream shows."
             )
         if not isinstance(model, PrototypeModel):
             raise ValueError(

@@ -72,10 +72,10 @@ class Phases(eqx.Module):
             how = "`(model, x, y, *, key, sample_weight)`"
             refuse_call(between, "between", how, None, None, None, **given)
         callbacks = [callback for trainer in self.trainers for callback in trainer.callbacks]
-        if place := shared_place(callbacks):
+        if shared := shared_place(callbacks):
             raise ValueError(
-                f"`trainers`: {place!r} holds the history of one phase, and is that of several "
-                "here: give each phase a place of its own."
+                f"`trainers`: {shared[0]!r} holds the history of one phase, and is that of "
+                f"{shared[1]} here: give each phase a place of its own."
             )
 
     def fit(

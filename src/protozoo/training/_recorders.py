@@ -1,7 +1,7 @@
 """Callbacks that write the history down, epoch by epoch."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from ..persistence.internal import named
 from ._callbacks import AbstractCallback, View
 
 
-def shared_place(callbacks: Iterable[AbstractCallback]) -> str | None:
-    """A place that two recorders write to."""
+def shared_place(callbacks: Sequence[AbstractCallback]) -> tuple[str, int] | None:
+    """A place that several recorders write to, and how many of them."""
     places = [str(c.path) for c in callbacks if isinstance(c, HistoryFile)]
     places += [str(c.directory) for c in callbacks if isinstance(c, TensorBoard)]
-    return next((place for place in places if places.count(place) > 1), None)
+    counts = ((place, places.count(place)) for place in places)
+    return next((one for one in counts if one[1] > 1), None)
 
 
 class HistoryFile(AbstractCallback):
@@ -55,7 +56,7 @@ class HistoryFile(AbstractCallback):
         text = header.encode() + self._rows(view, 0)
         # What a fit that was killed before its first checkpoint wrote, and will write again.
         self._expected = b""
-        if self.path.exists() and not self.path.is_file():
+        if self.path.is_dir() or self.path.is_fifo():  # which would wait for a reader
             raise ValueError(f"`path`: {str(self.path)!r} is there, and no file.")
         if self.path.exists() and not self.overwrite:
             found = self.path.read_bytes()

@@ -222,8 +222,8 @@ class Trainer(eqx.Module):
         for callback in self.callbacks:
             if callback.every is not None:
                 positive_integer(callback.every, "every")
-        if place := shared_place(self.callbacks):
-            raise ValueError(f"`callbacks`: two of them write to {place!r}: leave one out.")
+        if shared := shared_place(self.callbacks):
+            raise ValueError(f"`callbacks`: two of them write to {shared[0]!r}: leave one out.")
 
     def __repr__(self) -> str:
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -84,8 +84,8 @@ def counterfactuals(
     - `model`: any that tells two classes apart.
     - `x`: samples.
     - `target`: the class that is to win, one for all samples or one for each, by its number or its
-      name on the model's card; `None`: any other.
-      A sample that is of this class already is its own counterfactual.
+      name on the model's card; `None`: any other. A sample that is of this class already is its
+      own counterfactual.
     - `bounds`: `(low, high)`, each a number, one for each feature, or `None`.
     - `frozen`: features that stay as they are: their numbers, or their names on the model's card.
     - `integers`: features of whole numbers: these are rounded, and the others found again, so that

@@ -25,7 +25,6 @@ from .._checks import (
     refuse_no_dissimilarities,
     refuse_out_of_range,
 )
-from .._module import degree
 from .._schedules import AbstractSchedule, Exponential, positive
 from .._statistics import mean_and_variance
 from .._types import Array, PRNGKeyArray
@@ -65,7 +64,7 @@ from ..metrics import (
     TangentExponentialKernel,
     Wasserstein,
 )
-from ..metrics.internal import displacements_from, measured, outputs_of
+from ..metrics.internal import displacements_from, factor_of, measured, outputs_of
 from ..prototypes import Prototypes
 from ..prototypes.internal import initialise
 from ._options import explained_by, summary, with_options_of
@@ -111,10 +110,7 @@ class Context:
         delta = np.asarray(found.delta)
         shares = None if found.shares is None else np.asarray(found.shares)
         weight = np.ones(len(delta)) if weight is None else weight
-        # In double precision, which squares of units do not leave.
-        known = isinstance(found.factor, float)
-        factor = 1.0 if known else float(found.unit) ** (degree(self.metric) or 0)
-        return Distances(delta, y, weight, factor, shares)
+        return Distances(delta, y, weight, factor_of(self.metric, found), shares)
 
     def scale(self) -> float:
         """The typical dissimilarity between a sample and its prototype; one where all samples are

@@ -122,7 +122,6 @@ _IMAGE = {"encoder": cnn, "encode_prototypes": True}
 
 
 # Without a metric or a margin to learn.
-_GIVEN = {"pairwise": "precomputed"}
 KNN = _row(
     "KNN",
     [COVER_1967],
@@ -130,10 +129,12 @@ KNN = _row(
     nearest_neighbours,
     _lazy,
     prototypes=all_samples,
-    **_GIVEN,
+    pairwise="precomputed",
 )
 NPC = _row("NPC", [HASTIE_2009], squared_euclidean, classwise_clustering, _closed_form)
-MedianLVQ = _row("MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median, **_GIVEN)
+MedianLVQ = _row(
+    "MedianLVQ", [NEBEL_2015], euclidean_or_given, glvq, _median, pairwise="precomputed"
+)
 
 # Hard winners.
 LVQ1 = _row("LVQ1", [KOHONEN_1990], squared_euclidean, lvq1, _kohonen)

@@ -60,9 +60,8 @@ def lattice(
       hexagons, only for an even number of rows.
     """
     if grid is None:
-        side = int(
-            np.clip(round((5 * _different(np.asarray(context.x)) ** 0.5) ** 0.5), 2, LONGEST)
-        )
+        places = 5 * _different(np.asarray(context.x)) ** 0.5
+        side = int(np.clip(round(places**0.5), 2, LONGEST))
         grid = (side + side % 2, side)
     return Lattice(grid, topology, toroidal)
 
