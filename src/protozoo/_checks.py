@@ -13,7 +13,7 @@ import types
 import typing
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -344,12 +344,19 @@ def values_of(given: Any, name: str, dtype: Any = None) -> np.ndarray:
 
     **Raises:** `ValueError` inside a program that JAX traces.
     """
-    if isinstance(given, Tracer):
+    refuse_traced(given, name)
+    return np.asarray(given, dtype)
+
+
+def refuse_traced(given: Any, name: str) -> None:
+    """Raise `ValueError` for what has no values yet, or holds such arrays."""
+    # The keys of a mapping need have no order.
+    parts = list(given.values()) if isinstance(given, Mapping) else given
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(parts)):
         raise ValueError(
             f"`{name}` has no values yet in a program that JAX traces (`jax.jit`, `jax.vmap`, "
             "`jax.grad` …), and here they must be known: ask outside of it."
         )
-    return np.asarray(given, dtype)
 
 
 def _floating(array: Any) -> bool:
@@ -918,6 +925,36 @@ def of_kinds(function: Function, *only: str) -> Function:
         return function(*given.args, **given.kwargs)
 
     return typing.cast(Function, checked)
+
+
+def of_values(function: Function, *only: str) -> Function:
+    """A function of the host: its arguments (or `only` some) have values, or are refused by name.
+
+    In a program that JAX traces, what is computed of them is computed at once.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        for name, value in given.arguments.items():
+            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                named = value
+            else:
+                named = {"model" if name == "self" else name: value}
+            for own, one in named.items():
+                if not only or own in only:
+                    refuse_traced(one, own)
+        with _at_once():
+            return function(*given.args, **given.kwargs)
+
+    return typing.cast(Function, called)
+
+
+def _at_once() -> AbstractContextManager:
+    """Where JAX computes what is known, rather than to write it into the program that it traces."""
+    traced = isinstance(jax.device_put(np.float32(0)), Tracer)
+    return jax.core.eval_context() if traced else nullcontext()
 
 
 def _kinds(annotation: Any) -> list[Any]:

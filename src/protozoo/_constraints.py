@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._checks import of_kind
+from ._checks import of_kind, values_of
 from ._types import Array, Float
 
 
@@ -169,7 +169,7 @@ def _finite(bound: float, name: str) -> float:
     """A number as Python has it: constraints are declared while classes are, and no array is made
     then."""
     try:
-        number = float(of_kind(bound, float, name))
+        number = float(values_of(of_kind(bound, float, name), name))
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):

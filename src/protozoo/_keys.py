@@ -36,6 +36,15 @@ def split(key: PRNGKeyArray, count: int = 2) -> list[PRNGKeyArray]:
     )
 
 
+def words_of(key: PRNGKeyArray) -> np.ndarray:
+    """The numbers of a key that is known, in a program that JAX traces, too."""
+    words = jax.random.key_data(key)
+    if isinstance(words, Tracer):
+        with jax.core.eval_context():
+            words = jax.random.key_data(key)
+    return np.asarray(words)
+
+
 def _known(kind: str) -> bool:
     return kind == "threefry2x32" and jax.config.jax_threefry_partitionable  # pyright: ignore
 
@@ -45,7 +54,7 @@ def _traced_or_other(key: PRNGKeyArray) -> bool:
 
 
 def _children(key: PRNGKeyArray, numbers: "list[int] | range") -> list[PRNGKeyArray]:
-    words = np.asarray(jax.random.key_data(key))
+    words = words_of(key)
     count = np.array(numbers, np.uint32)
     return [_key(child) for child in _threefry(words, np.zeros_like(count), count)]
 

@@ -12,7 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import allows_none, as_finite, as_floats, as_numbers, fitting, of_kind, takes_floats
+from ._checks import (
+    allows_none,
+    as_finite,
+    as_floats,
+    as_numbers,
+    fitting,
+    of_kind,
+    takes_floats,
+    values_of,
+)
 from ._constraints import FREE, AbstractConstraint
 from ._types import Array, Float, PyTree
 
@@ -140,7 +149,8 @@ def static(**kwargs: Any) -> Any:
 def _structure(value: Any, annotation: Any, name: str) -> Any:
     value = of_kind(value, annotation, name)
     # An array of one number, which is no structure.
-    return value.item() if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0 else value
+    one = isinstance(value, jax.Array | np.ndarray) and value.ndim == 0
+    return values_of(value, name).item() if one else value
 
 
 def part(**kwargs: Any) -> Any:

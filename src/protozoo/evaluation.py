@@ -19,6 +19,7 @@ from ._checks import (
     as_weights,
     counted,
     of_model,
+    of_values,
     positive_integer,
     refuse_unknown_classes,
     renamed,
@@ -235,6 +236,7 @@ class Evaluation:
 
 
 @renamed(names="class_names")
+@of_values
 @of_model
 def evaluate(
     model: AbstractTrainable,
@@ -287,6 +289,7 @@ class RejectCurve(NamedTuple):
     accuracy: np.ndarray
 
 
+@of_values
 @of_model
 def reject_curve(
     model: AbstractTrainable,

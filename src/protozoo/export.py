@@ -30,7 +30,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_samples, known_value, of_kinds, positive_integer
+from ._checks import as_samples, known_value, of_kinds, of_values, positive_integer
 from ._namespace import public
 from ._types import Array, ArrayLike, Float
 from .manifolds.internal import without_loops
@@ -58,6 +58,7 @@ PLATFORMS, KNOWN_PLATFORMS = ("cpu", "cuda", "tpu"), ("cpu", "cuda", "rocm", "tp
 Program = Callable[[Float[Array, "n ..."]], dict[str, Array]]
 
 
+@of_values
 @of_kinds
 def stablehlo(
     model: PrototypeModel,
@@ -151,6 +152,7 @@ def load_stablehlo(path: str | os.PathLike[str]) -> Callable[[ArrayLike], dict[s
     return program
 
 
+@of_values
 @of_kinds
 def onnx(
     model: PrototypeModel,

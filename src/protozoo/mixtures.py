@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import as_finite, as_key, of_kinds, of_model, positive_integer
+from ._checks import as_finite, as_key, of_kinds, of_model, of_values, positive_integer
 from ._keys import split
 from ._namespace import public
 from ._types import Array, ArrayLike, Float, PerSample, PRNGKeyArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SKLEARN = {"full": Full, "tied": Tied, "diag": Diagonal, "spherical": Spherical}
 
 
+@of_values
 @of_kinds
 def from_parameters(
     weights: Float[ArrayLike, " p"],
@@ -90,6 +91,7 @@ def entropy(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> PerSample:
     return -jnp.sum(jax.scipy.special.xlogy(share, share), axis=1)
 
 
+@of_values
 @of_model
 def sample(
     model: PrototypeModel, key: PRNGKeyArray | int, n: int
@@ -126,6 +128,7 @@ def parameters(model: PrototypeModel) -> int:
     return p * d + metric.covariance.parameters(p, d) + p - 1
 
 
+@of_values
 @of_model
 def bic(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """The Bayesian information criterion \\(-2\\log L + k\\log n\\), k free numbers: the lower the
@@ -137,6 +140,7 @@ def bic(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     return float(-2 * total.sum() + parameters(model) * np.log(len(total)))
 
 
+@of_values
 @of_model
 def aic(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """Akaike's information criterion \\(-2\\log L + 2k\\), k free numbers: the lower the better."""
@@ -174,6 +178,7 @@ def from_sklearn(mixture: Any) -> PrototypeModel:
     )
 
 
+@of_values
 @of_model
 def to_sklearn(model: PrototypeModel) -> "GaussianMixture":
     """The same mixture as a fitted `sklearn.mixture.GaussianMixture`

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._argmin import nearest_column
-from ._checks import as_labels, as_weights, of_model, positive_integer
+from ._checks import as_labels, as_weights, of_model, of_values, positive_integer
 from ._module import degree
 from ._namespace import public
 from ._statistics import copies, weighted_mean
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Who wins.
 
 
+@of_values
 @of_model
 def winners(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> Int[np.ndarray, " n"]:
     """Which prototype wins each sample: the nearest one or, where prototypes compete otherwise (a
@@ -38,6 +39,7 @@ def winners(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> Int[np.ndarr
     return _best(model, x)[:, 0]
 
 
+@of_values
 @of_model
 def hits(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
@@ -49,6 +51,7 @@ def hits(
     return np.bincount(winner, weight, len(model.prototypes))
 
 
+@of_values
 @of_model
 def units_in_use(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> int:
     """How many prototypes win at least one sample."""
@@ -85,6 +88,7 @@ class LabelMap:
         return float(self.counts.max(axis=1).sum() / self.counts.sum())
 
 
+@of_values
 @of_model
 def label_map(
     model: PrototypeModel,
@@ -126,6 +130,7 @@ def lattice_of(model: PrototypeModel) -> Lattice:
     return cooperation.lattice
 
 
+@of_values
 @of_model
 def edges(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."] | None = None
@@ -151,6 +156,7 @@ def edges(
     )
 
 
+@of_values
 @of_model
 def graph(model: PrototypeModel, x: Float[ArrayLike, "n ..."] | None = None) -> "csr_array":
     """The same edges as a symmetric matrix `(p, p)` of SciPy: one for each edge or, given samples,
@@ -170,6 +176,7 @@ def graph(model: PrototypeModel, x: Float[ArrayLike, "n ..."] | None = None) -> 
     return coo_array((np.ones(len(rows)), (rows, columns)), (p, p)).tocsr()
 
 
+@of_values
 @of_model
 def compacted(model: PrototypeModel) -> PrototypeModel:
     """A model whose graph has grown without the room that it did not use: of the living prototypes
@@ -183,6 +190,7 @@ def compacted(model: PrototypeModel) -> PrototypeModel:
 # How good it is.
 
 
+@of_values
 @of_model
 def quantisation_error(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
@@ -193,6 +201,7 @@ def quantisation_error(
     return weighted_mean(delta, as_weights(sample_weight, len(delta)))
 
 
+@of_values
 @of_model
 def topographic_error(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
@@ -212,6 +221,7 @@ def topographic_error(
     return weighted_mean(torn.astype(float), weight)
 
 
+@of_values
 @of_model
 def topographic_product(model: PrototypeModel) -> float:
     """How well the lattice fits where prototypes are: zero where both agree about the neighbours of
@@ -245,6 +255,7 @@ def topographic_product(model: PrototypeModel) -> float:
     return float((np.cumsum(ratios, axis=1) / (2 * k)).sum() / (p * (p - 1)))
 
 
+@of_values
 @of_model
 def trustworthiness(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], neighbours: int = 10
@@ -288,6 +299,7 @@ def trustworthiness(
     return 1 - 2 * penalty / (n * k * (2 * n - 3 * k - 1))
 
 
+@of_values
 @of_model
 def neighbour_distances(model: PrototypeModel) -> Float[np.ndarray, " p"]:
     """The mean distance between a prototype and its neighbours on the lattice or in the graph, as

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ._checks import as_key, as_labels, as_numbers, of_kinds, of_model, positive_integer
+from ._checks import as_key, as_labels, as_numbers, of_kinds, of_model, of_values, positive_integer
 from ._namespace import public
 from ._schedules import within
 from ._types import ArrayLike, Float, Int, PRNGKeyArray
@@ -18,6 +18,7 @@ from .training import Fit
 from .zoo import Recipe, fit
 
 
+@of_values
 @of_model
 def partition_coefficient(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """\\(\\frac1n\\sum_{ij} u_{ij}^2\\) of the memberships, from 1/p (all alike) to 1 (crisp): the
@@ -30,6 +31,7 @@ def partition_coefficient(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -
     return float(np.mean(np.sum(u * u, axis=1)))
 
 
+@of_values
 @of_model
 def partition_entropy(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """\\(-\\frac1n\\sum_{ij} u_{ij}\\log u_{ij}\\) of the memberships, from 0 (crisp) to log p: the
@@ -42,6 +44,7 @@ def partition_entropy(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> fl
     return float(-np.mean(np.sum(u * np.log(np.where(u > 0, u, 1)), axis=1)))
 
 
+@of_values
 @of_kinds
 def xie_beni(model: PrototypeModel, x: Float[ArrayLike, "n ..."], fuzzifier: float = 2.0) -> float:
     """\\(\\sum_{ij} u_{ij}^m \\delta_{ij} / (n \\min_{j\\ne k} \\delta(w_j, w_k))\\): compactness
@@ -76,6 +79,7 @@ def xie_beni(model: PrototypeModel, x: Float[ArrayLike, "n ..."], fuzzifier: flo
     return compact / apart if apart > 0 else math.inf
 
 
+@of_values
 @of_model
 def davies_bouldin(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float:
     """The index of Davies and Bouldin of the predicted clusters, by scikit-learn: the smaller the
@@ -86,6 +90,7 @@ def davies_bouldin(model: PrototypeModel, x: Float[ArrayLike, "n ..."]) -> float
     return float(_by_sklearn("davies_bouldin_score", model, x))
 
 
+@of_values
 @of_kinds
 def silhouette(
     model: PrototypeModel,
@@ -147,6 +152,7 @@ class Matching(NamedTuple):
     classes: Int[np.ndarray, " p"]
 
 
+@of_values
 def matched(clusters: Int[ArrayLike, " n"], y: Int[ArrayLike, " n"]) -> Matching:
     """The one-to-one matching of clusters to classes that agrees with most samples, by linear
     assignment.
@@ -194,6 +200,7 @@ _INDICES: dict[str, tuple[Callable, bool]] = {
 }
 
 
+@of_values
 def number_of_clusters(
     model: str | Recipe,
     x: Float[ArrayLike, "n ..."],

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._checks import as_floats, known_value, of_kinds
+from .._checks import as_floats, known_value, of_kinds, of_values
 from .._module import hyper, part
 from .._types import Array, ArrayLike, Float, Num
 from ..manifolds import AbstractManifold, frechet_mean
@@ -35,6 +35,7 @@ class TangentSpace(eqx.Module):
         _check_base(self.space, self.base)
 
     @classmethod
+    @of_values
     @of_kinds
     def at_mean(
         cls,

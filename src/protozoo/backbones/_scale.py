@@ -7,11 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import (
-    known_value,
-    present_samples,
-    samples_of_host,
-)
+from .._checks import known_value, of_values, present_samples, samples_of_host
 from .._module import hyper
 from .._statistics import mean_and_variance, shares, weighted_median
 from .._types import Array, ArrayLike, Float, Num, Scalar
@@ -117,6 +113,7 @@ class Standardise(AbstractElementwise):
     factor: Float[Array, "..."] = hyper()
 
     @classmethod
+    @of_values
     def from_data(
         cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None
     ) -> "Standardise":
@@ -141,6 +138,7 @@ class MinMax(AbstractElementwise):
     factor: Float[Array, "..."] = hyper()
 
     @classmethod
+    @of_values
     def from_data(
         cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None
     ) -> "MinMax":
@@ -168,6 +166,7 @@ class Robust(AbstractElementwise):
     factor: Float[Array, "..."] = hyper()
 
     @classmethod
+    @of_values
     def from_data(
         cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None
     ) -> "Robust":
@@ -231,6 +230,7 @@ class Whitening(AbstractScale):
             )
 
     @classmethod
+    @of_values
     def from_data(
         cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None
     ) -> "Whitening":

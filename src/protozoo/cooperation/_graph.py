@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._argmin import nearest_row
-from .._checks import as_numbers, of_kinds, positive_integer
+from .._checks import as_numbers, of_kinds, of_values, positive_integer
 from .._module import buffer, hyper
 from .._schedules import positive
 from .._types import Array, ArrayLike, Bool, Float, Int, Scalar
@@ -41,6 +41,7 @@ class GraphCooperation(AbstractCompetition):
         positive(self.share, "share")
 
     @classmethod
+    @of_values
     @of_kinds
     def of_edges(
         cls,

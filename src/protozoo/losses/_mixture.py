@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_finite, of_kinds, on_device, positive_integer
+from .._checks import as_finite, of_kinds, of_values, on_device, positive_integer
 from .._module import hyper, learned
 from .._schedules import positive
 from .._statistics import shares
@@ -52,6 +52,7 @@ class Mixture(AbstractSampleLoss, AbstractMemberships, AbstractClosedForm):
         return cls(jnp.zeros(prototypes))
 
     @classmethod
+    @of_values
     @of_kinds
     def from_weights(
         cls, weights: Float[ArrayLike, " p"], fuzzifier: Float[ArrayLike, ""] | None = None

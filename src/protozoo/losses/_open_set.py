@@ -14,6 +14,7 @@ from .._checks import (
     as_weights,
     known_value,
     of_kinds,
+    of_values,
     refuse_negative,
     refuse_nonfinite,
 )
@@ -81,6 +82,7 @@ class Radii(AbstractVisibility):
         refuse_negative(self.steepness - 1, "steepness - 1")
 
     @classmethod
+    @of_values
     @of_kinds
     def from_distances(
         cls,

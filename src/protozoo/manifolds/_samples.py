@@ -9,6 +9,7 @@ from .._checks import (
     as_finite,
     as_numbers,
     of_kinds,
+    of_values,
     positive_integer,
     refuse_nonfinite,
     sample_numbers,
@@ -22,6 +23,7 @@ from ._poincare import MARGIN, MARGIN_IN_DOUBLE
 BLOCK = 2**22
 
 
+@of_values
 @of_kinds
 def covariances(
     signals: Float[ArrayLike, "n channels times"], shrinkage: str | float | int = "oas"
@@ -97,6 +99,7 @@ def _covariances(
     return ((1 - share) * matrices + share * mean[:, None, None] * np.eye(channels)) * unit**2
 
 
+@of_values
 def subspaces(sets: Sequence[ArrayLike] | ArrayLike, k: int) -> Float[np.ndarray, "n d k"]:
     """The subspaces that sets of vectors lie in, best: points of `Grassmannian(d, k)`.
 
@@ -135,6 +138,7 @@ def subspaces(sets: Sequence[ArrayLike] | ArrayLike, k: int) -> Float[np.ndarray
     return np.stack(bases).astype(np.float32)
 
 
+@of_values
 @of_kinds
 def rotations_from_quaternions(quaternions: Float[ArrayLike, "n 4"]) -> Float[np.ndarray, "n 3 3"]:
     """Rotations, points of `SO(3)`, from quaternions (w, x, y, z) of any length but zero; q and -q
@@ -159,6 +163,7 @@ def rotations_from_quaternions(quaternions: Float[ArrayLike, "n 4"]) -> Float[np
     return np.moveaxis(np.array(rows), -1, 0).astype(np.float32)
 
 
+@of_values
 @of_kinds
 def rotations_from_axis_angle(vectors: Float[ArrayLike, "n 3"]) -> Float[np.ndarray, "n 3 3"]:
     """Rotations, points of `SO(3)`, about the directions of vectors, by their lengths as angles.
@@ -174,6 +179,7 @@ def rotations_from_axis_angle(vectors: Float[ArrayLike, "n 3"]) -> Float[np.ndar
     )
 
 
+@of_values
 @of_kinds
 def embedded_tree(
     parents: Int[ArrayLike, " n"] | Sequence[int],

@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import of_kinds, present_samples
+from .._checks import of_kinds, of_values, present_samples
 from .._module import AbstractHomogeneous, learned
 from .._products import flattened, is_low
 from .._statistics import mean_and_variance
@@ -45,6 +45,7 @@ class ExponentialKernel(AbstractMetric, AbstractHomogeneous):
         return ExponentialKernel(self.matrix * unit)
 
     @classmethod
+    @of_values
     @of_kinds
     def from_data(
         cls,

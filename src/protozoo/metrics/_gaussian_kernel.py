@@ -12,6 +12,7 @@ from .._checks import (
     as_labels,
     known_value,
     of_kinds,
+    of_values,
     on_device,
     present_samples,
     samples_of_host,
@@ -64,6 +65,7 @@ class AbstractKernel(AbstractQuadratic, AbstractHomogeneous):
         return cls(metric, jnp.log(widths) if known is None else on_device(np.log(known)))
 
     @classmethod
+    @of_values
     @of_kinds
     def from_data(
         cls: type[Kernel],

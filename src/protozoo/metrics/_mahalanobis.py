@@ -11,6 +11,7 @@ from .._checks import (
     as_floats,
     known_value,
     of_kinds,
+    of_values,
     on_device,
     present_samples,
     refuse_negative,
@@ -81,6 +82,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
             )
 
     @classmethod
+    @of_values
     @of_kinds
     def from_covariances(
         cls,
@@ -125,6 +127,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
         )
 
     @classmethod
+    @of_values
     @of_kinds
     def from_data(
         cls,

@@ -9,6 +9,7 @@ from .._checks import (
     as_labels,
     known_value,
     of_kinds,
+    of_values,
     on_device,
     positive_integer,
     present_samples,
@@ -87,6 +88,7 @@ class Omega(AbstractOmega):
         return cls(_truncated_identity(dimension, latent_dim), normalised)
 
     @classmethod
+    @of_values
     @of_kinds
     def from_pca(
         cls,
@@ -111,6 +113,7 @@ class Omega(AbstractOmega):
         return cls(jnp.asarray(principal_directions(x, latent_dim, weight)), normalised)
 
     @classmethod
+    @of_values
     @of_kinds
     def from_lda(
         cls,

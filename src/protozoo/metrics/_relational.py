@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_finite, known_value, of_kinds
+from .._checks import as_finite, known_value, of_kinds, of_values
 from .._module import hyper
 from .._products import accumulated, product
 from .._types import Array, ArrayLike, Float, Int
@@ -78,6 +78,7 @@ class Relational(AbstractMixing):
             )
 
     @classmethod
+    @of_values
     @of_kinds
     def from_rows(cls, x: Float[ArrayLike, "n N"]) -> "Relational":
         """The metric of reference samples from the rows of some of them.
@@ -187,6 +188,7 @@ def _found(metric: Relational, x: Float[Array, "n N"]) -> Int[Array, " n"]:
     return metric._found(x)
 
 
+@of_values
 @of_kinds
 def dissimilarities_of(
     similarities: Float[ArrayLike, "n N"],

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import known_value, present_samples
+from .._checks import known_value, of_values, present_samples
 from .._module import hyper
 from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
@@ -43,6 +43,7 @@ class Subspace(AbstractAdaptation):
             )
 
     @classmethod
+    @of_values
     def spanned_by(
         cls, x: Float[ArrayLike, "n ..."], sample_weight: Num[ArrayLike, " n"] | None = None
     ) -> "Subspace":

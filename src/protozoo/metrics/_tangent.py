@@ -10,6 +10,7 @@ from .._checks import (
     as_labels,
     known_value,
     of_kinds,
+    of_values,
     on_device,
     present_samples,
     sample_numbers,
@@ -58,6 +59,7 @@ class Tangent(AbstractAdaptation):
             _refuse_dependent(self.bases)
 
     @classmethod
+    @of_values
     @of_kinds
     def from_data(
         cls,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import of_model
+from .._checks import of_model, of_values
 from .._products import accumulated
 from .._types import Array, Float, Int
 from ..metrics import AbstractMetric, own_units
@@ -33,6 +33,7 @@ class Boundaries(NamedTuple):
     points: Float[np.ndarray, "m ..."]
 
 
+@of_values
 @of_model
 def boundaries(model: PrototypeModel) -> Boundaries:
     """The points of the decision boundary on the shortest ways between all prototypes of different

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import of_kinds, positive_integer
+from .._checks import of_kinds, of_values, positive_integer
 from .._module import static
 from .._products import flattened
 from .._types import Array, ArrayLike, Float, Int
@@ -38,6 +38,7 @@ class Contributions(NamedTuple):
     constant: Float[np.ndarray, "n k"]
 
 
+@of_values
 @of_kinds
 def contributions(
     model: PrototypeModel, x: Float[ArrayLike, "n ..."], nearest: int = 1, per_class: bool = False

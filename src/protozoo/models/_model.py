@@ -18,6 +18,7 @@ from .._checks import (
     as_weights,
     known_value,
     of_kind,
+    of_values,
     refuse_empty_samples,
     refuse_no_dissimilarities,
     refuse_nonfinite,
@@ -541,6 +542,7 @@ class PrototypeModel(AbstractTrainable):
         return jax.nn.sigmoid(self.decision_function(x))
 
     @transformable
+    @of_values
     def open_set(
         self,
         x: Float[ArrayLike, "n ..."],
@@ -577,6 +579,7 @@ class PrototypeModel(AbstractTrainable):
         )
 
     @transformable
+    @of_values
     def calibrated(
         self, x: Float[ArrayLike, "n ..."], false_alarm_rate: float = 0.05
     ) -> "PrototypeModel":
@@ -696,6 +699,7 @@ class PrototypeModel(AbstractTrainable):
         return diagonal / diagonal.sum()
 
     @transformable
+    @of_values
     def relevances(
         self, x: Float[ArrayLike, "n ..."], sample_weight: ArrayLike | None = None
     ) -> Float[Array, " d"]:
@@ -754,6 +758,7 @@ class PrototypeModel(AbstractTrainable):
         return bibtex(sources_of(self))
 
     @transformable
+    @of_values
     def win_ratios(
         self,
         x: Float[ArrayLike, "n ..."],
@@ -803,6 +808,7 @@ class PrototypeModel(AbstractTrainable):
         """
         return self._selected(self.selection(keep))
 
+    @of_values
     def grow(
         self,
         points: Float[ArrayLike, "q ..."],
@@ -844,6 +850,7 @@ class PrototypeModel(AbstractTrainable):
         """What `select` does."""
         return self._fitting(kept(self.prototypes, self._classes_of_parts, keep))
 
+    @of_values
     def extension(
         self,
         points: Float[ArrayLike, "q ..."],

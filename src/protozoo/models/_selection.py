@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .._checks import as_labels, as_numbers
+from .._checks import as_labels, as_numbers, values_of
 from .._module import Declaration, declarations, replaced
 from .._types import Array, ArrayLike, Float, Int, PyTree
 from ..prototypes import Prototypes
@@ -84,7 +84,7 @@ def kept(
     **Raises:** `ValueError` for numbers that are no prototypes, that repeat or mix up classes, and
     if a class is left with none.
     """
-    p, given = len(prototypes), np.asarray(as_numbers(keep, "keep"))
+    p, given = len(prototypes), values_of(as_numbers(keep, "keep"), "keep")
     if given.dtype == bool and given.shape == (p,):
         chosen = np.flatnonzero(given)
     elif given.dtype.kind in "iu" and given.ndim == 1:
@@ -178,7 +178,7 @@ def reordered(
 
     **Raises:** `ValueError` unless the order is a permutation of the classes.
     """
-    given = np.asarray(as_numbers(order, "order"))
+    given = values_of(as_numbers(order, "order"), "order")
     if (
         given.dtype.kind not in "iu"
         or sorted(given.ravel().tolist()) != list(range(classes))

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_key, known_value, of_kinds, positive_integer, truth
+from .._checks import as_key, known_value, of_kinds, of_values, positive_integer, truth
 from .._keys import split
 from .._module import buffer, learned, static
 from .._products import accumulated
@@ -57,6 +57,7 @@ class Sparse(AbstractSynapses):
                 raise ValueError("`senders` names a unit twice in a column: add up its weights.")
 
     @classmethod
+    @of_values
     @of_kinds
     def normal(
         cls,

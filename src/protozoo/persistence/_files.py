@@ -33,7 +33,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._checks import of_kind, truth
+from .._checks import of_kind, of_values, truth
 from .._types import PyTree
 from ._disk import make_directory, named, opened, remove, replace, resolved, synchronise, write
 from ._lock import InUse, Lock
@@ -61,6 +61,7 @@ PATIENCE = 60.0
 GLANCES = 50
 
 
+@of_values
 def save(
     path: str | os.PathLike[str],
     model: PyTree,

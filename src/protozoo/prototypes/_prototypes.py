@@ -13,8 +13,10 @@ from .._checks import (
     as_numbers,
     of_kind,
     of_kinds,
+    of_values,
     present_samples,
     sample_numbers,
+    values_of,
 )
 from .._module import learned, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, Num, PRNGKeyArray
@@ -72,7 +74,7 @@ class Prototypes(eqx.Module):
         self.counts = (
             None
             if labels is None
-            else _class_counts(np.asarray(as_numbers(labels, "labels")), len(self.points))
+            else _class_counts(values_of(as_numbers(labels, "labels"), "labels"), len(self.points))
         )
 
     def __check_init__(self):
@@ -90,6 +92,7 @@ class Prototypes(eqx.Module):
             )
 
     @classmethod
+    @of_values
     @of_kinds
     def from_classes(
         cls,
@@ -128,6 +131,7 @@ class Prototypes(eqx.Module):
         return cls(points, labels, space)
 
     @classmethod
+    @of_values
     @of_kinds
     def from_samples(
         cls,

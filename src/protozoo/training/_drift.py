@@ -17,6 +17,7 @@ from .._checks import (
     as_parts,
     as_words,
     of_kinds,
+    of_values,
     positive_integer,
     refuse_negative,
     refuse_unknown_classes,
@@ -181,6 +182,7 @@ class AdaptiveLVQ(eqx.Module):
     window: int = static(default=500)
     capacity: int = static(default=8)
 
+    @of_values
     @of_kinds
     def __init__(
         self,

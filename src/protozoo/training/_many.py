@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_key, as_numbers, as_parts, as_samples, on_device
+from .._checks import as_key, as_numbers, as_parts, as_samples, of_values, on_device
 from .._keys import split
 from .._module import replaced
 from .._types import Array, ArrayLike, Int, PRNGKeyArray, PyTree
@@ -38,6 +38,7 @@ from ._stream import is_stream
 from ._trainer import Trainer, drive
 
 
+@of_values
 def fit_many(
     trainers: Trainer | Sequence[Trainer],
     models: Trainable | Sequence[Trainable],

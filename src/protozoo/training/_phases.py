@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .._checks import as_key, of_kinds, refuse_call
+from .._checks import as_key, of_kinds, of_values, refuse_call
 from .._keys import split
 from .._types import ArrayLike, PRNGKeyArray
 from ..models.internal import Trainable
@@ -78,6 +78,7 @@ class Phases(eqx.Module):
                 f"{shared[1]} here: give each phase a place of its own."
             )
 
+    @of_values
     def fit(
         self,
         model: Trainable,

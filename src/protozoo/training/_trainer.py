@@ -13,13 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import (
-    as_key,
-    on_device,
-    positive_integer,
-    refuse_nonfinite,
-    truth,
-)
+from .._checks import as_key, of_values, on_device, positive_integer, refuse_nonfinite, truth
 from .._module import all_finite, choose, converted, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..evaluation import Metric
@@ -248,6 +242,7 @@ class Trainer(eqx.Module):
             tuple(self.regularisers), self.curriculum, self.precision, self.rematerialise
         )
 
+    @of_values
     def fit(
         self,
         model: Trainable,
@@ -393,6 +388,7 @@ class Trainer(eqx.Module):
         state = TrainState(plan, loop, rest, outside)
         return state if plan.sharding is None else placed(state, replicated(plan.sharding))
 
+    @of_values
     def step(
         self,
         state: TrainState[Trainable],

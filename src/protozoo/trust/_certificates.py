@@ -5,13 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .._checks import (
-    as_floats,
-    as_labels,
-    of_kind,
-    of_model,
-    refuse_unknown_classes,
-)
+from .._checks import as_floats, as_labels, of_kind, of_model, of_values, refuse_unknown_classes
 from .._schedules import within
 from .._types import ArrayLike, Classes, Float, Int
 from ..models import PrototypeModel
@@ -55,6 +49,7 @@ class Certificates(NamedTuple):
     norm: float | int
 
 
+@of_values
 @of_model
 def certify(
     model: PrototypeModel,
@@ -126,6 +121,7 @@ def certify(
     return Certificates(radii, predictions, attacks, distances, rivals, norm)
 
 
+@of_values
 @of_model
 def certified_accuracy(
     model: PrototypeModel,

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, of_kind, truth
+from .._checks import as_labels, of_kind, of_values, truth
 from .._module import buffer, hyper, part, static
 from .._reports import aligned, estimate, plain
 from .._schedules import as_scalar
@@ -90,6 +90,7 @@ class ConformalClassifier(eqx.Module):
     needed: Int[Array, " g"] = buffer()
     by: By = static()
 
+    @of_values
     def __init__(
         self,
         model: AbstractTrainable,
@@ -226,6 +227,7 @@ class SetEvaluation:
         return "\n".join(lines) + "\n\n" + aligned(rows)
 
 
+@of_values
 def evaluate_sets(
     classifier: ConformalClassifier,
     x: Float[ArrayLike, "n ..."],

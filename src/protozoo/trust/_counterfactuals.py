@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, as_numbers, of_model, refuse_unknown_classes
+from .._checks import as_labels, as_numbers, of_model, of_values, refuse_unknown_classes
 from .._module import replaced
 from .._types import Array, ArrayLike, Bool, Float, Int
 from ..models import PrototypeModel
@@ -55,6 +55,7 @@ class Counterfactuals(NamedTuple):
     norm: float | int
 
 
+@of_values
 @of_model
 def counterfactuals(
     model: PrototypeModel,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_labels, of_model, refuse_unknown_classes, sample_numbers, truth
+from .._checks import as_labels, of_model, of_values, refuse_unknown_classes, sample_numbers, truth
 from .._module import (
     AbstractHomogeneous,
     buffer,
@@ -145,6 +145,7 @@ class Selective(AbstractDecision, AbstractHomogeneous):
         return with_parts_in_units(self, unit)
 
 
+@of_values
 @of_model
 def tempered(model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Classes) -> PrototypeModel:
     """The model whose probabilities fit these samples best: its scores are divided by the one
@@ -177,6 +178,7 @@ def tempered(model: PrototypeModel, x: Float[ArrayLike, "n ..."], y: Classes) ->
     return _deciding(model, Tempered(decision, 1 / _inverse_temperature(scores, labels)))
 
 
+@of_values
 @of_model
 def reject_by_cost(
     model: PrototypeModel,
@@ -221,6 +223,7 @@ def reject_by_cost(
     return _selective(model, np.array([_border(sure[g], wrong[g], cheapest, chow) for g in groups]))
 
 
+@of_values
 @of_model
 def reject_by_risk(
     model: PrototypeModel,

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._checks import as_key, column_names, of_kind, said_of
+from .._checks import as_key, column_names, of_kind, of_values, said_of
 from .._keys import split
 from .._reports import aligned, estimate, plain
 from .._types import ArrayLike, PRNGKeyArray
@@ -78,6 +78,7 @@ class CrossValidation:
         )
 
 
+@of_values
 def cross_validate(
     model: str | Recipe | Maker,
     x: ArrayLike,
@@ -279,6 +280,7 @@ class Comparison:
         return np.argsort(sign * self.means, kind="stable")
 
 
+@of_values
 def compare(
     models: Sequence[Candidate] | Mapping[str, Candidate],
     x: ArrayLike,

@@ -14,6 +14,7 @@ from .._checks import (
     as_samples,
     as_words,
     counted,
+    of_values,
     places_of,
     positive_integer,
     refuse_call,
@@ -34,6 +35,7 @@ from ._recipe import Recipe, refuse_stream
 Maker = Callable[..., Any]
 
 
+@of_values
 def fit(
     model: str | Recipe | Maker,
     x: ArrayLike,

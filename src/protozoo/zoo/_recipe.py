@@ -16,6 +16,7 @@ from .._checks import (
     as_key,
     counted,
     of_kind,
+    of_values,
     refuse_missing_classes,
     refuse_no_targets,
     refuse_nonfinite,
@@ -127,6 +128,7 @@ class Recipe:
             name: option for maker in self._makers() for name, option in options_of(maker).items()
         }
 
+    @of_values
     def __call__(
         self,
         x: ArrayLike,
