@@ -165,6 +165,15 @@ def as_declared(module: eqx.Module, name: str) -> Any:
     return field.metadata["converter"](getattr(module, name))
 
 
+def refuse_other_kinds(module: eqx.Module) -> None:
+    """Raise for a part, or something static, that is not of the kind which its declaration asks
+    for, where no constructor has asked for it."""
+    for field in dataclasses.fields(module):  # pyright: ignore[reportArgumentType]
+        declared = field.metadata.get("converter")
+        if isinstance(declared, _Converter) and declared.function in (of_kind, _structure):
+            of_kind(getattr(module, field.name), declared.annotation, field.name)
+
+
 def declarations(tree: PyTree) -> PyTree:
     """What is declared of each leaf: a tree of `Declaration` with the structure of `tree`.
 

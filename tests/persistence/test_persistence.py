@@ -1,5 +1,6 @@
 """A model on disk is the model, or an error that says why not."""
 
+import contextlib
 import functools
 import json
 import os
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
+from zoo import CASES
 
 import protozoo
 from protozoo.manifolds import Euclidean
@@ -642,6 +644,36 @@ def test_counts_of_classes_are_those_of_the_points(counts):
     structure["fields"]["counts"] = describe(counts)
     with pytest.raises(ValueError, match="`counts` must be positive integers that add up to 3"):
         rebuild(structure, arrays)
+
+
+def modules_in(node):
+    """The descriptions of all modules in one."""
+    if isinstance(node, dict):
+        yield from [node] if "class" in node else ()
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else ():
+        yield from modules_in(inner)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_a_file_says_of_a_part_is_of_its_kind(case):
+    """A card that is no card, a truth value that is a word."""
+    structure, arrays = decompose(case.model)
+    rebuild(structure, arrays)
+    taken = []
+    for node in modules_in(structure):
+        for name, value in node["fields"].items():
+            ours = node["class"].startswith("protozoo.")
+            part = name in ("card", "scale", "decision", "latent_space") or (
+                isinstance(value, dict) and "class" in value
+            )
+            if ours and (part or isinstance(value, bool)):
+                node["fields"][name] = 7
+                with contextlib.suppress(ValueError):
+                    rebuild(structure, arrays)
+                    taken.append(f"{node['class']}.{name}")
+                node["fields"][name] = value
+    assert not taken
 
 
 # Names in files are data.

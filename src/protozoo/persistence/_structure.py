@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import on_device
-from .._module import constraint_of
+from .._module import constraint_of, refuse_other_kinds
 from .._types import Array, PyTree
 from ._migrations import MIGRATIONS
 from ._precision import restored
@@ -380,19 +380,15 @@ class _Construction:
         for name in declared:
             if any(at.startswith(f"{path}.{name}") for at in self._pending):
                 object.__setattr__(module, name, self._restored(module, name, path))
-        for (
-            base
-        ) in cls.__mro__:  # as equinox does after `__init__`: each class checks its own invariants
-            if "__check_init__" in base.__dict__:
-                try:
-                    base.__dict__["__check_init__"](module)
-                except (
-                    Exception
-                ) as error:  # of any kind, where a field is of a kind that the class never gives it
-                    reason = str(error)[:LONGEST_REASON]
-                    raise ValueError(
-                        f"{path} is no {qualified(cls)} that can be: {reason}"
-                    ) from error
+        try:
+            # As Equinox does after `__init__`: each class checks its own invariants.
+            for owner in cls.__mro__:
+                if "__check_init__" in owner.__dict__:
+                    owner.__dict__["__check_init__"](module)
+            refuse_other_kinds(module)
+        except Exception as error:  # of any kind, where a field is what the class never gives it
+            reason = str(error)[:LONGEST_REASON]
+            raise ValueError(f"{path} is no {qualified(cls)} that can be: {reason}") from error
         return module
 
     def _restored(self, module: eqx.Module, name: str, path: str) -> Any:
