@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from kinds import KINDS, belongs
 from zoo import blobs
@@ -636,6 +637,17 @@ TANGENTS = pz.PrototypeModel(
             "`x`",
         ),
         (lambda: pz.fit("KNN", X, Y, precomputed=True), "`x` must hold dissimilarities"),
+        (
+            lambda: pz.fit("LVQ1", pd.DataFrame(X, columns=list("aabcd")), Y, epochs=1),
+            "`x` has several columns of one name, 'a'",
+        ),
+        (lambda: pz.Phases("ab"), "`trainers` must be a list of things of kind Trainer"),
+        (
+            lambda: pz.Phases([pz.Trainer(pz.Lazy(), 1)], between=pz.Resize()),
+            "`between` means nothing for a single phase",
+        ),
+        (lambda: pz.trust.certified_accuracy(MODEL, X, Y, True), "`radii` must be a number"),
+        (lambda: pz.Checkpoints("gs:/bucket"), "`directory` must be a folder of this machine"),
         (lambda: TANGENTS.predict(np.ones((3, 1, 2))), "`x` of shape .*points of SPD"),
         (lambda: TANGENTS.relevances(-np.ones((3, 2, 2))), "`x` is mapped to values that are NaN"),
     ],
@@ -643,6 +655,13 @@ TANGENTS = pz.PrototypeModel(
 def test_what_is_wrong_is_named(give, message, unchecked):
     with pytest.raises((ValueError, TypeError), match=message):
         give()
+
+
+def test_what_records_does_not_write_to_a_folder(tmp_path):
+    (tmp_path / "losses.png").mkdir()
+    live = pz.plots.LivePlot(tmp_path / "losses.png")
+    with pytest.raises(ValueError, match="`path`: .* is there, and no file"):
+        pz.fit("LVQ1", X, Y, epochs=1, callbacks=[live])
 
 
 def test_no_unit_of_variances_or_weights_is_out_of_range():

@@ -28,23 +28,32 @@ from ._statistics import blocks, counting, present
 from ._types import Array, ArrayLike, PRNGKeyArray
 
 
-def column_names(x: Any) -> tuple[str, ...] | None:
+def column_names(x: Any, name: str = "x") -> tuple[str, ...] | None:
     """The names of a data frame's columns; `None` for what has none, or numbers for names.
 
     Those that polars gives to columns without names are numbers, too.
+
+    **Raises:** `ValueError` for a name that several columns have.
     """
     columns = getattr(x, "columns", None)
     if columns is None or callable(columns) or isinstance(columns, str):
         return None
     names = tuple(columns)
     numbered = names == tuple(f"column_{k}" for k in range(len(names)))
-    return None if numbered or not all(isinstance(name, str) for name in names) else names
+    if numbered or not all(isinstance(c, str) for c in names):
+        return None
+    if len(set(names)) < len(names):
+        twice = next(c for c in names if names.count(c) > 1)
+        raise ValueError(
+            f"`{name}` has several columns of one name, {twice!r}: rename them, or leave some out."
+        )
+    return names
 
 
 def refuse_other_columns(x: Any, names: Sequence[str], name: str = "x") -> None:
     """Raise `ValueError` if x is a data frame whose columns are others than `names`, or in another
     order."""
-    found = column_names(x)
+    found = column_names(x, name)
     if found is None or found == tuple(names):
         return
     missing, more = ([c for c in a if c not in b] for a, b in ((names, found), (found, names)))
@@ -785,6 +794,12 @@ def refuse_out_of_range(dissimilarities: np.ndarray, dtype: Any, name: str = "x"
         )
 
 
+def refuse_no_file(path: Path) -> None:
+    """Raise `ValueError` for what is there and cannot be written to as a file."""
+    if path.is_dir() or path.is_fifo():  # which would wait for a reader
+        raise ValueError(f"`path`: {str(path)!r} is there, and no file.")
+
+
 def truth(value: object, name: str) -> bool:
     """Refuse anything but true or false."""
     return of_kind(value, bool, name)
@@ -1034,7 +1049,8 @@ def _words(kind: Any) -> str:
 
 def _several(kind: Any) -> str:
     plurals = {int: "integers", float: "numbers", str: "words", Callable: "functions"}
-    return plurals.get(get_origin(kind) or kind) or _words(kind)
+    plural = plurals.get(get_origin(kind) or kind)
+    return plural or _words(kind).replace("of kind", "things of kind")
 
 
 def is_number(value: Any) -> bool:

@@ -39,6 +39,11 @@ def orbax_path(directory: str | os.PathLike[str], name: str) -> Path:
             f"`{name}` must not have {' or '.join(map(repr, found))} in its path: what is written "
             f"there is not found again. Rename it, got {str(path)!r}."
         )
+    if remote := [part for part in path.parts[1:] if part.endswith(":")]:
+        raise ValueError(
+            f"`{name}` must be a folder of this machine, got {str(path)!r}: a part like "
+            f"{remote[0]!r} is taken for a place in a network."
+        )
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import as_numbers, of_kinds
+from .._checks import as_numbers, of_kinds, refuse_no_file
 from ..models import PrototypeModel
 from ..training import AbstractCallback, Fit, View
 from ._figures import drawn_on, new_figure, points_of, principal_axes, rows_of
@@ -61,15 +61,18 @@ class LivePlot(AbstractCallback):
     - `path`: a `.png` file; replaced as a whole, so that a viewer never sees half a picture.
     - `every`: redraw at multiples of this epoch and at the end; by default about once a second.
 
-    **Raises:** `ValueError` for another suffix.
+    **Raises:** `ValueError` for another suffix and, when training starts, for a path that is there
+    and is no file.
     """
 
+    @of_kinds
     def __init__(self, path: str | Path, every: int | None = None):
         self.path, self.every = Path(path), every
         if self.path.suffix != ".png":
             raise ValueError(f"`path` must end in .png, got {str(path)!r}.")
 
     def on_fit_start(self, view: View) -> None:
+        refuse_no_file(self.path)
         self._axes = principal_axes(points_of(view.model))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._draw(view)

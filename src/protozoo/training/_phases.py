@@ -38,9 +38,9 @@ class Phases(eqx.Module):
     - `checkpoints`: where the training states of all phases are written, each phase in a folder of
       its own.
 
-    **Raises:** `ValueError` without trainers, for a trainer with checkpoints, and for phases that
-    would write their histories to the same file; `TypeError` for a `between` that cannot be called
-    so.
+    **Raises:** `ValueError` without trainers, for a trainer with checkpoints, for a `between` of a
+    single phase, and for phases that would write their histories to the same file; `TypeError` for
+    a `between` that cannot be called so.
     """
 
     trainers: tuple[Trainer, ...]
@@ -71,6 +71,8 @@ class Phases(eqx.Module):
             given = {"key": None, "sample_weight": None}
             how = "`(model, x, y, *, key, sample_weight)`"
             refuse_call(between, "between", how, None, None, None, **given)
+            if len(self.trainers) == 1:
+                raise ValueError("`between` means nothing for a single phase: none comes next.")
         callbacks = [callback for trainer in self.trainers for callback in trainer.callbacks]
         if shared := shared_place(callbacks):
             raise ValueError(

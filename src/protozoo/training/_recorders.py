@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import of_kinds
+from .._checks import of_kinds, refuse_no_file
 from ..persistence.internal import named
 from ._callbacks import AbstractCallback, View
 
@@ -56,8 +56,7 @@ class HistoryFile(AbstractCallback):
         text = header.encode() + self._rows(view, 0)
         # What a fit that was killed before its first checkpoint wrote, and will write again.
         self._expected = b""
-        if self.path.is_dir() or self.path.is_fifo():  # which would wait for a reader
-            raise ValueError(f"`path`: {str(self.path)!r} is there, and no file.")
+        refuse_no_file(self.path)
         if self.path.exists() and not self.overwrite:
             found = self.path.read_bytes()
             if not (text.startswith(found) or (view.resumed and found.startswith(text))):

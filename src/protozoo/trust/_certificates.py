@@ -142,6 +142,8 @@ def certified_accuracy(
 
     **Raises:** `ValueError` as `certify` does, and for radii that are negative.
     """
+    if isinstance(radii, bool):
+        raise TypeError(f"`radii` must be a number or some of them, got {radii}.")
     wished = np.atleast_1d(np.asarray(as_floats(radii, "radii"), np.float64))
     if wished.ndim > 1 or not wished.size:
         raise ValueError(f"`radii` must be a number or some of them, got shape {wished.shape}.")
