@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
+from jax.core import Tracer, eval_context
 from jaxtyping import AbstractArray
 
 from ._keys import seeded
@@ -257,6 +257,11 @@ def on_device(value: Any, dtype: Any = None) -> Array:
     known = np.asarray(value)
     dtype = jax.dtypes.canonicalize_dtype(dtype or known.dtype)
     return jax.device_put(_copied(known, dtype))
+
+
+def here(array: ArrayLike) -> Array:
+    """The same, for what is on the device already, too, which stays what it is."""
+    return array if isinstance(array, jax.Array) else on_device(array)
 
 
 def _copied(array: np.ndarray, dtype: Any) -> np.ndarray:
@@ -969,7 +974,7 @@ def of_values(function: Function, *only: str) -> Function:
 def _at_once() -> AbstractContextManager:
     """Where JAX computes what is known, rather than to write it into the program that it traces."""
     traced = isinstance(jax.device_put(np.float32(0)), Tracer)
-    return jax.core.eval_context() if traced else nullcontext()
+    return eval_context() if traced else nullcontext()
 
 
 def _kinds(annotation: Any) -> list[Any]:

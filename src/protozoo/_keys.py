@@ -7,7 +7,7 @@ the ordinary way.
 
 import jax
 import numpy as np
-from jax.core import Tracer
+from jax.core import Tracer, eval_context
 from jaxtyping import PRNGKeyArray
 
 
@@ -40,7 +40,7 @@ def words_of(key: PRNGKeyArray) -> np.ndarray:
     """The numbers of a key that is known, in a program that JAX traces, too."""
     words = jax.random.key_data(key)
     if isinstance(words, Tracer):
-        with jax.core.eval_context():
+        with eval_context():
             words = jax.random.key_data(key)
     return np.asarray(words)
 

@@ -316,9 +316,12 @@ def _known(part: Any) -> bool:
 
 
 def value_at(schedule: AbstractSchedule, progress: float) -> Scalar:
-    """A value that is to be checked: as one program for every progress, or none for a number."""
+    """A value that is to be checked: as one program for every progress, or none for what is known
+    without."""
     if isinstance(schedule, Constant):
         return schedule.value
+    if isinstance(schedule, Exponential) and progress in (0, 1):
+        return schedule.end if progress else schedule.start
     return _value(schedule, np.asarray(progress, float))
 
 

@@ -13,6 +13,25 @@ from .._module import static
 from .._types import Array, Float, PRNGKeyArray
 
 
+@eqx.filter_jit
+def _layers(
+    counts: tuple[int, ...],
+    kernel_size: int,
+    stride: int,
+    latent_dim: int,
+    keys: list[PRNGKeyArray],
+) -> tuple[tuple[eqx.nn.Conv2d, ...], tuple[eqx.nn.LayerNorm, ...], eqx.nn.Linear]:
+    """One program; without it, several for each layer."""
+    *keys, last = keys
+    pairs = zip(counts[:-1], counts[1:], keys, strict=True)
+    convolutions = tuple(
+        eqx.nn.Conv2d(before, count, kernel_size, stride, padding="SAME", key=key)
+        for before, count, key in pairs
+    )
+    norms = tuple(eqx.nn.LayerNorm(count) for count in counts[1:])
+    return convolutions, norms, eqx.nn.Linear(counts[-1], latent_dim, key=last)
+
+
 class CNN(eqx.Module):
     """Convolution, layer normalisation, activation and pooling, several times; the mean over
     places; an affine map.
@@ -66,12 +85,8 @@ class CNN(eqx.Module):
         for value in channels:
             positive_integer(value, "channels")
         refuse_other_shape(activation, "activation", *shape)
-        *keys, last = split(as_key(key), len(channels) + 1)
-        size, before, convolutions, norms = shape[:2], shape[2], [], []
-        for count, k in zip(channels, keys, strict=True):
-            convolutions.append(
-                eqx.nn.Conv2d(before, count, kernel_size, stride, padding="SAME", key=k)
-            )
+        size = shape[:2]
+        for _ in channels:
             size = tuple(-(-s // stride) // pool for s in size)
             if min(size) < 1:
                 raise ValueError(
@@ -79,10 +94,11 @@ class CNN(eqx.Module):
                     f"the number of `channels`, of `stride` {stride} and `pool` {pool}: lower "
                     "them, or `kernel_size`."
                 )
-            norms.append(eqx.nn.LayerNorm(count))
-            before = count
-        self.convolutions, self.norms = tuple(convolutions), tuple(norms) if normalise else ()
-        self.final = eqx.nn.Linear(before, latent_dim, key=last)
+        counts = shape[2], *channels
+        self.convolutions, norms, self.final = _layers(
+            counts, kernel_size, stride, latent_dim, split(as_key(key), len(counts))
+        )
+        self.norms = norms if normalise else ()
         self.pool, self.activation = pool, activation
 
     def __call__(self, x: Float[Array, "height width channels"]) -> Float[Array, " l"]:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 import equinox as eqx
-import jax.numpy as jnp
 
-from .._checks import as_floats, known_value, of_kinds, of_values
+from .._checks import as_floats, known_value, of_kinds, of_values, on_device
 from .._module import hyper, part
 from .._types import Array, ArrayLike, Float, Num
 from ..manifolds import AbstractManifold, frechet_mean
@@ -44,7 +43,7 @@ class TangentSpace(eqx.Module):
         sample_weight: Num[ArrayLike, " n"] | None = None,
     ) -> "TangentSpace":
         """The tangent space at the Fréchet mean of samples, weighted by `sample_weight`, `(n,)`."""
-        return cls(space, jnp.asarray(frechet_mean(space, x, sample_weight).point))
+        return cls(space, on_device(frechet_mean(space, x, sample_weight).point))
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, " k"]:
         if x.shape != self.base.shape:
@@ -98,7 +97,5 @@ def _check_base(space: AbstractManifold, base: Array) -> None:
         raise ValueError(
             f"`base` must have shape {space.point_shape} to lie in {space}, got {base.shape}."
         )
-    if (known := known_value(base)) is not None and (
-        violation := space.violation(jnp.asarray(known)[None])
-    ):
+    if (known := known_value(base)) is not None and (violation := space.violation(known[None])):
         raise ValueError(f"`base` does not lie in {space}: {violation}")

@@ -12,6 +12,13 @@ from .._types import Array, Float, PRNGKeyArray
 from ._lipschitz import lipschitz_of_chain
 
 
+@eqx.filter_jit
+def _layers(sizes: tuple[int, ...], keys: list[PRNGKeyArray]) -> tuple[eqx.nn.Linear, ...]:
+    """One program; without it, several for each layer."""
+    pairs = zip(sizes[:-1], sizes[1:], keys, strict=True)
+    return tuple(eqx.nn.Linear(a, b, key=key) for a, b, key in pairs)
+
+
 class MLP(eqx.Module):
     """\\(f(x) = A_L\\,\\phi(A_{L-1} \\cdots \\phi(A_1 x))\\), affine maps A and an activation φ
     between them.
@@ -46,10 +53,7 @@ class MLP(eqx.Module):
         for size in sizes:
             positive_integer(size, "sizes")
         refuse_other_shape(activation, "activation", 3)
-        keys = split(as_key(key), len(sizes) - 1)
-        self.layers = tuple(
-            eqx.nn.Linear(a, b, key=k) for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
-        )
+        self.layers = _layers(tuple(sizes), split(as_key(key), len(sizes) - 1))
         self.activation = activation
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, " l"]:

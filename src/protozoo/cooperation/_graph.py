@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._argmin import nearest_row
-from .._checks import as_numbers, of_kinds, of_values, positive_integer
+from .._checks import as_numbers, of_kinds, of_values, on_device, positive_integer
 from .._module import buffer, hyper
 from .._schedules import positive
 from .._types import Array, ArrayLike, Bool, Float, Int, Scalar
@@ -85,8 +85,8 @@ class GraphCooperation(AbstractCompetition):
         ages = np.full((places, places), -1, np.int32)
         first, second = pairs.astype(int).T
         ages[first, second] = ages[second, first] = 0
-        alive, errors = jnp.arange(places) < prototypes, jnp.zeros(places)
-        return cls(jnp.asarray(ages), alive, errors, share)
+        alive, errors = np.arange(places) < prototypes, on_device(np.zeros(places), float)
+        return cls(on_device(ages), on_device(alive), errors, share)
 
     @property
     def edges(self) -> Int[np.ndarray, "m 2"]:

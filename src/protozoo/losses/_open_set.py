@@ -15,6 +15,7 @@ from .._checks import (
     known_value,
     of_kinds,
     of_values,
+    on_device,
     refuse_negative,
     refuse_nonfinite,
 )
@@ -79,7 +80,8 @@ class Radii(AbstractVisibility):
 
     def __check_init__(self):
         positive(self.radii, "radii")
-        refuse_negative(self.steepness - 1, "steepness - 1")
+        if (known := known_value(self.steepness)) is not None:
+            refuse_negative(known - 1, "steepness - 1")
 
     @classmethod
     @of_values
@@ -123,7 +125,7 @@ class Radii(AbstractVisibility):
         if rejected is not None:
             factor = weighted_quantile(nearest / radii[winner], 1 - rejected, weight)
             radii *= factor if factor > 0 else 1.0
-        return cls(jnp.asarray(radii), steepness, response)
+        return cls(on_device(radii, float), steepness, response)
 
     def excess(self, delta: Float[Array, "n p"]) -> Float[Array, "p n"]:
         """\\(\\beta\\log(\\delta_j/\\theta_j)\\), positive beyond a prototype's radius: minus the

@@ -4,10 +4,9 @@ shape."""
 from typing import NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
-from .._checks import of_kinds, positive_integer, present_samples, samples_of_host
+from .._checks import here, of_kinds, positive_integer, present_samples, samples_of_host
 from .._statistics import mean, mean_and_variance
 from .._types import Array, ArrayLike, Float, Num
 from ._base import AbstractManifold
@@ -80,9 +79,7 @@ def karcher_mean(
     centre = best = _start(space, x, weight)
     rate, cost, residual, step, taken = 1.0, np.inf, np.inf, np.zeros(()), 0
     while True:
-        coordinates = np.asarray(
-            curved_coordinates(space, jnp.asarray(centre), jnp.asarray(x)), float
-        )[:, 0]
+        coordinates = np.asarray(curved_coordinates(space, centre, x), float)[:, 0]
         there = float(np.average(np.sum(coordinates**2, axis=1), weights=weight))
         settled = False
         if there > cost * (1 + 1e3 * eps):
@@ -109,7 +106,7 @@ def _start(
     if np.isinf(space.injectivity_radius):
         return x[:1]
     some = x[np.linspace(0, len(x) - 1, min(len(x), CANDIDATES)).astype(int)]
-    squares = np.asarray(curved_squares(space, jnp.asarray(some), jnp.asarray(x)), float)
+    squares = np.asarray(curved_squares(space, some, x), float)
     return some[np.argmin(np.average(squares, axis=0, weights=weight))][None]
 
 
@@ -130,19 +127,31 @@ def _reason(
     return f"converged in {steps} steps"
 
 
-@eqx.filter_jit
 def curved_squares(
+    space: AbstractManifold, points: Float[ArrayLike, "p ..."], x: Float[ArrayLike, "n ..."]
+) -> Float[np.ndarray, "n p"]:
+    """Squared distances, by one compiled program for each shape."""
+    return np.asarray(_squares(space, here(points), here(x)))
+
+
+@eqx.filter_jit
+def _squares(
     space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
 ) -> Float[Array, "n p"]:
-    """Squared distances, by one compiled program for each shape."""
     return space.squared_distances(points, x)
 
 
-@eqx.filter_jit
 def curved_coordinates(
+    space: AbstractManifold, points: Float[ArrayLike, "p ..."], x: Float[ArrayLike, "n ..."]
+) -> Float[np.ndarray, "n p k"]:
+    """Coordinates, likewise."""
+    return np.asarray(_coordinates(space, here(points), here(x)))
+
+
+@eqx.filter_jit
+def _coordinates(
     space: AbstractManifold, points: Float[Array, "p ..."], x: Float[Array, "n ..."]
 ) -> Float[Array, "n p k"]:
-    """Coordinates, likewise."""
     return space.coordinates(points, x)
 
 
@@ -150,7 +159,7 @@ def curved_walk(
     space: AbstractManifold, points: Float[np.ndarray, "p ..."], steps: Float[np.ndarray, "p k"]
 ) -> Float[np.ndarray, "p ..."]:
     """Points after steps, which are no longer than the space allows, likewise."""
-    return np.asarray(_walked(space, jnp.asarray(points), jnp.asarray(steps, points.dtype)))
+    return np.asarray(_walked(space, here(points), here(steps.astype(points.dtype))))
 
 
 @eqx.filter_jit

@@ -83,7 +83,7 @@ class Simplex(AbstractManifold):
         Its derivative is that of the projection on the plane of shares that sum to one, on the
         border as well: what is zero may grow again.
         """
-        return _nearest(points)
+        return _projected(points)
 
     def violation(self, points: Float[np.ndarray | Array, "p ..."]) -> str | None:
         values = known(points)
@@ -126,3 +126,7 @@ def _nearest(points: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
 def _nearest_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (points,), (change,) = primals, tangents
     return _nearest(points), change - jnp.mean(change, axis=-1, keepdims=True)
+
+
+#: One program; without it, one for each of its operations.
+_projected = jax.jit(_nearest)

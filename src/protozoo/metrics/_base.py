@@ -96,7 +96,7 @@ class AbstractMixing(AbstractCentroidal):
         """The samples that lie at points; the inverse of `places`."""
 
     @abc.abstractmethod
-    def refuse_unplaced(self, x: Float[Array, "n ..."], name: str = "x") -> None:
+    def refuse_unplaced(self, x: Float[np.ndarray | Array, "n ..."], name: str = "x") -> None:
         """Raise `ValueError` for samples that have no place, with the first of them."""
 
 
@@ -329,8 +329,13 @@ def matrices_of(
 def outputs_of(metric: AbstractLinearlyAdapted, prototypes: Prototypes) -> int:
     """How many numbers the linear map makes of a displacement."""
     linear, k = metric.linear_map(prototypes), prototypes.space.coordinate_size
-    one = jax.tree.map(lambda a: a[0], linear) if metric.local else linear
-    return jax.eval_shape(one.apply, jax.ShapeDtypeStruct((k,), prototypes.points.dtype)).shape[0]
+
+    def applied(linear: AbstractLinearMap, displacement: Array) -> Array:
+        one = jax.tree.map(lambda a: a[0], linear) if metric.local else linear
+        return one.apply(displacement)
+
+    given = jax.ShapeDtypeStruct((k,), prototypes.points.dtype)
+    return eqx.filter_eval_shape(applied, linear, given).shape[0]
 
 
 def operator_norms(

@@ -110,7 +110,7 @@ class Omega(AbstractOmega):
         x = flat(x)
         latent_dim = _checked_rank(x.shape[1], latent_dim)
         weight, x, _ = present_samples(x, sample_weight)
-        return cls(jnp.asarray(principal_directions(x, latent_dim, weight)), normalised)
+        return cls(on_device(principal_directions(x, latent_dim, weight)), normalised)
 
     @classmethod
     @of_values
@@ -142,7 +142,7 @@ class Omega(AbstractOmega):
         weight, x, present_labels = present_samples(x, sample_weight, labels)
         # Numbered after those without weight are gone, and perhaps whole classes with them.
         numbers = np.unique(np.asarray(present_labels), return_inverse=True)[1]
-        return cls(jnp.asarray(discriminant_directions(x, numbers, latent_dim, weight)), normalised)
+        return cls(on_device(discriminant_directions(x, numbers, latent_dim, weight)), normalised)
 
     @property
     def local(self) -> bool:

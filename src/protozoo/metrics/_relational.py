@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_finite, known_value, of_kinds, of_values
+from .._checks import as_finite, known_value, of_kinds, of_values, on_device
 from .._module import hyper
 from .._products import accumulated, product
 from .._types import Array, ArrayLike, Float, Int
@@ -95,7 +95,7 @@ class Relational(AbstractMixing):
         rows = np.asarray(as_finite(x, Float[Array, "n N"], "x"))
         n, count = rows.shape
         if n == count and not rows.diagonal().any():
-            return cls(jnp.asarray(rows))
+            return cls(on_device(rows))
         zero = rows == 0
         if not (has := zero.any(axis=1)).all():
             raise ValueError(
@@ -136,16 +136,14 @@ class Relational(AbstractMixing):
     def places(self, x: Float[Array, "n N"]) -> Float[Array, "n N"]:
         """One for the reference sample that each row belongs to, and zero for all others; NaN for a
         row that belongs to none."""
-        found = self._found(x)
-        one_hot = jax.nn.one_hot(found, x.shape[1], dtype=x.dtype)
-        return jnp.where((found < x.shape[1])[:, None], one_hot, jnp.nan)
+        return _places(self, x)
 
     def samples_at(self, points: Float[Array, "p N"]) -> Float[Array, "p N"]:
         """The rows that mixtures of reference samples have."""
         return points @ accumulated(self.dissimilarities) - self._own_terms(points)[:, None]
 
-    def refuse_unplaced(self, x: Float[Array, "n ..."], name: str = "x") -> None:
-        found = np.asarray(_found(self, jnp.asarray(x)))
+    def refuse_unplaced(self, x: Float[np.ndarray | Array, "n ..."], name: str = "x") -> None:
+        found = np.asarray(_found(self, on_device(x)))
         if (found == x.shape[1]).any():
             raise ValueError(
                 f"`{name}` must hold rows of the dissimilarities that the metric knows, as a rule "
@@ -181,6 +179,13 @@ class Relational(AbstractMixing):
             return at, wrong(at)
 
         return jax.lax.while_loop(lambda carry: jnp.any(carry[1]), step, (first, wrong(first)))[0]
+
+
+@eqx.filter_jit
+def _places(metric: Relational, x: Float[Array, "n N"]) -> Float[Array, "n N"]:
+    found = metric._found(x)
+    one_hot = jax.nn.one_hot(found, x.shape[1], dtype=x.dtype)
+    return jnp.where((found < x.shape[1])[:, None], one_hot, jnp.nan)
 
 
 @eqx.filter_jit

@@ -4,8 +4,9 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .._checks import of_kinds, positive_integer
+from .._checks import of_kinds, on_device, positive_integer
 from .._module import AbstractScaleFree, learned
 from .._types import Array, Float
 from ..manifolds import AbstractSpectral
@@ -41,7 +42,7 @@ class SpectralRelevance(AbstractMetric, AbstractScaleFree):
     def uniform(cls, rank: int) -> "SpectralRelevance":
         """Equal relevances 1/r."""
         positive_integer(rank, "rank")
-        return cls(jnp.zeros(rank))
+        return cls(on_device(np.zeros(rank), float))
 
     @property
     def relevances(self) -> Float[Array, " r"]:

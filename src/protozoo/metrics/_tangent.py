@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._checks import (
@@ -24,10 +22,6 @@ from ..prototypes import Prototypes
 from ._base import AbstractAdaptation
 from ._linear_maps import AbstractLinearMap, Residual
 from ._principal import completed, varying_directions
-
-
-#: One program; without it, one for each of its operations.
-_orthonormal = jax.jit(Orthonormal().project)
 
 
 class Tangent(AbstractAdaptation):
@@ -90,14 +84,15 @@ class Tangent(AbstractAdaptation):
         y = None if y is None else as_labels(y, len(x))
         weight, x, y = present_samples(x, sample_weight, y)
 
-        def varying(mine: np.ndarray, j: int) -> np.ndarray:
-            return varying_directions(
-                displacements_from(prototypes, j, x[mine]), None if weight is None else weight[mine]
-            )
-
         nearest, labels, bases = _nearest(prototypes, x, y), prototypes.labels, []
         order = np.argsort(nearest, kind="stable")
         groups = np.split(order, np.searchsorted(nearest[order], np.arange(1, len(labels))))
+        most = max(map(len, groups))
+
+        def varying(mine: np.ndarray, j: int) -> np.ndarray:
+            seen = displacements_from(prototypes, j, x[mine], most)
+            return varying_directions(seen, None if weight is None else weight[mine])
+
         for j, mine in enumerate(groups):
             directions = (
                 varying(mine, j) if len(mine) else np.zeros((prototypes.space.coordinate_size, 0))
@@ -141,17 +136,34 @@ def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int
     return winner
 
 
-def displacements_from(prototypes: Prototypes, j: int, x: np.ndarray) -> Float[np.ndarray, "m k"]:
-    """Samples as seen from a prototype; in a flat space, from wherever they are."""
+def displacements_from(
+    prototypes: Prototypes, j: int, x: np.ndarray, most: int = 1
+) -> Float[np.ndarray, "m k"]:
+    """Samples as seen from a prototype; in a flat space, from wherever they are. `most` is how many
+    others see, by the same program."""
     if prototypes.space.displacement_is_difference:
         return x.reshape(len(x), -1)
-    return _padded(curved_coordinates, prototypes, x, prototypes.points[j : j + 1])[:, 0]
+    point = np.asarray(prototypes.points)[j : j + 1]
+    return _padded(curved_coordinates, prototypes, x, point, most)[:, 0]
 
 
-def _padded(function: Callable, prototypes: Prototypes, x: np.ndarray, points: Array) -> np.ndarray:
+def _padded(
+    function: Callable, prototypes: Prototypes, x: np.ndarray, points: ArrayLike, most: int = 1
+) -> np.ndarray:
     """Repeated up to a power of two: what is computed has few shapes, and each is compiled once."""
-    filled = np.resize(np.arange(len(x)), 1 << (len(x) - 1).bit_length())
-    return np.asarray(function(prototypes.space, points, jnp.asarray(x[filled])))[: len(x)]
+    filled = np.resize(np.arange(len(x)), 1 << (max(len(x), most) - 1).bit_length())
+    return function(prototypes.space, points, x[filled])[: len(x)]
+
+
+def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
+    """The same subspaces by orthonormal columns, each on its side of those before it; by NumPy
+    where they are known, in double precision and without a program."""
+    known = known_value(bases)
+    if known is None:
+        return Orthonormal().project(bases)
+    columns, triangle = np.linalg.qr(known.astype(np.float64))
+    sides = np.sign(np.diagonal(triangle, axis1=-2, axis2=-1))
+    return on_device(columns * sides[:, None, :], bases.dtype)
 
 
 def _refuse_dependent(bases: Float[Array, "p d s"]) -> None:

@@ -1225,6 +1225,12 @@ def encode(encoder: Callable, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]
     return x if isinstance(encoder, eqx.nn.Identity) else jax.vmap(encoder)(x)
 
 
+@eqx.filter_jit
+def encode_all(encoder: Callable, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+    """The same by one program, so many samples at a time as fit into the cache."""
+    return map_chunks(functools.partial(encode, encoder), x, rows_per_chunk(len(x), x[0].size))
+
+
 def encoded(
     encoder: Callable, prototypes: Prototypes, space: AbstractManifold | None = None
 ) -> Prototypes:

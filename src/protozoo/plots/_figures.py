@@ -107,10 +107,7 @@ def in_plane(
         data, points = np.asarray(x), np.asarray(model.in_data_units())
     if not space.displacement_is_difference:
         centre = karcher_mean(space, data, None).point[None]
-        data, points = (
-            np.asarray(curved_coordinates(space, jnp.asarray(centre), jnp.asarray(each)))
-            for each in (data, points)
-        )
+        data, points = (curved_coordinates(space, centre, each) for each in (data, points))
     data, points = (each.reshape(len(each), -1).astype(float) for each in (data, points))
     directions = principal_axes(data)
     plain = space.displacement_is_difference and data.shape[1] <= 2

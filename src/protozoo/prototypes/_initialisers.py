@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_weights, positive_integer, refuse_nonfinite
+from .._checks import as_weights, on_device, positive_integer, refuse_nonfinite
 from .._keys import fold_in
 from .._statistics import blocks, mean_and_variance, present, shares
 from .._types import ArrayLike, Float, Int, PRNGKeyArray
@@ -70,9 +70,9 @@ def class_means(
     if space.displacement_is_difference:
         centre, variances = mean_and_variance(x, weight)
         around = centre + (jitter * np.sqrt(variances).ravel()).reshape(count, *centre.shape)
-        return np.asarray(space.project(jnp.asarray(_like(x, around))))
+        return np.asarray(space.project(on_device(_like(x, around))))
     centre = karcher_mean(space, x, weight).point[None]
-    coordinates = np.asarray(curved_coordinates(space, jnp.asarray(centre), jnp.asarray(x)))
+    coordinates = curved_coordinates(space, centre, x)
     _, variances = mean_and_variance(coordinates, weight)
     return curved_walk(space, np.repeat(centre, count, axis=0), jitter * np.sqrt(variances))
 
@@ -145,7 +145,7 @@ def _approach(
     """Lower `nearest` to the squared distances from a point; in a flat space without compiling
     anything, and exact whatever the unit is."""
     if not space.displacement_is_difference:
-        squares = curved_squares(space, jnp.asarray(point[None]), jnp.asarray(x))
+        squares = curved_squares(space, point[None], x)
         np.minimum(nearest, np.asarray(squares, float)[:, 0], out=nearest)
         return
     for rows in blocks(x):

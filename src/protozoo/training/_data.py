@@ -24,7 +24,7 @@ from .._types import Array, ArrayLike, PyTree
 from ..backbones import AbstractScale
 from ..metrics import AbstractMixing
 from ..models import AbstractTrainable, PrototypeModel
-from ..models.internal import carded_classes, inside, map_chunks, rows_per_chunk
+from ..models.internal import carded_classes, encode_all, inside, map_chunks, rows_per_chunk
 from ._averaging import innermost
 from ._objective import Batch, Objective
 from ._rule import AbstractRule
@@ -173,7 +173,7 @@ def training_batch(
     seen = batch if raw else encode_once(model, mask, batch)
     metric = model.metric if isinstance(model, PrototypeModel) else None
     if innermost(rule).places_samples and isinstance(metric, AbstractMixing):
-        metric.refuse_unplaced(seen.x[np.asarray(seen.weight) > 0])
+        metric.refuse_unplaced(np.asarray(seen.x)[np.asarray(seen.weight) > 0])
     return objective.prepared(seen)
 
 
@@ -181,7 +181,12 @@ def encode_once(model: AbstractTrainable, mask: PyTree, batch: Batch) -> Batch:
     """What a frozen encoder makes of the samples: it is applied once, not once in every epoch."""
     if model.encoder_in(model) is None or any(jax.tree.leaves(model.encoder_in(mask))):
         return batch
-    return Batch(_encode(model, batch.x), batch.y, batch.weight, already_encoded=True)
+    # By the program that the model was built with, where it was.
+    if isinstance(model, PrototypeModel) and model.scale is None:
+        points = encode_all(model.encoder, batch.x)
+    else:
+        points = _encode(model, batch.x)
+    return Batch(points, batch.y, batch.weight, already_encoded=True)
 
 
 def as_validation(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._argmin import nearest_row
-from .._checks import positive_integer
+from .._checks import on_device, positive_integer
 from .._module import declarations, hyper, static
 from .._products import accumulated
 from .._schedules import AbstractSchedule, as_scalar, as_schedule, positive, value_at, within
@@ -124,7 +124,7 @@ class GrowingGraph(AbstractRule):
             raise ValueError("`freeze` holds the points, and `GrowingGraph` moves them.")
 
     def init(self, params: PyTree, objective: Objective) -> Int[Array, ""]:
-        return jnp.asarray(0, jnp.int32)  # samples since a prototype was added
+        return on_device(0, jnp.int32)  # samples since a prototype was added
 
     def step(
         self,

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._checks import (
+    here,
     is_dissimilarity_matrix,
     on_device,
     positive_integer,
@@ -65,6 +65,7 @@ from ..metrics import (
     Wasserstein,
 )
 from ..metrics.internal import displacements_from, factor_of, measured, outputs_of
+from ..models.internal import encode_all
 from ..prototypes import Prototypes
 from ..prototypes.internal import initialise
 from ._options import explained_by, summary, with_options_of
@@ -224,13 +225,14 @@ def geodesic_filter(context: Context, *, filter_dim: int | None = None) -> Calla
         raise ValueError(
             f"`filter_dim` must lie between 1 and {context.space.coordinate_size}, got {count}."
         )
-    coordinates = np.asarray(jax.lax.map(tangents, jnp.asarray(context.x)))
+    coordinates = np.asarray(encode_all(tangents, here(context.x)))
     directions = Omega.from_lda(coordinates, context.y, count, **context.weighting).matrix
     basis = np.linalg.qr(np.asarray(directions, np.float64))[0]
-    keep = eqx.nn.Linear(len(basis), len(basis), use_bias=False, key=context.key)
-    keep = eqx.tree_at(
-        lambda layer: layer.weight, keep, jnp.asarray(basis @ basis.T, coordinates.dtype)
-    )
+    size = len(basis)
+    # Of the layer that would be drawn at random, the shape.
+    keep = eqx.filter_eval_shape(eqx.nn.Linear, size, size, use_bias=False, key=context.key)
+    weight = on_device(basis @ basis.T, coordinates.dtype)
+    keep = eqx.tree_at(lambda layer: layer.weight, keep, weight)
     return Curved(eqx.nn.Sequential([eqx.nn.Lambda(tangents), keep]), context.space, tangents.base)
 
 
@@ -529,7 +531,8 @@ def tangent_exponential_kernel(inner: Callable) -> Callable:
     def make(context: Context, **options: Any) -> AbstractMetric:
         given = context.x, context.prototypes, context.y, context.weight
         kernel = TangentExponentialKernel.from_data(inner(context, **options), *given)
-        return TangentExponentialKernel(kernel.metric, kernel.log_bandwidths.mean())
+        shared = np.mean(np.asarray(kernel.log_bandwidths, float))
+        return TangentExponentialKernel(kernel.metric, on_device(shared, float))
 
     make.__name__ = f"tangent_exponential_kernel_of_{inner.__name__}"
     make.__doc__ = (
@@ -605,17 +608,17 @@ def wasserstein(inner: Callable) -> Callable:
     @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
         x, y, prototypes = np.asarray(context.x), np.asarray(context.y), context.prototypes
-        of_each = []
+        of_each, most = [], np.bincount(y).max()
         for j, label in enumerate(prototypes.labels):
             mine = y == label
             weight = None if context.weight is None else context.weight[mine]
-            seen = displacements_from(prototypes, j, x[mine])
+            seen = displacements_from(prototypes, j, x[mine], most)
             of_each.append(mean_and_variance(seen, weight)[1])
         variances = np.stack(of_each)
         # A class of equal samples has no scale of its own; it borrows one from others, or from
         # other features.
-        most = variances.max(axis=0, initial=0)
-        floor = 1e-6 * np.where(most > 0, most, most.max() or 1.0)
+        largest = variances.max(axis=0, initial=0)
+        floor = 1e-6 * np.where(largest > 0, largest, largest.max() or 1.0)
         logarithms = on_device(np.log(np.maximum(variances, floor)), float)
         return Wasserstein(inner(context, **options), logarithms)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from .._checks import on_device
 from .._schedules import AbstractSchedule, positive
 from .._sources import (
     HAMMER_2002,
@@ -274,7 +275,8 @@ def _visibility(
     started = Radii.from_distances(
         np.asarray(delta, float), rejected, steepness, sample_weight=weight
     )
-    visibility = Radii(started.radii * factor, steepness, response)
+    radii = np.asarray(started.radii, float) * factor
+    visibility = Radii(on_device(radii, float), steepness, response)
     return visibility, scale, None if rejected is None else RejectedShare(rejected, scale)
 
 

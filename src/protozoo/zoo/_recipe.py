@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from .._checks import (
     as_key,
     counted,
+    here,
     of_kind,
     of_values,
     refuse_missing_classes,
@@ -29,7 +29,7 @@ from .._types import Array, ArrayLike, PRNGKeyArray
 from ..backbones import Curved
 from ..manifolds import AbstractManifold, Euclidean
 from ..models import PrototypeModel
-from ..models.internal import encode, encoded, encoded_shape
+from ..models.internal import encode_all, encoded, encoded_shape
 from ..persistence.internal import reduced
 from ..prototypes import Prototypes
 from ..training import AbstractRule, Trainer
@@ -182,13 +182,13 @@ class Recipe:
         if standardise is not False and (encoder is None or self.encode_prototypes):
             self._refuse_unscalable(self.space(x.shape[1:]) if space is None else space, options)
         scale = scale_of(standardise, x, weight)
-        x = x if scale is None else _encode(scale, x)
+        x = x if scale is None else encode_all(scale, here(x))
         if encoder is not None:
             self._check_encoder(encoder, x, options)
         network: Any = encoder
         points, name = x, "x"
         if encoder is not None and not self.encode_prototypes:
-            points, name = _encode(network, x), "encoder(x)"
+            points, name = encode_all(network, here(x)), "encoder(x)"
             refuse_nonfinite(points, name)
             space = latent_space or space
         if space is None and points is not x and self.encoder is not no_encoder:
@@ -201,7 +201,7 @@ class Recipe:
             network = self._make(self.encoder, options, Context(x, y, keys[0], space, weight))
             network = network if latent_space is None else self._led_into(latent_space, network, x)
             if not (self.encode_prototypes or isinstance(network, eqx.nn.Identity)):
-                points = _encode(network, x)
+                points = encode_all(network, here(x))
                 space = latent_space or self.latent_space(space, points.shape[1:])
                 _refuse_outside(points, space, "encoder(x)")
         context = Context(points, y, keys[1], space, weight)
@@ -210,10 +210,9 @@ class Recipe:
         prototypes: Prototypes = self._make(self.prototypes, options, context)
         # The metric and the loss see samples and prototypes where they are compared.
         if self.encode_prototypes:
-            points = _encode(network, x)
+            points, mapped = _encode_both(network, here(x), prototypes, latent_space)
             if latent_space is not None:
                 _refuse_outside(points, latent_space, "encoder(x)")
-            mapped = encoded(network, prototypes, latent_space)
             context = Context(points, y, keys[1], space, weight, lattice, mapped)
         else:
             context = dataclasses.replace(context, prototypes=prototypes)
@@ -427,5 +426,11 @@ def taken(
 
 
 @eqx.filter_jit
-def _encode(encoder: Callable, x: np.ndarray | Array) -> Array:
-    return encode(encoder, jnp.asarray(x))
+def _encode_both(
+    encoder: Callable,
+    x: Array,
+    prototypes: Prototypes,
+    space: AbstractManifold | None,
+) -> tuple[Array, Prototypes]:
+    """Samples and the prototypes among them, by one program."""
+    return encode_all(encoder, x), encoded(encoder, prototypes, space)

@@ -5,9 +5,9 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
+from .._checks import here
 from .._schedules import AbstractSchedule
 from .._sources import (
     COTTRELL_2006,
@@ -78,7 +78,7 @@ def _mixtures(
 ) -> Prototypes:
     """Mixtures of samples, for each class if `name` says so."""
     reference = Relational.from_rows(context.x)
-    corners = np.asarray(reference.places(jnp.asarray(context.x)))
+    corners = np.asarray(reference.places(here(context.x)))
     labelled = name == "prototypes_per_class"
     y = np.asarray(context.y) if labelled else np.zeros(len(corners), np.int8)
     known = {name: INITIALISERS[name] for name in ("means", "samples")}

@@ -4,7 +4,6 @@ graph."""
 from collections.abc import Callable
 from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
 
 from .._checks import positive_integer
@@ -96,9 +95,7 @@ def _spread(context: Context) -> Float[np.ndarray, "p ..."]:
     x, space = np.asarray(context.x), context.space
     centre = karcher_mean(space, x, context.weight).point[None]
     rows = (
-        x
-        if space.displacement_is_difference
-        else np.asarray(curved_coordinates(space, jnp.asarray(centre), jnp.asarray(x)))
+        x if space.displacement_is_difference else curved_coordinates(space, centre, x)
     ).reshape(len(x), -1)
     origin = (
         centre.reshape(1, -1) if space.displacement_is_difference else np.zeros((1, rows.shape[1]))
