@@ -531,3 +531,16 @@ def test_the_visible_region_is_drawn():
         pz.plots.visible_region(pz.zoo.OCGLVQ(X, ONE, key=KEY), X)
     with pytest.raises(ValueError, match="none of these"):
         pz.plots.visible_region(pz.zoo.GLVQ(plane, Y, key=KEY), plane)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-15])
+def test_a_radius_is_more_than_rounding(spread):
+    """Of a plane that goes through all of its samples, for example."""
+    rng = np.random.default_rng(0)
+    delta = np.stack([rng.uniform(1, 2, 60), np.full(60, 3.0)], axis=1)
+    delta[:3, 1] = spread * rng.uniform(1, 2, 3)
+    radii = np.asarray(pz.losses.Radii.from_distances(delta).radii)
+    nearest = delta.min(axis=1).mean()
+    np.testing.assert_allclose(radii[1], nearest, rtol=1e-5)
+    delta[:3, 1] = 1e-6
+    np.testing.assert_allclose(pz.losses.Radii.from_distances(delta).radii[1], 1e-6, rtol=1e-5)

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._argmin import smallest_row
 from .._types import Array, ArrayLike, Float
 
 
@@ -66,7 +67,7 @@ class AbstractCooperation(eqx.Module):
         if group.shape[-2] == 1:
             return function(group[..., 0, :])
         if self.winner_alone:
-            return function(jnp.min(group, axis=-2))
+            return function(smallest_row(group))
         weights = jax.nn.softmax(self._of_present(group, progress), axis=-2)
         # A missing member must not even be evaluated at infinity: 0·NaN would reach the gradient.
         return jnp.sum(weights * function(jnp.where(jnp.isfinite(group), group, 1)), axis=-2)

@@ -43,7 +43,8 @@ class RankCooperation(AbstractCooperation):
 
 def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
     """How many members are smaller (ties: are earlier). Counting beats sorting twice, unless a
-    group is very large."""
+    group is very large. No member is compared with itself: where it is computed twice, one of them
+    may be smaller."""
     group = jax.lax.stop_gradient(group)
     m = group.shape[-2]
     if m > 1024:
@@ -55,9 +56,11 @@ def ranks(group: Float[Array, "*batch m n"]) -> Int[Array, "*batch m n"]:
             # One member after the other, for all samples: what is compared stays in a processor's
             # cache.
             other = jax.lax.dynamic_slice_in_dim(group, j, 1, axis=-2)
-            return rank + ((other < group) | (number > j) & (other == group))
+            before = jnp.where(number > j, other <= group, (number < j) & (other < group))
+            return rank + before
 
         return jax.lax.fori_loop(0, m, counted, jnp.zeros(group.shape, jnp.int32))
     mine, other = group[..., :, None, :], group[..., None, :, :]
-    earlier = jnp.tri(m, k=-1, dtype=bool).reshape(*[1] * (group.ndim - 2), m, m, 1)
-    return jnp.sum((other < mine) | earlier & (other == mine), axis=-2)
+    below = jnp.tri(m, k=-1, dtype=bool)
+    earlier, later = (some.reshape(*[1] * (group.ndim - 2), m, m, 1) for some in (below, below.T))
+    return jnp.sum(earlier & (other <= mine) | later & (other < mine), axis=-2)

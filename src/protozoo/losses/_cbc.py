@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._argmin import smallest_row
 from .._checks import known_value, of_kinds
 from .._constraints import Box
 from .._module import AbstractHomogeneous, hyper, learned
@@ -311,7 +312,7 @@ class RobustStableCBC(AbstractStable):
         farthest = -0.49 * math.log(jnp.finfo(delta.dtype).tiny)
         inverse = jnp.exp(jnp.minimum(-(gains + losses) / 2, farthest))
         ratios = (gains - losses) / 2 + jnp.arcsinh(constant / 2 * inverse)
-        return self.bandwidth * jnp.min(jnp.where(own > 0, jnp.inf, ratios), axis=1)
+        return self.bandwidth * smallest_row(jnp.where(own > 0, jnp.inf, ratios).T)
 
     def in_units(self, unit: Scalar) -> "RobustStableCBC":
         factor = jnp.sqrt(unit)
@@ -337,4 +338,5 @@ def _wanted(
 def _lacking(p: Float[Array, "n c"], y: MaybeLabels, margin: Scalar) -> PerSample:
     """What the right class lacks of being more probable than any other by a margin."""
     own = jax.nn.one_hot(y, p.shape[1], dtype=bool)
-    return jnp.maximum(margin + jnp.max(jnp.where(own, -jnp.inf, p), axis=1) - own_class(p.T, y), 0)
+    rival = -smallest_row(jnp.where(own, jnp.inf, -p).T)
+    return jnp.maximum(margin + rival - own_class(p.T, y), 0)

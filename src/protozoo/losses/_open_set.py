@@ -104,24 +104,26 @@ class Radii(AbstractVisibility):
         - `steepness`, `response`: as `Radii` takes them.
         - `sample_weight`: how many copies of each sample there are, `(n,)`.
 
-        A prototype that is nearest to no sample, or to copies of itself only, takes the radius of
-        all samples together.
+        A prototype that is nearest to no sample, or only to those that differ from it by rounding,
+        takes the radius of all samples together.
 
         **Raises:** `ValueError` for a share outside (0, 1).
         """
         if rejected is not None:
             refuse_no_share(rejected, "rejected")
-        given = np.asarray(as_samples(delta, None, "delta"), np.float64)
+        floats = as_samples(delta, None, "delta")
+        given = np.asarray(floats, np.float64)
         weight, known = counting(as_weights(sample_weight, len(given)), given)
         refuse_nonfinite(known, "delta")
         winner, nearest = known.argmin(axis=1), known.min(axis=1)
         typical = weighted_mean(nearest, weight)
+        rounding = 2.0**10 * float(jnp.finfo(floats.dtype).eps) ** 2 * typical
         # Where all samples are prototypes there is no scale at all.
         radii = np.full(known.shape[1], typical if typical > 0 else 1.0)
         for j in range(len(radii)):
             mine = winner == j
             own = weighted_mean(nearest[mine], weight[mine]) if weight[mine].any() else 0.0
-            radii[j] = own if own > 0 else radii[j]
+            radii[j] = own if own > rounding else radii[j]
         if rejected is not None:
             factor = weighted_quantile(nearest / radii[winner], 1 - rejected, weight)
             radii *= factor if factor > 0 else 1.0

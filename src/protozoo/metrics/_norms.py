@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._argmin import smallest_row
 from .._module import AbstractScaleFree, static
 from .._products import accumulated, flattened
 from .._types import Array, ArrayLike, Bool, Float
@@ -39,9 +40,9 @@ class LpNorm(AbstractSeminorm, AbstractScaleFree):
         @jax.checkpoint
         def to(w: Float[Array, " d"]) -> Float[Array, " n"]:
             absolute = jnp.abs(x - w[None])
-            largest = jnp.max(absolute, axis=1)
             if self.order == float("inf"):
-                return largest
+                return -smallest_row(-absolute.T)
+            largest = jnp.max(absolute, axis=1)
             # In units of the largest entry, so that no power over- or underflows. What is not a
             # number stays one.
             scale = jax.lax.stop_gradient(jnp.where(largest == 0, 1, largest))

@@ -608,7 +608,7 @@ def wasserstein(inner: Callable) -> Callable:
     @with_options_of(inner)
     def make(context: Context, **options: Any) -> AbstractMetric:
         x, y, prototypes = np.asarray(context.x), np.asarray(context.y), context.prototypes
-        of_each, most = [], np.bincount(y).max()
+        of_each, most = [], int(np.bincount(y).max())
         for j, label in enumerate(prototypes.labels):
             mine = y == label
             weight = None if context.weight is None else context.weight[mine]
