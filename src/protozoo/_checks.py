@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -364,9 +365,10 @@ def values_of(given: Any, name: str, dtype: Any = None) -> np.ndarray:
 
 def refuse_traced(given: Any, name: str) -> None:
     """Raise `ValueError` for what has no values yet, or holds such arrays."""
-    # The keys of a mapping need have no order.
+    # The keys of a mapping need have no order, and what is drawn from has no leaves.
     parts = list(given.values()) if isinstance(given, Mapping) else given
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(parts)):
+    trees = Tracer, eqx.Module, list, tuple
+    if isinstance(parts, trees) and any(isinstance(one, Tracer) for one in jax.tree.leaves(parts)):
         raise ValueError(
             f"`{name}` has no values yet in a program that JAX traces (`jax.jit`, `jax.vmap`, "
             "`jax.grad` …), and here they must be known: ask outside of it."

@@ -161,8 +161,12 @@ def _orthonormal(bases: Float[Array, "p d s"]) -> Float[Array, "p d s"]:
     known = known_value(bases)
     if known is None:
         return Orthonormal().project(bases)
-    columns, triangle = np.linalg.qr(known.astype(np.float64))
-    sides = np.sign(np.diagonal(triangle, axis1=-2, axis2=-1))
+    known = known.astype(np.float64)
+    columns, triangle = np.linalg.qr(known)
+    left = np.diagonal(triangle, axis1=-2, axis2=-1)
+    # What is left of a column beside those before it may be rounding, and then has no direction.
+    rounding = known.shape[-2] * float(np.finfo(bases.dtype).eps)
+    sides = np.where(np.abs(left) > rounding * np.linalg.norm(known, axis=-2), np.sign(left), 0)
     return on_device(columns * sides[:, None, :], bases.dtype)
 
 

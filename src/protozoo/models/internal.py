@@ -24,7 +24,6 @@ from ._classifier import (
 )
 from ._encoder import encoded_shape as encoded_shape
 from ._model import (
-    encode as encode,
     encode_all as encode_all,
     encoded as encoded,
     finite_parameters as finite_parameters,
