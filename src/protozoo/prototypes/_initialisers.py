@@ -100,13 +100,14 @@ def kmeans_plus_plus(
         drawn = [
             _drawn(mass if mass.any() else share, random) for _ in range(candidates if step else 1)
         ]
-        trials = [(nearest.copy() if len(drawn) > 1 else nearest, one) for one in drawn]
-        for trial, one in trials:
-            _approach(trial, space, x[one], x, units)
-        nearest, best = (
-            min(trials, key=lambda pair: share @ pair[0]) if len(trials) > 1 else trials[0]
-        )
-        chosen.append(best)
+        trials = _squares(space, x[np.array(drawn)], x, units)
+        np.minimum(trials, nearest, out=trials)
+        left = trials.sum(axis=1) if weight is None else trials @ share
+        best = int(np.argmin(left))
+        # A copy, so that the others are not held until the next step has its own.
+        nearest = trials[best].copy() if len(drawn) > 1 else trials[0]
+        del trials
+        chosen.append(drawn[best])
         mass = nearest if weight is None else share * nearest
     return x[np.array(chosen)]
 
@@ -135,22 +136,33 @@ def _drawn(mass: Float[np.ndarray, " n"], random: np.random.Generator) -> int:
     )
 
 
-def _approach(
-    nearest: Float[np.ndarray, " n"],
-    space: AbstractManifold,
-    point: np.ndarray,
-    x: np.ndarray,
-    units: np.ndarray | float,
-) -> None:
-    """Lower `nearest` to the squared distances from a point; in a flat space without compiling
-    anything, and exact whatever the unit is."""
+def _squares(
+    space: AbstractManifold, points: np.ndarray, x: np.ndarray, units: np.ndarray | float
+) -> Float[np.ndarray, "t n"]:
+    """Squared distances of samples from a few of them; in a flat space without compiling anything,
+    in double precision, and exact whatever the unit is."""
     if not space.displacement_is_difference:
-        squares = curved_squares(space, point[None], x)
-        np.minimum(nearest, np.asarray(squares, float)[:, 0], out=nearest)
-        return
+        each = [curved_squares(space, point[None], x)[:, 0] for point in points]
+        return np.stack(each).astype(np.float64)
+    reference = points[0].astype(np.float64)
+
+    def seen(some: np.ndarray) -> Float[np.ndarray, "m d"]:
+        apart = some - reference
+        apart /= units
+        return apart.reshape(len(some), -1)
+
+    squares, w = np.empty((len(points), len(x))), seen(points)
+    norms = np.einsum("td,td->t", w, w)[:, None]
     for rows in blocks(x):
-        v = ((x[rows] - point.astype(np.float64)) / units).reshape(-1, point.size)
-        np.minimum(nearest[rows], np.einsum("nd,nd->n", v, v), out=nearest[rows])
+        v = seen(x[rows])
+        terms = norms + np.einsum("nd,nd->n", v, v)
+        found = terms - 2 * w @ v.T
+        # Of what is nearly nothing beside its terms, few digits are left.
+        t, n = np.nonzero(found <= 2.0**-30 * terms)
+        apart = v[n] - w[t]
+        found[t, n] = np.einsum("md,md->m", apart, apart)
+        squares[:, rows] = found
+    return squares
 
 
 def _like(x: np.ndarray, points: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
