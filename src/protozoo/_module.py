@@ -18,6 +18,7 @@ from ._checks import (
     as_floats,
     as_numbers,
     fitting,
+    here,
     of_kind,
     takes_floats,
     values_of,
@@ -120,9 +121,7 @@ def _axes(axis: Axis | tuple[Axis, ...] | None) -> tuple[Axis, ...]:
 def _buffer(value: Any, annotation: Any, name: str) -> Any:
     if value is None and allows_none(annotation):
         return None
-    array = (
-        as_floats(value, name) if takes_floats(annotation) else jnp.asarray(as_numbers(value, name))
-    )
+    array = as_floats(value, name) if takes_floats(annotation) else here(as_numbers(value, name))
     return fitting(array, annotation, name)
 
 

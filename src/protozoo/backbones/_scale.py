@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import known_value, of_values, present_samples, samples_of_host
+from .._checks import known_value, of_values, on_device, present_samples, samples_of_host
 from .._module import hyper
 from .._statistics import mean_and_variance, shares, weighted_median
 from .._types import Array, ArrayLike, Float, Num, Scalar
@@ -252,7 +252,7 @@ class Whitening(AbstractScale):
         varied = lengths > 10 * np.finfo(x.dtype).eps * lengths[0]
         along = directions[varied]
         matrix = np.eye(flat.shape[1]) + along.T @ ((1 / lengths[varied] - 1)[:, None] * along)
-        return cls(shift, factor, jnp.asarray(matrix.astype(x.dtype)))
+        return cls(shift, factor, on_device(matrix, x.dtype))
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         return (self.matrix @ ((x - self.shift) * self.factor).reshape(-1)).reshape(x.shape)
@@ -328,7 +328,7 @@ def _elementwise(shift: np.ndarray, spread: np.ndarray, x: np.ndarray) -> tuple[
             f"range of {limits.dtype}: rescale it, or compute in 64 bits "
             "(`jax.config.update('jax_enable_x64', True)`)."
         )
-    return jnp.asarray(shift.astype(x.dtype)), jnp.asarray((1 / spread).astype(x.dtype))
+    return on_device(shift, x.dtype), on_device(1 / spread, x.dtype)
 
 
 def _first(marked: np.ndarray) -> str:

@@ -49,7 +49,7 @@ class Mixture(AbstractSampleLoss, AbstractMemberships, AbstractClosedForm):
     def uniform(cls, prototypes: int) -> "Mixture":
         """Equal mixing weights."""
         positive_integer(prototypes, "prototypes")
-        return cls(jnp.zeros(prototypes))
+        return cls(on_device(np.zeros(prototypes), float))
 
     @classmethod
     @of_values

@@ -121,7 +121,7 @@ class Mahalanobis(AbstractQuadratic, AbstractClosedForm, AbstractHomogeneous):
             )
         kind = Diagonal if given.ndim == 2 else Spherical
         return cls(
-            kind(jnp.asarray(-0.5 * np.log(given))),
+            kind(on_device(-0.5 * np.log(given))),
             as_floats(regularisation, "regularisation"),
             normalisation,
         )

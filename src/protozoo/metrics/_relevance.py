@@ -1,7 +1,6 @@
 """One learned weight for each feature."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -68,7 +67,7 @@ class SparseRelevance(AbstractAdaptation):
     def uniform(cls, dimension: int) -> "SparseRelevance":
         """Equal relevances 1/d."""
         positive_integer(dimension, "dimension")
-        return cls(jnp.full(dimension, 1 / dimension))
+        return cls(on_device(np.full(dimension, 1 / dimension), float))
 
     @property
     def relevances(self) -> Float[Array, " d"]:

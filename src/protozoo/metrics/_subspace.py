@@ -1,9 +1,8 @@
 """A fixed orthogonal projection."""
 
-import jax.numpy as jnp
 import numpy as np
 
-from .._checks import known_value, of_values, present_samples
+from .._checks import known_value, of_values, on_device, present_samples
 from .._module import hyper
 from .._types import Array, ArrayLike, Float, Num
 from ..prototypes import Prototypes
@@ -61,7 +60,7 @@ class Subspace(AbstractAdaptation):
         directions = varying_directions(x, weight)
         if directions.shape[1] == 0:
             raise ValueError("`x` spans nothing: all samples are equal.")
-        return cls(jnp.asarray(directions))
+        return cls(on_device(directions))
 
     @property
     def rank(self) -> int:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import of_model, of_values
+from .._checks import of_model, of_values, on_device
 from .._products import accumulated
 from .._types import Array, Float, Int
 from ..metrics import AbstractMetric, own_units
@@ -47,7 +47,7 @@ def boundaries(model: PrototypeModel) -> Boundaries:
     labels = np.asarray(prototypes.labels)
     first, second = np.triu_indices(len(labels), 1)
     pairs = np.stack([first, second], axis=1)[labels[first] != labels[second]]
-    times, points = _bisected(model.metric, prototypes, jnp.asarray(pairs))
+    times, points = _bisected(model.metric, prototypes, on_device(pairs))
     return Boundaries(pairs, np.asarray(times), np.asarray(points))
 
 

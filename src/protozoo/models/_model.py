@@ -19,6 +19,7 @@ from .._checks import (
     known_value,
     of_kind,
     of_values,
+    on_device,
     refuse_empty_samples,
     refuse_no_dissimilarities,
     refuse_nonfinite,
@@ -787,7 +788,7 @@ class PrototypeModel(AbstractTrainable):
             labels = as_labels(y, len(winner), names=names)
             refuse_unknown_classes(labels, self.classes)
             weight = np.where(self.prototypes.labels[winner] == labels, weight, 0)
-        return jnp.asarray(np.bincount(winner, weight, len(self.prototypes)) / total)
+        return on_device(np.bincount(winner, weight, len(self.prototypes)) / total)
 
     # The same model with other prototypes.
 

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._checks import as_weights, on_device, refuse_out_of_range, values_of
@@ -95,4 +94,4 @@ def conformal_border(log_odds: Float[np.ndarray, " n"], rate: float) -> Scalar:
             f"`x` has {n} samples, which cannot tell a false alarm rate of {rate:g}: hold out "
             f"{math.ceil(1 / rate - 1 - 1e-9)} at least, or allow more false alarms."
         )
-    return jnp.asarray(np.sort(log_odds)[n - rank])
+    return on_device(np.sort(log_odds)[n - rank])

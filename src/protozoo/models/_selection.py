@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .._checks import as_labels, as_numbers, values_of
+from .._checks import as_labels, as_numbers, on_device, values_of
 from .._module import Declaration, declarations, replaced
 from .._types import Array, ArrayLike, Float, Int, PyTree
 from ..prototypes import Prototypes
@@ -50,7 +50,7 @@ class Selection(NamedTuple):
                         f"axis {axis}, and there are {size}: what is remembered in another form "
                         "cannot be selected from; begin with a new state."
                     )
-                leaf = leaf.take(entries, axis=axis)
+                leaf = leaf.take(on_device(entries), axis=axis)
             return leaf
 
         def counted(node: PyTree) -> PyTree:

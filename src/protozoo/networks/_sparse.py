@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_key, known_value, of_kinds, of_values, positive_integer, truth
+from .._checks import as_key, known_value, of_kinds, of_values, on_device, positive_integer, truth
 from .._keys import split
 from .._module import buffer, learned, static
 from .._products import accumulated
@@ -111,7 +111,7 @@ class Sparse(AbstractSynapses):
         if hollow:
             chosen += chosen >= np.arange(receivers)
         weights = strength / fan_in**0.5 * jax.random.normal(keys[1], chosen.shape)
-        return cls(weights, jnp.asarray(np.sort(chosen, axis=0), jnp.int32), senders)
+        return cls(weights, on_device(np.sort(chosen, axis=0), jnp.int32), senders)
 
     @property
     def shape(self) -> tuple[int, int]:
