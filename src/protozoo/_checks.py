@@ -9,6 +9,7 @@ import functools
 import inspect
 import math
 import numbers
+import re
 import types
 import typing
 import warnings
@@ -949,8 +950,8 @@ def of_kinds(function: Function, *only: str) -> Function:
     return typing.cast(Function, checked)
 
 
-def of_values(function: Function, *only: str) -> Function:
-    """A function of the host: its arguments (or `only` some) have values, or are refused by name.
+def of_values(function: Function) -> Function:
+    """A function of the host: its arguments have values, or are refused by name.
 
     In a program that JAX traces, what is computed of them is computed at once.
     """
@@ -960,23 +961,27 @@ def of_values(function: Function, *only: str) -> Function:
     def called(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs)
         for name, value in given.arguments.items():
-            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
-                named = value
-            else:
-                named = {"model" if name == "self" else name: value}
-            for own, one in named.items():
-                if not only or own in only:
-                    refuse_traced(one, own)
-        with _at_once():
+            options = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+            if name == "self":  # of a `PrototypeModel` the model, of a `Trainer` the trainer
+                name = re.findall("[A-Z][a-z]*", type(value).__name__)[-1].lower()
+            for own, one in (value if options else {name: value}).items():
+                refuse_traced(one, own)
+        with at_once():
             return function(*given.args, **given.kwargs)
 
     return typing.cast(Function, called)
 
 
-def _at_once() -> AbstractContextManager:
+def at_once() -> AbstractContextManager:
     """Where JAX computes what is known, rather than to write it into the program that it traces."""
-    traced = isinstance(jax.device_put(np.float32(0)), Tracer)
-    return eval_context() if traced else nullcontext()
+    return eval_context() if isinstance(jax.device_put(_known_number()), Tracer) else nullcontext()
+
+
+@functools.cache
+def _known_number() -> Array:
+    """Something that is on the device: to ask it where one is costs less than to bring it there."""
+    with eval_context():
+        return on_device(0.0)
 
 
 def _kinds(annotation: Any) -> list[Any]:

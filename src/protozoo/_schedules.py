@@ -320,7 +320,7 @@ def value_at(schedule: AbstractSchedule, progress: float) -> Scalar:
     without."""
     if isinstance(schedule, Constant):
         return schedule.value
-    if isinstance(schedule, Exponential) and progress in (0, 1):
+    if isinstance(schedule, Exponential | Linear | Polynomial | Cosine) and progress in (0, 1):
         return schedule.end if progress else schedule.start
     return _value(schedule, np.asarray(progress, float))
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import as_finite, known_value, of_kinds, of_values, on_device
+from .._checks import as_finite, here, known_value, of_kinds, of_values, on_device
 from .._module import hyper
 from .._products import accumulated, product
 from .._types import Array, ArrayLike, Float, Int
@@ -143,7 +143,7 @@ class Relational(AbstractMixing):
         return points @ accumulated(self.dissimilarities) - self._own_terms(points)[:, None]
 
     def refuse_unplaced(self, x: Float[np.ndarray | Array, "n ..."], name: str = "x") -> None:
-        found = np.asarray(_found(self, on_device(x)))
+        found = np.asarray(_found(self, here(x)))
         if (found == x.shape[1]).any():
             raise ValueError(
                 f"`{name}` must hold rows of the dissimilarities that the metric knows, as a rule "

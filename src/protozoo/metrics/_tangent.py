@@ -139,8 +139,9 @@ def _nearest(prototypes: Prototypes, x: np.ndarray, y: np.ndarray | None) -> Int
 def displacements_from(
     prototypes: Prototypes, j: int, x: np.ndarray, most: int = 1
 ) -> Float[np.ndarray, "m k"]:
-    """Samples as seen from a prototype; in a flat space, from wherever they are. `most` is how many
-    others see, by the same program."""
+    """Samples as seen from a prototype; in a flat space, from wherever they are. Prototypes that
+    are asked with the same `most`, which is as many samples as one of them sees, share a program.
+    """
     if prototypes.space.displacement_is_difference:
         return x.reshape(len(x), -1)
     point = np.asarray(prototypes.points)[j : j + 1]

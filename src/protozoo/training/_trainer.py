@@ -13,7 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from .._checks import as_key, of_values, on_device, positive_integer, refuse_nonfinite, truth
+from .._checks import (
+    as_key,
+    at_once,
+    of_values,
+    on_device,
+    positive_integer,
+    refuse_nonfinite,
+    refuse_traced,
+    truth,
+)
 from .._module import all_finite, choose, converted, part, replaced, static
 from .._types import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Scalar
 from ..evaluation import Metric
@@ -388,7 +397,6 @@ class Trainer(eqx.Module):
         state = TrainState(plan, loop, rest, outside)
         return state if plan.sharding is None else placed(state, replicated(plan.sharding))
 
-    @of_values
     def step(
         self,
         state: TrainState[Trainable],
@@ -407,10 +415,13 @@ class Trainer(eqx.Module):
                 "`state` must be a `TrainState`, which `trainer.init(model)` makes and every step "
                 f"returns, got {type(state).__name__}."
             )
+        # One leaf is asked for all of them: a step is short beside walking through a state.
+        refuse_traced(state.loop.step, "state")
         model, sharding = state.model, state.plan.sharding
-        batch = scaled(model, as_batch(model, x, y, sample_weight))
-        batch = batch if sharding is None else spread(batch, sharding)
-        moved, loss = _step(replaced(state, outside=NOTHING), batch)
+        with at_once():
+            batch = scaled(model, as_batch(model, x, y, sample_weight))
+            batch = batch if sharding is None else spread(batch, sharding)
+            moved, loss = _step(replaced(state, outside=NOTHING), batch)
         return replaced(state, loop=replaced(state.loop, **moved)), loss
 
     def mask(self, model: AbstractTrainable, streamed: bool = False) -> AbstractTrainable:
